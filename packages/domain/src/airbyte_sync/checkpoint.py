@@ -1,0 +1,154 @@
+"""The continuation of a flow as a value: what makes a generator survive its process.
+
+Every pause carries a checkpoint, and resuming from it in another process, in another colour or on
+another day gives the same result. It holds identifiers, moments and counters; never a credential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any, TypeVar
+
+from airbyte_sync.errors import InvalidCheckpoint
+from airbyte_sync.events import Origin
+from airbyte_sync.jobs import JobStatus, JobType
+
+VERSION = 1
+
+T = TypeVar("T")
+
+
+class Phase(Enum):
+    """Where a request stands."""
+
+    SUBMIT = "submit"
+    """Nothing was asked of the server yet."""
+    LOOK = "look"
+    """A submission was or may have been made: look for its job before submitting (again)."""
+    QUEUE = "queue"
+    """Somebody else's job runs on the connection; wait for its end."""
+    WATCH = "watch"
+    """The request has its job; wait for its end."""
+    CANCEL = "cancel"
+    """The deadline has passed; cancel the job until it has ended, or look again if it is not ours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """Everything that must survive a pause."""
+
+    phase: Phase
+    connection_id: str | None = None
+    """``None`` only where a job is watched by its id."""
+    job_type: JobType = JobType.SYNC
+    asked_at: datetime
+    """When the request was first made."""
+    deadline: datetime | None = None
+    job_id: int | None = None
+    """The job of this request, once it has one."""
+    origin: Origin | None = None
+    status: JobStatus | None = None
+    """The status at the last look."""
+    blocked_by: int | None = None
+    """The newest job that is known not to be ours."""
+    in_doubt: bool = False
+    """Whether a submission may have been carried out without our hearing of it."""
+    settle_until: datetime | None = None
+    """Until when to look for a job before submitting again."""
+    cancel_until: datetime | None = None
+    cancel_sent: bool = False
+    wake_at: datetime | None = None
+    """Nothing is to be done before this moment."""
+    failing_since: datetime | None = None
+    """When the present series of failed calls began."""
+    failures: int = 0
+    looks: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the checkpoint as JSON types, without the fields that have their default."""
+        data: dict[str, Any] = {"version": VERSION}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                data[field.name] = _plain(value)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Checkpoint:
+        """
+        Return the checkpoint that :meth:`to_json` wrote.
+
+        Raises:
+            InvalidCheckpoint: It is damaged or of another version.
+        """
+        document: object = data  # what comes from a store may be anything
+        version = document.get("version") if isinstance(document, Mapping) else None
+        if version != VERSION:
+            raise InvalidCheckpoint(
+                f"this release reads checkpoints of version {VERSION}, not {version!r}: "
+                "look at the connection's last job in Airbyte before you start it again"
+            )
+        try:
+            values = {
+                name: _READERS[name](value) for name, value in data.items() if name != "version"
+            }
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidCheckpoint(f"this checkpoint is damaged: {error!r}") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, JobStatus):
+        return value.word
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat()
+    return value
+
+
+def _exactly(kind: type[T]) -> Callable[[object], T]:
+    def read(value: object) -> T:
+        if type(value) is not kind:
+            raise TypeError(f"{value!r} is not of type {kind.__name__}")
+        return value
+
+    return read
+
+
+def _count(value: object) -> int:
+    number = _exactly(int)(value)
+    if number < 0:
+        raise ValueError(f"{value!r} is below zero")
+    return number
+
+
+def _moment(value: object) -> datetime:
+    moment = datetime.fromisoformat(_exactly(str)(value))
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return moment.astimezone(timezone.utc)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "phase": Phase,
+    "connection_id": _exactly(str),
+    "job_type": JobType,
+    "asked_at": _moment,
+    "deadline": _moment,
+    "job_id": _exactly(int),
+    "origin": Origin,
+    "status": lambda value: JobStatus(_exactly(str)(value)),
+    "blocked_by": _exactly(int),
+    "in_doubt": _exactly(bool),
+    "settle_until": _moment,
+    "cancel_until": _moment,
+    "cancel_sent": _exactly(bool),
+    "wake_at": _moment,
+    "failing_since": _moment,
+    "failures": _count,
+    "looks": _count,
+}

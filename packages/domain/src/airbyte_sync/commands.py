@@ -1,0 +1,98 @@
+"""What a flow may ask of the world.
+
+A flow yields a command and is sent its answer. A command is iterable for the sake of typing alone:
+``job = yield from FetchJob(7)`` type-checks as :class:`Job`, where a bare ``yield`` would be ``Any``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from airbyte_sync.jobs import Connection, Job, JobPage, JobQuery, JobType
+
+if TYPE_CHECKING:
+    from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync.events import Event
+
+Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+
+
+class Command(Generic[Answer]):
+    """A request to the outside; ``Answer`` is the type of what comes back."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Generator[Command[Any], Any, Answer]:
+        answer: Answer = yield self
+        return answer
+
+
+Flow: TypeAlias = Generator[Command[Any], Any, Result]
+"""A generator that yields commands, is sent their answers, and returns a ``Result``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitSync(Command[Job]):
+    """Start a job: :meth:`~airbyte_sync.ports.SyncPort.submit`."""
+
+    connection_id: str
+    job_type: JobType
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob(Command[Job]):
+    """Cancel a job: :meth:`~airbyte_sync.ports.SyncPort.cancel`."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchJob(Command[Job]):
+    """Look at one job: :meth:`~airbyte_sync.ports.PollPort.fetch_job`."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindJobs(Command[JobPage]):
+    """List jobs: :meth:`~airbyte_sync.ports.PollPort.find_jobs`."""
+
+    query: JobQuery
+
+
+@dataclass(frozen=True, slots=True)
+class FetchConnection(Command[Connection]):
+    """Look at a connection: :meth:`~airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Command[datetime]):
+    """Tell the time: aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Command[None]):
+    """
+    Wait until a moment, or put the flow away.
+
+    A driver may wait and go on, or drop the flow here and resume from the checkpoint later, in
+    another process and in another colour, with the same result.
+    """
+
+    until: datetime
+    checkpoint: Checkpoint
+    about: int | None = None
+    """The job that is waited for, where there is one yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Command[None]):
+    """Tell whoever watches what happened. Flows do not log."""
+
+    event: Event

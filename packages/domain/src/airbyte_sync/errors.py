@@ -1,0 +1,192 @@
+"""Every error of this project, under one root.
+
+::
+
+    AirbyteSyncError
+    ├── InvalidInput                 an argument cannot be right; nothing was sent
+    │   └── InvalidCheckpoint        a stored checkpoint cannot be read
+    ├── CallFailed                   one call to Airbyte gave no usable answer
+    │   ├── RequestNotSent           it never left: safe to repeat
+    │   ├── ResponseNotReceived      it may have been carried out: in doubt
+    │   ├── ServerTrouble            the server or a proxy answered 408 or 5xx: in doubt
+    │   ├── Throttled                429: refused for now, safe to repeat later
+    │   ├── UnexpectedReply          an answer came that is not Airbyte's: in doubt
+    │   └── Refused                  the server understood and said no; repeating cannot help
+    │       ├── BadRequest           400
+    │       ├── Unauthorized         401 with a fresh token, or the token route refused us
+    │       ├── Forbidden            403
+    │       ├── NotFound             404, or 409 for a job id nobody knows
+    │       ├── Unprocessable        422
+    │       ├── SyncAlreadyRunning   409: another job of the connection is active
+    │       ├── JobNotRunning        409: nothing to cancel
+    │       └── StateConflict        409 for any other reason
+    ├── ConnectionUnavailable        inactive, locked or deleted: no retry can mend it
+    └── SyncNotDone                  the sync did not succeed
+        ├── SyncFailed               Airbyte says it failed
+        ├── SyncCancelled            Airbyte says it was cancelled
+        ├── SyncTimedOut             the total time-out passed
+        ├── SyncSkipped              another sync runs, and the caller asked to skip then
+        ├── SubmitInDoubt            nobody can say whether it was started
+        ├── ServerUnreachable        the job could not be seen for too long
+        └── CancelUnconfirmed        cancelled, but the server never said that it ended
+
+Names state facts. What a program needs is in attributes; the text tells a person what to do next.
+No message holds a credential.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from airbyte_sync.jobs import Connection, Job
+
+
+class AirbyteSyncError(Exception):
+    """The root: catch it to catch everything that this project raises on purpose."""
+
+
+class InvalidInput(AirbyteSyncError):
+    """An argument or a setting cannot be right. Raised before anything was sent."""
+
+
+class InvalidCheckpoint(InvalidInput):
+    """A stored checkpoint is damaged, or of a version that this release does not read."""
+
+
+class CallFailed(AirbyteSyncError):
+    """
+    One call to Airbyte gave no usable answer.
+
+    Attributes:
+        status: The HTTP status, where an answer came.
+        retry_after: How long the server asked us to stay away, where it said so.
+    """
+
+    retry_safe: ClassVar[bool | None] = None
+    """``True``: surely not carried out. ``None``: nobody knows. ``False``: repeating cannot help."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class RequestNotSent(CallFailed):
+    """The request never left this machine, so it was surely not carried out."""
+
+    retry_safe = True
+
+
+class ResponseNotReceived(CallFailed):
+    """The request may have arrived, but no whole answer came back."""
+
+
+class ServerTrouble(CallFailed):
+    """The server, or something in front of it, answered 408 or 5xx."""
+
+
+class Throttled(CallFailed):
+    """The server answered 429. Airbyte's own limiter sends no ``Retry-After``, on purpose."""
+
+    retry_safe = True
+
+
+class UnexpectedReply(CallFailed):
+    """An answer came that is not Airbyte's: another program, a login page, half a document."""
+
+
+class Refused(CallFailed):
+    """The server understood the request and said no."""
+
+    retry_safe = False
+
+
+class BadRequest(Refused):
+    """400: a part of the request is wrong."""
+
+
+class Unauthorized(Refused):
+    """The credentials were refused, also after a fresh token."""
+
+
+class Forbidden(Refused):
+    """403: the credentials are good, but not for this. Unknown ids look the same on Cloud."""
+
+
+class NotFound(Refused):
+    """Airbyte does not know this id."""
+
+
+class Unprocessable(Refused):
+    """422: Airbyte knows the request but does not offer it over its public API."""
+
+
+class SyncAlreadyRunning(Refused):
+    """409: the connection has an active job. The server does not tell which one."""
+
+
+class JobNotRunning(Refused):
+    """409: the connection of this job is idle, so there is nothing to cancel."""
+
+
+class StateConflict(Refused):
+    """409 for a reason the server keeps to itself: see the connection's status."""
+
+
+class ConnectionUnavailable(AirbyteSyncError):
+    """
+    The connection cannot run jobs now.
+
+    Attributes:
+        connection: What the server says about it.
+    """
+
+    def __init__(self, message: str, *, connection: Connection) -> None:
+        super().__init__(message)
+        self.connection = connection
+
+
+class SyncNotDone(AirbyteSyncError):
+    """
+    The sync did not succeed.
+
+    Attributes:
+        job: The last look at the job, where there is one.
+    """
+
+    def __init__(self, message: str, *, job: Job | None = None) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class SyncFailed(SyncNotDone):
+    """Airbyte made all its attempts, and the job failed."""
+
+
+class SyncCancelled(SyncNotDone):
+    """The job was cancelled: by a person, by the scheduler, or by Airbyte itself."""
+
+
+class SyncTimedOut(SyncNotDone):
+    """The total time-out passed."""
+
+
+class SyncSkipped(SyncNotDone):
+    """Another sync of the connection runs, and the caller asked to skip in that case."""
+
+
+class SubmitInDoubt(SyncNotDone):
+    """Nobody can say whether the sync was started."""
+
+
+class ServerUnreachable(SyncNotDone):
+    """The job could not be seen for longer than the policy allows. It may well be running."""
+
+
+class CancelUnconfirmed(SyncNotDone):
+    """The cancellation was sent, but the server did not say in time that the job ended."""

@@ -1,0 +1,115 @@
+"""What a flow reports while it works: facts for whoever watches.
+
+A shell renders them in its own way, as log lines, as metrics or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airbyte_sync.errors import CallFailed
+    from airbyte_sync.jobs import Job, JobStatus
+
+
+class Origin(Enum):
+    """How a request came to its job."""
+
+    STARTED = "started"
+    """Our own submission was answered with it."""
+    ADOPTED = "adopted"
+    """It appeared on the server after our request was made: our own, or as fresh as our own."""
+    ATTACHED = "attached"
+    """Somebody else started it before our request; we only follow it."""
+
+    @property
+    def is_ours_to_cancel(self) -> bool:
+        """Whether we may cancel such a job."""
+        return self is not Origin.ATTACHED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobObtained:
+    """The request has its job."""
+
+    job: Job
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusChanged:
+    """A look showed another status than the one before."""
+
+    job: Job
+    previous: JobStatus | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSeen:
+    """A look showed the status of the look before; rows and bytes may have grown."""
+
+    job: Job
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookFailed:
+    """A look did not succeed; the wait goes on."""
+
+    error: CallFailed
+    failing_since: datetime
+    next_look: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmitPostponed:
+    """The submission surely did not arrive, or was refused for now; it will be made again."""
+
+    error: CallFailed
+    next_try: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmitUncertain:
+    """The submission may have arrived; we look for its job before anything else is done."""
+
+    error: CallFailed
+    look_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitingForOther:
+    """The connection is busy with somebody else's job; ours comes after it."""
+
+    job: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelRequested:
+    """Airbyte was asked to cancel the job."""
+
+    job: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobEnded:
+    """A look showed that the job has ended."""
+
+    job: Job
+
+
+Event: TypeAlias = (
+    JobObtained
+    | StatusChanged
+    | JobSeen
+    | LookFailed
+    | SubmitPostponed
+    | SubmitUncertain
+    | WaitingForOther
+    | CancelRequested
+    | JobEnded
+)

@@ -1,0 +1,105 @@
+"""From a command to a call on a port: the blocking and the async colour of one small table."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync.commands import (
+    CancelJob,
+    Command,
+    FetchConnection,
+    FetchJob,
+    FindJobs,
+    Now,
+    Pause,
+    Report,
+    SubmitSync,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_sync.events import Event
+    from airbyte_sync.ports import AsyncClock, AsyncSyncGateway, Clock, SyncGateway
+
+_ZERO = timedelta(0)
+
+
+def ignore(event: Event) -> None:
+    """Watch nothing: for callers that want the result only."""
+    del event
+
+
+class PortInterpreter:
+    """Carries out commands on blocking ports."""
+
+    def __init__(
+        self, gateway: SyncGateway, clock: Clock, on_event: Callable[[Event], None] = ignore
+    ) -> None:
+        """
+        Args:
+            gateway: Where jobs and connections are.
+            clock: Tells the time and waits.
+            on_event: Called with every event a flow reports; it must not raise.
+        """
+        self._gateway = gateway
+        self._clock = clock
+        self._on_event = on_event
+
+    def answer(self, command: Command[Any]) -> Any:
+        """Carry out one command; see :class:`~airbyte_sync.drivers.Interpreter`."""
+        match command:
+            case Now():
+                return self._clock.now()
+            case Pause(until=until):
+                return self._clock.sleep(max(until - self._clock.now(), _ZERO))
+            case Report(event=event):
+                return self._on_event(event)
+            case FetchJob(job_id=job_id):
+                return self._gateway.fetch_job(job_id)
+            case FindJobs(query=query):
+                return self._gateway.find_jobs(query)
+            case SubmitSync(connection_id=connection_id, job_type=job_type):
+                return self._gateway.submit(connection_id, job_type)
+            case CancelJob(job_id=job_id):
+                return self._gateway.cancel(job_id)
+            case FetchConnection(connection_id=connection_id):
+                return self._gateway.fetch_connection(connection_id)
+        raise TypeError(f"{command!r} is not a command of airbyte_sync")
+
+
+class AsyncPortInterpreter:
+    """Carries out commands on async ports."""
+
+    def __init__(
+        self,
+        gateway: AsyncSyncGateway,
+        clock: AsyncClock,
+        on_event: Callable[[Event], None] = ignore,
+    ) -> None:
+        """See :class:`PortInterpreter`; ``on_event`` is a plain function here too."""
+        self._gateway = gateway
+        self._clock = clock
+        self._on_event = on_event
+
+    async def answer(self, command: Command[Any]) -> Any:
+        """Carry out one command; see :class:`~airbyte_sync.drivers.AsyncInterpreter`."""
+        match command:
+            case Now():
+                return self._clock.now()
+            case Pause(until=until):
+                return await self._clock.sleep(max(until - self._clock.now(), _ZERO))
+            case Report(event=event):
+                return self._on_event(event)
+            case FetchJob(job_id=job_id):
+                return await self._gateway.fetch_job(job_id)
+            case FindJobs(query=query):
+                return await self._gateway.find_jobs(query)
+            case SubmitSync(connection_id=connection_id, job_type=job_type):
+                return await self._gateway.submit(connection_id, job_type)
+            case CancelJob(job_id=job_id):
+                return await self._gateway.cancel(job_id)
+            case FetchConnection(connection_id=connection_id):
+                return await self._gateway.fetch_connection(connection_id)
+        raise TypeError(f"{command!r} is not a command of airbyte_sync")

@@ -1,0 +1,197 @@
+"""What Airbyte talks about: jobs, their statuses and types, and connections.
+
+These are values with no behaviour beyond reading themselves. How they look as JSON is the business
+of the adapter that reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
+
+from airbyte_sync.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+
+WHERE_TO_FIND_THE_ID = (
+    "The id is in the address of the connection's page in Airbyte: .../connections/<id>/..."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """
+    The word Airbyte uses for where a job stands: an open set.
+
+    Three words end a job. Every other word, known or not yet invented, means that the job is still
+    on its way: Airbyte added ``queued`` years after the others, and clients that took the
+    unknown word for a failure abandoned jobs that were alive.
+
+    Source: ``JobStatus.kt`` of airbyte-platform, and ``JobStatusEnum`` of the public OpenAPI file.
+    """
+
+    word: str
+
+    PENDING: ClassVar[JobStatus]
+    QUEUED: ClassVar[JobStatus]
+    RUNNING: ClassVar[JobStatus]
+    INCOMPLETE: ClassVar[JobStatus]
+    SUCCEEDED: ClassVar[JobStatus]
+    FAILED: ClassVar[JobStatus]
+    CANCELLED: ClassVar[JobStatus]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended. Airbyte never changes the status of an ended job."""
+        return self in _FINAL
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version of the library knows the word."""
+        return self in _KNOWN
+
+    @property
+    def is_waiting_to_run(self) -> bool:
+        """Whether Airbyte has accepted the job but has not begun its first attempt."""
+        return self in _WAITING_TO_RUN
+
+    def __str__(self) -> str:
+        return self.word
+
+
+JobStatus.PENDING = JobStatus("pending")
+JobStatus.QUEUED = JobStatus("queued")
+JobStatus.RUNNING = JobStatus("running")
+JobStatus.INCOMPLETE = JobStatus("incomplete")
+JobStatus.SUCCEEDED = JobStatus("succeeded")
+JobStatus.FAILED = JobStatus("failed")
+JobStatus.CANCELLED = JobStatus("cancelled")
+
+_FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
+_WAITING_TO_RUN = frozenset({JobStatus.PENDING, JobStatus.QUEUED})
+_KNOWN = _FINAL | _WAITING_TO_RUN | {JobStatus.RUNNING, JobStatus.INCOMPLETE}
+
+
+class JobType(Enum):
+    """
+    The kinds of job a connection can run.
+
+    Source: ``JobTypeEnum`` of the public OpenAPI file. Airbyte runs ``clear`` as a ``reset`` and says
+    so in its reply; it refuses ``refresh`` over the public API (422).
+    """
+
+    SYNC = "sync"
+    RESET = "reset"
+    REFRESH = "refresh"
+    CLEAR = "clear"
+
+    @property
+    def preempts(self) -> bool:
+        """Whether Airbyte cancels the connection's running job to run this one, without a 409."""
+        return self in {JobType.RESET, JobType.CLEAR}
+
+    def covers(self, reported: str) -> bool:
+        """Whether a job that Airbyte reports as ``reported`` is one of this type."""
+        if self is JobType.CLEAR:
+            return reported in {JobType.CLEAR.value, JobType.RESET.value}
+        return reported == str(self.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One look at a job of Airbyte, as the server told it."""
+
+    job_id: int
+    status: JobStatus
+    job_type: str
+    """The server's own word, see :meth:`JobType.covers`."""
+    connection_id: str
+    created_at: datetime
+    """When the job was created (UTC, whole seconds); the API calls it ``startTime``."""
+    ended_at: datetime | None = None
+    """The API's ``lastUpdatedAt``, which it sends only once the job has ended."""
+    duration: timedelta | None = None
+    """Creation to last status change. Of a running job this is *not* the elapsed time."""
+    rows: int | None = None
+    """Committed records; ``None`` where the reply does not carry them (POST and DELETE never do)."""
+    bytes: int | None = None
+    """Committed bytes; ``None`` as for :attr:`rows`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncRequest:
+    """What a caller asks for: one job on one connection."""
+
+    connection_id: str
+    """The connection's id, a UUID on every real Airbyte."""
+    job_type: JobType = JobType.SYNC
+
+    def __post_init__(self) -> None:
+        if not self.connection_id.strip() or "{{" in self.connection_id:
+            raise InvalidInput(
+                f"connection_id is {self.connection_id!r}: expected the UUID of an Airbyte "
+                f"connection. {WHERE_TO_FIND_THE_ID}"
+            )
+
+    @property
+    def has_uuid(self) -> bool:
+        """Whether the connection id looks as Airbyte's ids do: with its hyphens."""
+        try:
+            return str(UUID(self.connection_id)) == self.connection_id.lower()
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobQuery:
+    """
+    Which jobs to list, newest first.
+
+    Airbyte's list takes one connection and one job type at a time and at most 100 jobs a page; its
+    own default order is oldest first (public OpenAPI file, ``listJobs``; ``JobsHelper.kt``).
+    """
+
+    connection_id: str
+    job_type: JobType | None = None
+    limit: int = 20
+    offset: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobPage:
+    """The answer to a :class:`JobQuery`."""
+
+    jobs: tuple[Job, ...]
+    server_time: datetime | None = None
+    """The server's clock when it answered, where it says so: what job times are compared with."""
+
+
+class ConnectionStatus(Enum):
+    """Source: ``ConnectionStatusEnum`` of the public OpenAPI file; ``deprecated`` means deleted."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    DEPRECATED = "deprecated"
+    LOCKED = "locked"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """What is worth knowing about a connection: a source, a destination and what flows between."""
+
+    connection_id: str
+    name: str
+    status: ConnectionStatus
+    workspace_id: str
+    source_id: str
+    destination_id: str
+
+
+def newest(jobs: Iterable[Job]) -> Job | None:
+    """Return the newest of some jobs, whatever order the server listed them in."""
+    return max(jobs, key=lambda job: (job.created_at, job.job_id), default=None)

@@ -1,0 +1,186 @@
+"""The settings of the policy: how often to look, how long to wait, what to do about conflicts.
+
+The numbers are here; what they mean is decided in :mod:`airbyte_sync.flows` alone. A policy is
+JSON-able, because it travels with the checkpoint into other processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from airbyte_sync.errors import InvalidInput, Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ZERO = timedelta(0)
+_LONGEST = timedelta(days=3650)
+_LONGEST_BACKOFF = timedelta(days=1)
+
+
+class OnConflict(Enum):
+    """What to do when the connection is busy with a job that began before this request was made."""
+
+    QUEUE = "queue"
+    """Wait for it to end, then start ours: its data may be older than this request."""
+    ATTACH = "attach"
+    """The running sync will do: follow it, and never cancel it."""
+    SKIP = "skip"
+    """Raise :class:`~airbyte_sync.errors.SyncSkipped`."""
+    FAIL = "fail"
+    """Raise :class:`~airbyte_sync.errors.SyncAlreadyRunning`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollSchedule:
+    """
+    When to look at a job again: a fraction of the time waited so far, between floor and cap.
+
+    A sync of a minute is noticed within seconds, and one of hours costs a look a minute.
+    """
+
+    floor: timedelta = timedelta(seconds=3)
+    cap: timedelta = timedelta(seconds=60)
+    fraction: float = 0.1
+    jitter: float = 0.2
+    """The width of the spread around an interval, as a part of it: many waiters drift apart."""
+
+    def __post_init__(self) -> None:
+        _require_positive("the poll interval (wait_seconds)", self.floor)
+        _require_positive("the longest poll interval", self.cap)
+        if self.cap < self.floor:
+            raise InvalidInput(f"the longest poll interval {self.cap} is below {self.floor}")
+        for name, part in (("fraction", self.fraction), ("jitter", self.jitter)):
+            if not 0 <= part <= 1:
+                raise InvalidInput(f"{name} is {part}: give a number from 0 to 1")
+
+    @classmethod
+    def fixed(cls, interval: timedelta) -> PollSchedule:
+        """Return a schedule that looks every ``interval``, exactly."""
+        return cls(floor=interval, cap=interval, fraction=0.0, jitter=0.0)
+
+    def interval(self, *, waited: timedelta, job_id: int, looks: int) -> timedelta:
+        """
+        Return the time to the next look.
+
+        Args:
+            waited: The time waited so far.
+            job_id: The job, which seeds the jitter.
+            looks: The number of looks so far, which seeds the jitter too.
+
+        Returns:
+            Between floor and cap. A pure function of its arguments: every driver gets the same.
+        """
+        spread = 1 + self.jitter * (_share(job_id, looks) - 0.5)
+        return min(max(waited * self.fraction * spread, self.floor), self.cap)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncPolicy:
+    """How a sync is seen through. Every duration is a ``timedelta``."""
+
+    poll: PollSchedule = field(default_factory=PollSchedule)
+    timeout: timedelta | None = timedelta(hours=1)
+    """Total time from the request to the end; then an own job is cancelled. ``None``: no end."""
+    on_conflict: OnConflict = OnConflict.QUEUE
+    unreachable_timeout: timedelta = timedelta(minutes=15)
+    """How long calls may fail in a row before we give up on seeing the job."""
+    adopt_window: timedelta = timedelta(seconds=90)
+    """How long to look for a job whose submission is in doubt: Airbyte creates it within 60 s."""
+    cancel_timeout: timedelta = timedelta(minutes=2)
+    """How long to insist on a cancellation."""
+    cancel_on_timeout: bool = True
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None:
+            _require_positive("timeout", self.timeout, "or None to wait without end")
+        _require_positive("unreachable_timeout", self.unreachable_timeout)
+        _require_positive("cancel_timeout", self.cancel_timeout)
+        if not _ZERO <= self.adopt_window <= _LONGEST:
+            raise InvalidInput(
+                f"adopt_window is {self.adopt_window.total_seconds():g} s: give a number of seconds "
+                "that is not below zero, and at most ten years"
+            )
+
+    def backoff(self, error: Exception, *, failures: int, seed: int | str) -> timedelta:
+        """
+        Return how long to stay away after a failed call.
+
+        Args:
+            error: What went wrong. A ``retry_after`` that it carries is honoured.
+            failures: How many calls failed in a row before this one.
+            seed: Seeds the jitter: the job, or the connection where there is no job yet.
+
+        Returns:
+            1 s doubling up to 60 s, and at least what the server asked for (within a day); at least
+            a minute for a 429 that asked for nothing: Airbyte's limiter sends no ``Retry-After``.
+        """
+        asked_for: timedelta | None = getattr(error, "retry_after", None)
+        base = timedelta(seconds=min(2.0 ** min(failures, 6), 60.0))
+        if asked_for is not None:
+            base = max(base, min(asked_for, _LONGEST_BACKOFF))
+        elif isinstance(error, Throttled):
+            base = timedelta(seconds=60)
+        return base * (1 + self.poll.jitter * _share(seed, failures))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the policy as JSON types; durations are seconds."""
+        return {
+            "poll": {
+                "floor": self.poll.floor.total_seconds(),
+                "cap": self.poll.cap.total_seconds(),
+                "fraction": self.poll.fraction,
+                "jitter": self.poll.jitter,
+            },
+            "timeout": None if self.timeout is None else self.timeout.total_seconds(),
+            "on_conflict": self.on_conflict.value,
+            "unreachable_timeout": self.unreachable_timeout.total_seconds(),
+            "adopt_window": self.adopt_window.total_seconds(),
+            "cancel_timeout": self.cancel_timeout.total_seconds(),
+            "cancel_on_timeout": self.cancel_on_timeout,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SyncPolicy:
+        """
+        Return the policy that :meth:`to_json` wrote.
+
+        Raises:
+            InvalidInput: ``data`` is not such a document.
+        """
+        try:
+            poll = data["poll"]
+            return cls(
+                poll=PollSchedule(
+                    floor=timedelta(seconds=poll["floor"]),
+                    cap=timedelta(seconds=poll["cap"]),
+                    fraction=float(poll["fraction"]),
+                    jitter=float(poll["jitter"]),
+                ),
+                timeout=(None if data["timeout"] is None else timedelta(seconds=data["timeout"])),
+                on_conflict=OnConflict(data["on_conflict"]),
+                unreachable_timeout=timedelta(seconds=data["unreachable_timeout"]),
+                adopt_window=timedelta(seconds=data["adopt_window"]),
+                cancel_timeout=timedelta(seconds=data["cancel_timeout"]),
+                cancel_on_timeout=bool(data["cancel_on_timeout"]),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidInput(f"this is not a stored sync policy: {error!r}") from error
+
+
+def _require_positive(what: str, value: timedelta, otherwise: str = "") -> None:
+    if not _ZERO < value <= _LONGEST:
+        hint = f", {otherwise}" if otherwise else ""
+        raise InvalidInput(
+            f"{what} is {value.total_seconds():g} s: give a number of seconds above zero, and at most "
+            f"ten years{hint}"
+        )
+
+
+def _share(*seed: int | str) -> float:
+    """Return a number in [0, 1) that depends on nothing but ``seed``."""
+    return crc32(repr(seed).encode()) / 2**32

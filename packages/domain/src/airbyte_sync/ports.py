@@ -1,0 +1,212 @@
+"""What the flows need from the world: small protocols, each in a blocking and an async colour.
+
+A port's docstrings are its contract. An adapter proves that it keeps it with the contract suites of
+``airbyte-sync-testkit``.
+
+Every method of the three Airbyte ports raises only :class:`~airbyte_sync.errors.CallFailed` and its
+subclasses. A call is made once: no adapter repeats a request on its own, except that a 401 is
+answered by fetching a fresh token and repeating that request once. Whether anything else is
+repeated is the policy's decision, and the policy is in the flows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from airbyte_sync.jobs import Connection, Job, JobPage, JobQuery, JobType
+
+
+@runtime_checkable
+class SyncPort(Protocol):
+    """Starts and cancels jobs."""
+
+    def submit(self, connection_id: str, job_type: JobType) -> Job:
+        """
+        Ask Airbyte for a new job. **Not idempotent**: there is no idempotency key.
+
+        Args:
+            connection_id: The connection's UUID.
+            job_type: What to run.
+
+        Returns:
+            The new job, without rows and bytes.
+
+        Raises:
+            SyncAlreadyRunning: The connection has an active job.
+            StateConflict: 409 for another reason; read the connection to explain it.
+            RequestNotSent: Surely nothing was started.
+            CallFailed: Any other subclass; ``retry_safe`` says whether something may have started.
+        """
+        ...
+
+    def cancel(self, job_id: int) -> Job:
+        """
+        Ask Airbyte to cancel whatever runs on the connection of this job. May be repeated.
+
+        Airbyte cancels per connection: the id of an ended job cancels the connection's
+        *current* job. The reply may come before the cancellation took effect.
+
+        Args:
+            job_id: The job; re-read it first, and call this only while it has not ended.
+
+        Returns:
+            The job as the server saw it after the request, without rows and bytes.
+
+        Raises:
+            JobNotRunning: There was nothing to cancel.
+            CallFailed: Any other subclass.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncSyncPort(Protocol):
+    """Starts and cancels jobs, async: the contract of :class:`SyncPort`."""
+
+    async def submit(self, connection_id: str, job_type: JobType) -> Job:
+        """See :meth:`SyncPort.submit`."""
+        ...
+
+    async def cancel(self, job_id: int) -> Job:
+        """See :meth:`SyncPort.cancel`."""
+        ...
+
+
+@runtime_checkable
+class PollPort(Protocol):
+    """Looks at jobs and changes nothing."""
+
+    def fetch_job(self, job_id: int) -> Job:
+        """
+        Read one job.
+
+        Args:
+            job_id: The job.
+
+        Returns:
+            The job, with rows and bytes.
+
+        Raises:
+            NotFound: Airbyte does not know the id.
+            Forbidden: The id is unknown or not ours to read; Cloud does not tell which.
+            CallFailed: Any other subclass.
+        """
+        ...
+
+    def find_jobs(self, query: JobQuery) -> JobPage:
+        """
+        List jobs.
+
+        Args:
+            query: Which ones.
+
+        Returns:
+            One page in the order asked for, at most ``query.limit`` jobs.
+
+        Raises:
+            CallFailed: Any subclass.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncPollPort(Protocol):
+    """Looks at jobs and changes nothing, async: the contract of :class:`PollPort`."""
+
+    async def fetch_job(self, job_id: int) -> Job:
+        """See :meth:`PollPort.fetch_job`."""
+        ...
+
+    async def find_jobs(self, query: JobQuery) -> JobPage:
+        """See :meth:`PollPort.find_jobs`."""
+        ...
+
+
+@runtime_checkable
+class ConnectionPort(Protocol):
+    """Looks at connections."""
+
+    def fetch_connection(self, connection_id: str) -> Connection:
+        """
+        Read one connection.
+
+        Args:
+            connection_id: The connection's UUID.
+
+        Returns:
+            The connection; a deleted one may still be readable.
+
+        Raises:
+            NotFound: Airbyte does not know the id.
+            Forbidden: The id is unknown or not ours to read.
+            CallFailed: Any other subclass.
+        """
+        ...
+
+    def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
+        """
+        Find connections by their exact name.
+
+        Args:
+            name: The name as the Airbyte UI shows it.
+            workspace_id: Where to look; ``None`` means everywhere these credentials can see.
+
+        Returns:
+            All that carry the name; deleted ones are left out.
+
+        Raises:
+            CallFailed: Any subclass.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncConnectionPort(Protocol):
+    """Looks at connections, async: the contract of :class:`ConnectionPort`."""
+
+    async def fetch_connection(self, connection_id: str) -> Connection:
+        """See :meth:`ConnectionPort.fetch_connection`."""
+        ...
+
+    async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
+        """See :meth:`ConnectionPort.find_connections`."""
+        ...
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Tells the time and waits."""
+
+    def now(self) -> datetime:
+        """Return the current moment, aware, in UTC."""
+        ...
+
+    def sleep(self, duration: timedelta) -> None:
+        """Block for about ``duration``. Waking early is allowed: flows look at the time again."""
+        ...
+
+
+@runtime_checkable
+class AsyncClock(Protocol):
+    """Tells the time and waits, async."""
+
+    def now(self) -> datetime:
+        """Return the current moment, aware, in UTC. Not a coroutine: it never waits."""
+        ...
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Suspend for about ``duration``. Waking early is allowed."""
+        ...
+
+
+@runtime_checkable
+class SyncGateway(SyncPort, PollPort, ConnectionPort, Protocol):
+    """All blocking Airbyte ports in one object, as most adapters are built."""
+
+
+@runtime_checkable
+class AsyncSyncGateway(AsyncSyncPort, AsyncPollPort, AsyncConnectionPort, Protocol):
+    """All async Airbyte ports in one object."""

@@ -1,0 +1,22 @@
+"""Test flows, adapters and DAGs without an Airbyte."""
+
+from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
+from airbyte_sync_testkit.memory import (
+    SUCCESS,
+    AsyncInMemoryAirbyte,
+    Fault,
+    InMemoryAirbyte,
+    JobLife,
+    Stage,
+)
+
+__all__ = [
+    "SUCCESS",
+    "AsyncInMemoryAirbyte",
+    "AsyncVirtualClock",
+    "Fault",
+    "InMemoryAirbyte",
+    "JobLife",
+    "Stage",
+    "VirtualClock",
+]
