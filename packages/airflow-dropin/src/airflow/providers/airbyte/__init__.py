@@ -1,0 +1,1 @@
+"""The import paths of the official Airbyte provider, served by ``airbyte-sync-airflow``."""

@@ -1,0 +1,1 @@
+"""Run Airbyte syncs from Airflow: see the modules ``operators``, ``sensors``, ``triggers``, ``hooks``."""

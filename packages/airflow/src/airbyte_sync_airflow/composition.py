@@ -1,0 +1,40 @@
+"""The composition root: which parts a task or a trigger is made of.
+
+A container is made and resolved when a task runs, never when a DAG is parsed: importing this module
+loads dependency-injector and the gateways. Tests, and platforms that want other parts, override a
+provider of the class: ``Container.clock.override(...)``.
+"""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
+from airbyte_sync_airflow.connection import AirbyteServer
+from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway
+from airbyte_sync_http.registry import open_async_transport, open_transport
+
+
+class Container(containers.DeclarativeContainer):
+    """The parts for one server, in both colours; only what is asked for is made."""
+
+    server = providers.Dependency(instance_of=AirbyteServer)
+    on_event = providers.Dependency()
+
+    clock = providers.Singleton(SystemClock)
+    transport = providers.Singleton(
+        open_transport, server.provided.transport, server.provided.settings.transport
+    )
+    gateway = providers.Singleton(AirbyteGateway, transport, server.provided.settings)
+    interpreter = providers.Factory(PortInterpreter, gateway, clock, on_event)
+
+    async_clock = providers.Singleton(AsyncSystemClock)
+    async_transport = providers.Singleton(
+        open_async_transport, server.provided.async_transport, server.provided.settings.transport
+    )
+    async_gateway = providers.Singleton(
+        AsyncAirbyteGateway, async_transport, server.provided.settings
+    )
+    async_interpreter = providers.Factory(
+        AsyncPortInterpreter, async_gateway, async_clock, on_event
+    )

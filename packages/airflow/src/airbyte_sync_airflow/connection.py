@@ -1,0 +1,155 @@
+"""From an Airflow connection of type ``airbyte`` to the settings of an Airbyte server.
+
+==============  =====================================================================================
+field           meaning
+==============  =====================================================================================
+host            the server's address, with ``http://`` or ``https://``
+port            used where the address itself names none
+login           client id; empty means that the server asks for no credentials
+password        client secret
+schema          where tokens are bought; empty or ``v1/applications/token`` for Airbyte's own route
+extra           JSON: ``proxies``, ``auth`` (``basic``, ``bearer``), ``transport``, ``async_transport``,
+                ``verify``, ``client_cert``, ``headers``
+==============  =====================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airbyte_sync import InvalidInput
+from airbyte_sync_airflow.compat import BaseHook
+from airbyte_sync_http import (
+    BasicAuth,
+    BearerToken,
+    ClientCredentials,
+    NoAuth,
+    ServerSettings,
+    TransportOptions,
+)
+from airbyte_sync_http.addresses import normalise_base_url
+from airbyte_sync_http.registry import (
+    ASYNC_TRANSPORTS,
+    TRANSPORTS,
+    UnknownTransport,
+    registered,
+)
+
+if TYPE_CHECKING:
+    from airbyte_sync_http.settings import Auth
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AirbyteServer:
+    """Where to send requests, and through what."""
+
+    settings: ServerSettings
+    transport: str = "requests"
+    async_transport: str = "aiohttp"
+
+    def __post_init__(self) -> None:
+        # A task may only find out in the triggerer that a name is wrong, after the sync has begun.
+        _require_registered("transport", self.transport, TRANSPORTS)
+        _require_registered("async_transport", self.async_transport, ASYNC_TRANSPORTS)
+
+
+def read_server(conn_id: str, api_version: str) -> AirbyteServer:
+    """
+    Return the server that an Airflow connection leads to. Blocks: it asks Airflow for the connection.
+
+    Args:
+        conn_id: The Airflow connection.
+        api_version: The version in the API's address.
+
+    Raises:
+        InvalidInput: The connection cannot be right; the text names it and the field.
+    """
+    connection = BaseHook.get_connection(conn_id)
+    try:
+        return server_from(connection, api_version)
+    except InvalidInput as error:
+        raise type(error)(f"Airflow connection {conn_id!r}: {error}") from error
+
+
+def server_from(connection: Any, api_version: str) -> AirbyteServer:
+    """Return the server that an Airflow ``Connection`` object describes; see :func:`read_server`."""
+    extra = connection.extra_dejson
+    if not isinstance(extra, dict):
+        raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
+    return AirbyteServer(
+        settings=ServerSettings(
+            base_url=normalise_base_url(_address(connection), api_version),
+            auth=_auth(connection, extra),
+            headers=_mapping(extra, "headers"),
+            transport=TransportOptions(
+                proxies=_mapping(extra, "proxies"),
+                verify=extra.get("verify", True),
+                client_cert=_client_cert(extra),
+            ),
+        ),
+        transport=str(extra.get("transport", "requests")),
+        async_transport=str(extra.get("async_transport", "aiohttp")),
+    )
+
+
+def _address(connection: Any) -> str:
+    host = (connection.host or "").strip()
+    if "://" not in host:
+        example = f"http://{host}" if host else "https://api.airbyte.com"
+        raise InvalidInput(f"the host {host!r} has no scheme: write {example}")
+    if connection.port and urlsplit(host).port is None:
+        parts = urlsplit(host)
+        return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
+    return str(host)
+
+
+def _auth(connection: Any, extra: dict[str, Any]) -> Auth:
+    login, password = connection.login or "", connection.password or ""
+    match extra.get("auth"):
+        case None if not login and not password:
+            return NoAuth()
+        case None | "client_credentials":
+            return ClientCredentials(
+                client_id=login, client_secret=password, token_url=connection.schema or ""
+            )
+        case "basic":
+            return BasicAuth(username=login, password=password)
+        case "bearer":
+            return BearerToken(token=password)
+        case "none":
+            return NoAuth()
+    raise InvalidInput(
+        "the extra 'auth' is not known: use 'client_credentials', 'basic', 'bearer' (the token is the "
+        "password) or 'none'"
+    )
+
+
+def _mapping(extra: dict[str, Any], name: str) -> dict[str, str]:
+    value = extra.get(name) or {}
+    if not isinstance(value, dict):
+        raise InvalidInput(f"the extra {name!r} is not a JSON object: write it as {{...}}")
+    return {str(key): str(each) for key, each in value.items()}
+
+
+def _client_cert(extra: dict[str, Any]) -> str | tuple[str, str] | None:
+    match extra.get("client_cert"):
+        case None | "":
+            return None
+        case str(path):
+            return path
+        case [str(certificate), str(key)]:
+            return certificate, key
+    raise InvalidInput(
+        "the extra 'client_cert' is neither a path nor a list of two: [certificate, key]"
+    )
+
+
+def _require_registered(option: str, name: str, group: str) -> None:
+    known = registered(group)
+    if name not in known:
+        raise UnknownTransport(
+            f"the extra {option!r} is {name!r}; known are: {', '.join(known) or 'none'}. Install the "
+            f"package that brings it, or register your own as an entry point in the group {group}."
+        )

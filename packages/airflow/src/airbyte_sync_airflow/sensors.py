@@ -1,0 +1,149 @@
+"""The sensor: follow an Airbyte job that another task, or a person, started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync_airflow.compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    conf,
+)
+
+if TYPE_CHECKING:
+    from airbyte_sync import Checkpoint, SyncPolicy
+    from airflow.sdk import Context
+
+
+class AirbyteJobSensor(BaseSensorOperator):
+    """
+    Wait for the end of an Airbyte job; fail when it fails or is cancelled.
+
+    The job belongs to whoever started it: the sensor never cancels it.
+
+    Args:
+        airbyte_job_id: The id of the job: a number, or a template that gives one.
+        airbyte_conn_id: The Airflow connection that leads to the Airbyte server.
+        deferrable: Wait in the triggerer.
+        api_version: The version in the API's address.
+        **kwargs: What every sensor takes: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail`` ...
+    """
+
+    template_fields: Sequence[str] = ("airbyte_job_id",)
+    ui_color: str = "#6C51FD"
+
+    def __init__(
+        self,
+        *,
+        airbyte_job_id: int | str,
+        airbyte_conn_id: str = "airbyte_default",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        api_version: str = "v1",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.airbyte_job_id = airbyte_job_id
+        self.airbyte_conn_id = airbyte_conn_id
+        self.deferrable = deferrable
+        self.api_version = api_version
+
+    _checkpoint: Checkpoint | None = None
+    """Where the last poke left off; a sensor in mode ``reschedule`` begins anew at every poke."""
+
+    def execute(self, context: Context) -> Any:
+        """
+        Wait in the worker, poke by poke, or hand the wait over to the triggerer.
+
+        Args:
+            context: The task's context.
+
+        Raises:
+            AirflowException: The job did not succeed, or Airbyte does not show it to us.
+        """
+        from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+
+        self.airbyte_conn_id = self.render_template(self.airbyte_conn_id, context)
+        if not self.deferrable:
+            return super().execute(context)
+        if self.poke(context):
+            return None
+        return self.defer(
+            trigger=AirbyteSyncTrigger(
+                airbyte_conn_id=self.airbyte_conn_id,
+                api_version=self.api_version,
+                checkpoint=self._checkpoint.to_json() if self._checkpoint else {},
+                policy=self._policy().to_json(),
+            ),
+            method_name=self.execute_complete.__name__,
+        )
+
+    def execute_complete(self, context: Context, event: Any = None) -> None:
+        """
+        Finish a deferred sensor, or raise what the trigger met.
+
+        Args:
+            context: The task's context.
+            event: What the trigger sent.
+
+        Raises:
+            AirflowException: The job did not succeed, or the event is not one of ours.
+            AirflowSkipException: The same, where ``soft_fail`` asks for it.
+        """
+        from airbyte_sync_airflow.outcome import job_id_of
+
+        del context
+        try:
+            job_id = job_id_of(event, when_late=AirflowSensorTimeout)
+        except (AirflowSensorTimeout, AirflowFailException) as error:
+            if self.soft_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        self.log.info("Airbyte job %s succeeded", job_id)
+
+    def poke(self, context: Context) -> bool:
+        """
+        Look at the job once.
+
+        Args:
+            context: The task's context.
+
+        Returns:
+            Whether the job has succeeded.
+
+        Raises:
+            AirflowException: It did not succeed, or Airbyte does not show it to us.
+        """
+        from airbyte_sync import Done, resume, step, watch
+        from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.outcome import airflow_exceptions
+        from airbyte_sync_airflow.rendering import TaskLog
+        from airbyte_sync_airflow.sessions import blocking_session
+
+        del context
+        policy = self._policy()
+        log = TaskLog(self.log)
+        with (
+            airflow_exceptions(),
+            blocking_session(self.airbyte_conn_id, self.api_version, log) as session,
+        ):
+            if self._checkpoint is None:
+                turn = step(watch(job_id_from(self.airbyte_job_id), policy), session)
+            else:
+                turn = step(resume(self._checkpoint, policy), session)
+        if isinstance(turn, Done):
+            return True
+        self._checkpoint = turn.checkpoint
+        return False
+
+    def _policy(self) -> SyncPolicy:
+        from airbyte_sync_airflow.options import watch_policy
+
+        # Between pokes it is Airflow that keeps the time; in the triggerer nobody else does.
+        return watch_policy(
+            poke_interval=self.poke_interval,
+            timeout=self.timeout if self.deferrable else None,
+            deferred=self.deferrable,
+        )

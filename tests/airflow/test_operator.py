@@ -1,0 +1,303 @@
+"""The operator: three modes, one sync each, and the specification's face."""
+
+import asyncio
+import inspect
+import json
+from datetime import timedelta
+
+import pytest
+from airbyte_sync_airflow.compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+)
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_local import Fault, lives
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred
+
+
+def operator(connection_id, **options):
+    return AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options)
+
+
+def deferred(task, context):
+    """Run a task up to its deferral and return the trigger as the triggerer would make it."""
+    with pytest.raises(TaskDeferred) as deferral:
+        task.execute(context)
+    path, arguments = deferral.value.trigger.serialize()
+    assert "airbyte_sync_airflow.triggers.AirbyteSyncTrigger" == path
+    assert "execute_complete" == deferral.value.method_name
+    return AirbyteSyncTrigger(**json.loads(json.dumps(arguments)))
+
+
+def event_of(trigger):
+    """Run a trigger to its one event."""
+
+    async def first():
+        return [event.payload async for event in trigger.run()]
+
+    (payload,) = asyncio.run(first())
+    return json.loads(json.dumps(payload))
+
+
+def cancelled(airbyte):
+    return [job.job_id for job in airbyte.jobs if job.status == "cancelled"]
+
+
+# --------------------------------------------------------------------------------------------------
+# The face
+
+
+def test_its_signature_is_the_specified_one():
+    """The specified arguments come first, with their defaults; extra options are keyword-only."""
+    parameters = inspect.signature(AirbyteTriggerSyncOperator.__init__).parameters
+    positional = {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name != "self"
+    }
+    assert {
+        "connection_id": inspect.Parameter.empty,
+        "airbyte_conn_id": "airbyte_default",
+        "asynchronous": False,
+        "deferrable": False,
+        "api_version": "v1",
+        "wait_seconds": 3,
+        "timeout": 3600,
+    } == positional
+    assert list(positional) == list(parameters)[1 : len(positional) + 1]
+
+
+def test_its_class_attributes_are_the_specified_ones():
+    """Template fields and colour are those of the specification."""
+    assert ("connection_id",) == tuple(AirbyteTriggerSyncOperator.template_fields)
+    assert "#6C51FD" == AirbyteTriggerSyncOperator.ui_color
+
+
+# --------------------------------------------------------------------------------------------------
+# Blocking
+
+
+def test_blocking_it_returns_the_id_of_the_job_that_succeeded(connection, airbyte, context):
+    """The task ends when the job has succeeded, with the job's id as its result."""
+    result = operator(connection.connection_id).execute(context)
+    assert [(result, "succeeded")] == [(job.job_id, job.status) for job in airbyte.jobs]
+    assert type(result) is int
+
+
+def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context, clock):
+    """The poll interval is fixed, as documented."""
+    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=timedelta(seconds=40))])
+    operator(connection.connection_id, wait_seconds=10).execute(context)
+    assert {timedelta(seconds=10)} == set(clock.slept)
+
+
+def test_a_failed_job_fails_the_task(airbyte, connection, context):
+    """A failed job is never reported as anything else."""
+    airbyte.add_connection(connection, lives=[lives.fails()])
+    with pytest.raises(AirflowException, match="failed"):
+        operator(connection.connection_id).execute(context)
+
+
+def test_a_job_that_somebody_cancelled_fails_the_task(airbyte, connection, context):
+    """A cancelled job is not a success."""
+    airbyte.add_connection(connection, lives=[lives.is_cancelled_by_server()])
+    with pytest.raises(AirflowException, match="cancelled"):
+        operator(connection.connection_id).execute(context)
+
+
+def test_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, context):
+    """A sync that takes too long is cancelled in Airbyte before the task fails."""
+    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    with pytest.raises(AirflowException, match="timeout"):
+        operator(connection.connection_id, timeout=60).execute(context)
+    assert [1] == [job.job_id for job in airbyte.jobs if job.status == "cancelled"]
+
+
+# --------------------------------------------------------------------------------------------------
+# Asynchronous
+
+
+def test_asynchronous_it_returns_as_soon_as_airbyte_has_taken_the_sync(
+    airbyte, connection, context
+):
+    """The job has only begun when the task ends."""
+    result = operator(connection.connection_id, asynchronous=True).execute(context)
+    assert [(result, "pending")] == [(job.job_id, job.status) for job in airbyte.jobs]
+
+
+def test_asynchronous_wins_over_deferrable(connection, context):
+    """Nothing is left to wait for, so nothing is deferred."""
+    task = operator(connection.connection_id, asynchronous=True, deferrable=True)
+    assert isinstance(task.execute(context), int)
+
+
+# --------------------------------------------------------------------------------------------------
+# Deferrable
+
+
+def test_deferred_the_job_id_is_the_tasks_result(airbyte, connection, context):
+    """The trigger waits, and the task leaves the same result as in the other modes."""
+    task = operator(connection.connection_id, deferrable=True)
+    event = event_of(deferred(task, context))
+    assert task.execute_complete(context, event) is None
+    assert {"return_value": 1} == context["ti"].xcoms
+    assert ["succeeded"] == [job.status for job in airbyte.jobs]
+
+
+def test_deferred_no_result_is_pushed_when_the_dag_asks_for_none(connection, context):
+    """``do_xcom_push=False`` holds in every mode."""
+    task = operator(connection.connection_id, deferrable=True, do_xcom_push=False)
+    task.execute_complete(context, event_of(deferred(task, context)))
+    assert {} == context["ti"].xcoms
+
+
+def test_deferred_the_sync_is_submitted_once(airbyte, connection, context, submissions):
+    """The trigger goes on with the job that the task has submitted, also when it is started twice."""
+    trigger = deferred(operator(connection.connection_id, deferrable=True), context)
+    first, second = event_of(trigger), event_of(trigger)
+    assert first == second
+    assert 1 == len(submissions())
+
+
+def test_deferred_a_failed_job_fails_the_task(airbyte, connection, context):
+    """The failure travels from the trigger to the task."""
+    airbyte.add_connection(connection, lives=[lives.fails()])
+    task = operator(connection.connection_id, deferrable=True)
+    event = event_of(deferred(task, context))
+    with pytest.raises(AirflowException, match="job 1 failed"):
+        task.execute_complete(context, event)
+
+
+def test_deferred_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, context):
+    """The total time-out means the same in the triggerer."""
+    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    task = operator(connection.connection_id, deferrable=True, timeout=60)
+    event = event_of(deferred(task, context))
+    assert [1] == cancelled(airbyte)
+    with pytest.raises(AirflowException, match="timeout"):
+        task.execute_complete(context, event)
+
+
+def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
+    airbyte, connection, context, submissions
+):
+    """The job is found on the server and adopted."""
+    airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
+    task = operator(connection.connection_id, deferrable=True)
+    try:
+        event = event_of(deferred(task, context))
+        task.execute_complete(context, event)
+    except TaskDeferred:
+        raise AssertionError("it deferred twice") from None
+    assert 1 == len(submissions()) == len(airbyte.jobs)
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "success"}, {"job_id": "1"}, "done"])
+def test_an_event_that_is_not_ours_is_never_a_success(connection, context, event):
+    """What cannot be read fails the task."""
+    with pytest.raises(AirflowException, match="not ours"):
+        operator(connection.connection_id).execute_complete(context, event)
+
+
+def test_a_trigger_holds_no_secret(connection, context):
+    """Credentials stay in the Airflow connection."""
+    trigger = deferred(operator(connection.connection_id, deferrable=True), context)
+    assert "the-client" not in json.dumps(trigger.serialize())
+
+
+def test_a_damaged_trigger_fails_the_task_and_starts_nothing(connection, context, submissions):
+    """A checkpoint of another release is refused."""
+    trigger = deferred(operator(connection.connection_id, deferrable=True), context)
+    trigger.checkpoint["version"] = 99
+    before = len(submissions())
+    with pytest.raises(AirflowFailException, match="version"):
+        operator(connection.connection_id).execute_complete(context, event_of(trigger))
+    assert before == len(submissions())
+
+
+# --------------------------------------------------------------------------------------------------
+# Kill
+
+
+def test_a_kill_cancels_the_own_job(airbyte, connection, context, monkeypatch, clock):
+    """A task that is killed while it waits does not leave its sync running."""
+    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    task = operator(connection.connection_id)
+
+    def killed(duration):
+        clock.advance(duration)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(clock, "sleep", killed)
+        task.execute(context)
+    task.on_kill()
+    assert [1] == cancelled(airbyte)
+
+
+def test_a_kill_before_there_is_a_job_does_nothing(connection, airbyte):
+    """Nothing was started, so nothing is cancelled and nothing fails."""
+    operator(connection.connection_id).on_kill()
+    assert [] == list(airbyte.requests)
+
+
+# --------------------------------------------------------------------------------------------------
+# Conflict
+
+
+def test_a_busy_connection_is_waited_for(airbyte, connection, context, clock):
+    """Ours starts when the other has ended."""
+    long = lives.succeeds(lasts=timedelta(minutes=5))
+    other = airbyte.start_foreign_job(connection.connection_id, long)
+    clock.advance(timedelta(minutes=1))
+    result = operator(connection.connection_id).execute(context)
+    assert [(other.job_id, "succeeded"), (result, "succeeded")] == [
+        (job.job_id, job.status) for job in airbyte.jobs
+    ]
+
+
+def test_a_busy_connection_can_skip_the_task(airbyte, connection, context, clock):
+    """``on_conflict="skip"`` skips."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(timedelta(minutes=1))
+    with pytest.raises(AirflowSkipException):
+        operator(connection.connection_id, on_conflict="skip").execute(context)
+
+
+# --------------------------------------------------------------------------------------------------
+# Templates
+
+
+def test_the_airflow_connection_may_be_a_template(connection, context, connect):
+    """The specification's dynamic example renders ``airbyte_conn_id``."""
+    context["name"] = "default"
+    task = operator(connection.connection_id, airbyte_conn_id="airbyte_{{ name }}")
+    assert 1 == task.execute(context)
+
+
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        ('{{ dag_run.conf["connection_id"] }}', "from-conf"),
+        ("{{ var.value.my_connection_id }}", "from-variable"),
+        ("{{ ds }}_connection", "2026-01-05_connection"),
+    ],
+)
+def test_the_specified_templates_render(template, rendered):
+    """The three examples of templated connection ids."""
+    from types import SimpleNamespace as Some
+
+    context = {
+        "dag_run": Some(conf={"connection_id": "from-conf"}),
+        "var": Some(value=Some(my_connection_id="from-variable")),
+        "ds": "2026-01-05",
+    }
+    task = operator(template)
+    task.render_template_fields(context)
+    assert rendered == task.connection_id
