@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+
 from airbyte_sync_airflow.compat import (
     AirflowException,
     AirflowFailException,
@@ -234,9 +235,10 @@ def test_a_kill_cancels_the_own_job(airbyte, connection, context, monkeypatch, c
         clock.advance(duration)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(clock, "sleep", killed)
-        task.execute(context)
+        with pytest.raises(KeyboardInterrupt):
+            task.execute(context)
     task.on_kill()
     assert [1] == cancelled(airbyte)
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 try:
     from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
 except ImportError:  # Airflow 2
-    from airflow.hooks.base import BaseHook  # type: ignore[no-redef]
-    from airflow.models.baseoperator import BaseOperator  # type: ignore[no-redef]
-    from airflow.sensors.base import BaseSensorOperator  # type: ignore[no-redef]
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+    from airflow.models.baseoperator import (  # type: ignore[import-not-found, no-redef]
+        BaseOperator,
+    )
+    from airflow.sensors.base import (  # type: ignore[import-not-found, no-redef]
+        BaseSensorOperator,
+    )
 
 try:
     from airflow.sdk.configuration import conf
 except ImportError:  # Airflow 2 and 3.0
-    from airflow.configuration import conf  # type: ignore[no-redef]
+    from airflow.configuration import conf
 
 try:
     from airflow.sdk.exceptions import (
@@ -25,7 +29,7 @@ try:
         AirflowSkipException,
     )
 except ImportError:  # Airflow 2 and 3.0
-    from airflow.exceptions import (  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[attr-defined, no-redef]
         AirflowException,
         AirflowFailException,
         AirflowSensorTimeout,

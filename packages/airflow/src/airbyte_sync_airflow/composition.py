@@ -7,6 +7,8 @@ provider of the class: ``Container.clock.override(...)``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dependency_injector import containers, providers
 
 from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
@@ -14,12 +16,17 @@ from airbyte_sync_airflow.connection import AirbyteServer
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway
 from airbyte_sync_http.registry import open_async_transport, open_transport
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_sync.events import Event
+
 
 class Container(containers.DeclarativeContainer):
     """The parts for one server, in both colours; only what is asked for is made."""
 
     server = providers.Dependency(instance_of=AirbyteServer)
-    on_event = providers.Dependency()
+    on_event: providers.Dependency[Callable[[Event], None]] = providers.Dependency()
 
     clock = providers.Singleton(SystemClock)
     transport = providers.Singleton(

@@ -86,9 +86,7 @@ class AirbyteHook(BaseHook):
 
         with (
             airflow_exceptions(),
-            blocking_session(
-                self.airbyte_conn_id, self.api_version, TaskLog(self.log)
-            ) as session,
+            blocking_session(self.airbyte_conn_id, self.api_version, TaskLog(self.log)) as session,
         ):
             return run(cancel(job_id, SyncPolicy()), session)
 
@@ -112,9 +110,7 @@ class AirbyteHook(BaseHook):
 
         with (
             airflow_exceptions(),
-            blocking_session(
-                self.airbyte_conn_id, self.api_version, TaskLog(self.log)
-            ) as session,
+            blocking_session(self.airbyte_conn_id, self.api_version, TaskLog(self.log)) as session,
         ):
             policy = watch_policy(poke_interval=wait_seconds, timeout=timeout, deferred=False)
             run(watch(job_id, policy), session)

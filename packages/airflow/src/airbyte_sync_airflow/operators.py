@@ -6,17 +6,17 @@ a flow needs is imported when a task runs, so that parsing a DAG costs next to n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from airflow.sdk import Context
 
     from airbyte_sync import SyncPolicy
     from airbyte_sync.events import Event
-    from airflow.sdk import Context
 
 KILL_GRACE_SECONDS = 4
 """Airflow 3 ends a task's process five seconds after it asked it to stop."""
@@ -55,11 +55,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     _own_job_id: int | None = None
     """The job to cancel when the task is killed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the specified signature
         self,
         connection_id: str,
         airbyte_conn_id: str = "airbyte_default",
-        asynchronous: bool = False,  # noqa: FBT001, FBT002 - the specified signature
+        asynchronous: bool = False,  # noqa: FBT001, FBT002
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),  # noqa: FBT001
         api_version: str = "v1",
         wait_seconds: float = 3,
@@ -93,8 +93,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             AirflowException: The sync could not be started, or it did not succeed.
         """
         from airbyte_sync import Done, SyncRequest, run, step, submit, sync
-        from airbyte_sync_airflow.sessions import blocking_session
         from airbyte_sync_airflow.outcome import airflow_exceptions
+        from airbyte_sync_airflow.sessions import blocking_session
         from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
         # The specification documents one template field, and templates this one in an example.
@@ -159,7 +159,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             ) as session:
                 run(cancel(job_id, policy), session)
         except AirbyteSyncError as error:
-            self.log.error("Could not cancel Airbyte job %s; cancel it there. %s", job_id, error)
+            self.log.warning("Could not cancel Airbyte job %s; cancel it there. %s", job_id, error)
 
     def _policy(self) -> SyncPolicy:
         from airbyte_sync_airflow.options import sync_policy

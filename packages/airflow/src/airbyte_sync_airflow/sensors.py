@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import (
@@ -14,8 +13,11 @@ from airbyte_sync_airflow.compat import (
 )
 
 if TYPE_CHECKING:
-    from airbyte_sync import Checkpoint, SyncPolicy
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
+
+    from airbyte_sync import Checkpoint, Flow, SyncPolicy
 
 
 class AirbyteJobSensor(BaseSensorOperator):
@@ -129,10 +131,12 @@ class AirbyteJobSensor(BaseSensorOperator):
             airflow_exceptions(),
             blocking_session(self.airbyte_conn_id, self.api_version, log) as session,
         ):
-            if self._checkpoint is None:
-                turn = step(watch(job_id_from(self.airbyte_job_id), policy), session)
-            else:
-                turn = step(resume(self._checkpoint, policy), session)
+            flow: Flow[Any] = (
+                watch(job_id_from(self.airbyte_job_id), policy)
+                if self._checkpoint is None
+                else resume(self._checkpoint, policy)
+            )
+            turn = step(flow, session)
         if isinstance(turn, Done):
             return True
         self._checkpoint = turn.checkpoint

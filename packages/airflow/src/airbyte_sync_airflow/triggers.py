@@ -37,7 +37,7 @@ class AirbyteSyncTrigger(BaseTrigger):
         policy: dict[str, Any],
         api_version: str = "v1",
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.airbyte_conn_id = airbyte_conn_id
         self.checkpoint = checkpoint
         self.policy = policy
@@ -58,14 +58,13 @@ class AirbyteSyncTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the flow to its end and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
         try:
-            flow = resume(
-                Checkpoint.from_json(self.checkpoint), SyncPolicy.from_json(self.policy)
-            )
+            flow = resume(Checkpoint.from_json(self.checkpoint), SyncPolicy.from_json(self.policy))
             async with async_session(
                 self.airbyte_conn_id, self.api_version, TaskLog(self.log)
             ) as session:
                 result = await arun(flow, session)
         except AirbyteSyncError as error:
-            yield TriggerEvent(failure(error))
+            event = failure(error)
         else:
-            yield TriggerEvent(success(result.job.job_id))
+            event = success(result.job.job_id)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]

@@ -1,0 +1,98 @@
+"""Every check of this repository, one session each: ``python3 tools/dev.py <session>``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import environments as envs  # noqa: E402 - it is beside dev.py, which runs without installing anything
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["tests"]
+nox.options.stop_on_first_error = True
+
+SOURCES = ["packages", "tests", "tools", "noxfile.py", "docs"]
+WITHOUT_AIRFLOW = [
+    "architecture",
+    "contract",
+    "docs",
+    "domain",
+    "drivers",
+    "http",
+    "local",
+    "testkit",
+]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything: lint, typing, import contracts, all tests on Airflow 3.3 and 2.11."""
+    for name in ("lint", "typing", "contracts", "unit", "airflow3", "airflow2"):
+        session.notify(name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff: rules and format."""
+    envs.build(envs.CORE)
+    ruff = envs.CORE.executable("ruff")
+    session.run(ruff, "check", *SOURCES, external=True)
+    session.run(ruff, "format", "--check", *SOURCES, external=True)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """mypy, strict, on every package and the tests that are about types."""
+    envs.build(envs.CORE, envs.AIRFLOW_3)
+    for package in envs.PACKAGES:
+        session.run(
+            envs.CORE.executable("mypy"),
+            f"--python-executable={envs.AIRFLOW_3.python}",
+            f"packages/{package}/src",
+            external=True,
+        )
+
+
+@nox.session
+def contracts(session: nox.Session) -> None:
+    """import-linter: dependencies point inward only."""
+    envs.build(envs.CORE)
+    session.run(envs.CORE.executable("lint-imports"), external=True)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The tests that need no Airflow, with branch coverage of domain and http."""
+    envs.build(envs.CORE)
+    folders = [f"tests/{name}" for name in WITHOUT_AIRFLOW]
+    _pytest(session, envs.CORE, *folders, "--cov", "--cov-report=term-missing:skip-covered")
+
+
+@nox.session
+def airflow3(session: nox.Session) -> None:
+    """The Airflow tests on Airflow 3.3, with real processes."""
+    envs.build(envs.AIRFLOW_3)
+    _pytest(session, envs.AIRFLOW_3, "tests/airflow", "tests/e2e")
+
+
+@nox.session
+def airflow2(session: nox.Session) -> None:
+    """The Airflow tests on Airflow 2.11, with real processes."""
+    envs.build(envs.AIRFLOW_2)
+    _pytest(session, envs.AIRFLOW_2, "tests/airflow", "tests/e2e")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Real syncs by a real connector, run from a real Airflow: the main job, shown."""
+    envs.build(envs.AIRFLOW_3, envs.PYAIRBYTE, envs.SOURCE_FAKER)
+    session.run(envs.AIRFLOW_3.python, "tools/demo.py", *session.posargs, external=True)
+
+
+def _pytest(session: nox.Session, environment: envs.Environment, *arguments: str) -> None:
+    session.run(environment.python, "-m", "pytest", *(session.posargs or arguments), external=True)

@@ -1,0 +1,101 @@
+"""Bad input: a clear text, before anything is started in Airbyte."""
+
+import pytest
+
+from airbyte_sync_airflow.compat import AirflowException, AirflowFailException
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+
+GOOD_ID = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
+
+
+def run(context, connection_id=GOOD_ID, **options):
+    options.setdefault("deferrable", True)  # where most could go wrong later
+    AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options).execute(
+        context
+    )
+
+
+@pytest.mark.parametrize(
+    ("connection_id", "text"),
+    [
+        ("orders-to-warehouse", "not a UUID, and Airbyte knows no such connection"),
+        ("", "expected the UUID"),
+        ("{{ var.value.gone }}", "expected the UUID"),
+        ("../workspaces", "not a UUID"),
+    ],
+)
+def test_a_connection_id_that_is_not_a_uuid(connection, context, submissions, connection_id, text):
+    """The text says where the id is found."""
+    with pytest.raises(AirflowFailException, match=text) as failure:
+        run(context, connection_id)
+    assert "address of the connection's page" in str(failure.value)
+    assert [] == submissions()
+
+
+def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
+    """Airbyte refuses it, and no retry is made."""
+    with pytest.raises(AirflowFailException) as failure:
+        run(context)
+    assert GOOD_ID in str(failure.value)
+    assert [] == list(airbyte.jobs)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"host": "airbyte.internal"}, "has no scheme: write http://airbyte.internal"),
+        ({"host": ""}, "has no scheme: write https://api.airbyte.com"),
+        ({"host": "ftp://airbyte.internal"}, "begins with ftp://"),
+        ({"host": "http://user:pass@airbyte.internal"}, "user name or password"),
+        ({"extra": {"transport": "carrier-pigeon"}}, "'carrier-pigeon'; known are: requests"),
+        ({"extra": {"async_transport": "carrier-pigeon"}}, "known are: aiohttp"),
+        ({"extra": {"proxies": "http://proxy"}}, "'proxies' is not a JSON object"),
+        ({"extra": {"auth": "kerberos"}}, "'client_credentials', 'basic'"),
+        ({"extra": {"verify": "/no/such/bundle.pem"}}, "there is no such file"),
+        ({"login": "only-an-id"}, "belong together"),
+    ],
+)
+def test_an_airflow_connection_that_cannot_be_right(
+    airbyte, connect, context, submissions, fields, text
+):
+    """The text names the Airflow connection and the field, and never the secret."""
+    connect(**{"host": airbyte.base_url, **fields})
+    with pytest.raises(AirflowFailException, match="airbyte_default") as failure:
+        run(context, airbyte.add_connection().connection_id)
+    assert text in str(failure.value)
+    assert [] == list(airbyte.requests)
+
+
+def test_wrong_credentials(airbyte, connect, context, submissions):
+    """The text says which part is wrong, and nothing is submitted."""
+    connect(host=airbyte.base_url, login="the-client-id", password="not-the-secret")
+    with pytest.raises(AirflowFailException, match="client id or the client secret") as failure:
+        run(context, airbyte.add_connection().connection_id)
+    assert "not-the-secret" not in str(failure.value)
+    assert [] == submissions()
+
+
+def test_a_wrong_token_url(airbyte, connect, context, submissions):
+    """The token route that is not there is named."""
+    connect(host=airbyte.base_url, login="the-client-id", password="x", schema="oauth/token")
+    with pytest.raises(AirflowException, match="token") as failure:
+        run(context, airbyte.add_connection().connection_id)
+    assert "oauth/token" in str(failure.value)
+    assert [] == submissions()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("wait_seconds", -1),
+        ("wait_seconds", 0),
+        ("timeout", -1),
+        ("timeout", "soon"),
+        ("timeout", float("nan")),
+        ("on_conflict", "fight"),
+    ],
+)
+def test_an_option_that_cannot_be_right_is_refused_when_the_dag_is_parsed(option, value):
+    """The DAG's author sees it at once, not at night."""
+    with pytest.raises(AirflowException, match=option):
+        AirbyteTriggerSyncOperator(task_id="sync", connection_id=GOOD_ID, **{option: value})

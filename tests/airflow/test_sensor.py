@@ -1,0 +1,137 @@
+"""The sensor: follows somebody else's job, in the worker or in the triggerer."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync_airflow.compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
+from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_local import Fault, lives
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred
+
+MINUTE = timedelta(minutes=1)
+
+
+def sensor(job_id, **options):
+    return AirbyteJobSensor(task_id="follow", airbyte_job_id=job_id, **options)
+
+
+@pytest.fixture
+def job_that(airbyte, connection):
+    """Start a job of a given life and return its id."""
+
+    def start(life):
+        return airbyte.start_foreign_job(connection.connection_id, life).job_id
+
+    return start
+
+
+@pytest.fixture
+def wait_in_triggerer(context):
+    """Run a deferrable sensor up to its end."""
+
+    def wait(task):
+        with pytest.raises(TaskDeferred) as deferral:
+            task.execute(context)
+        _, arguments = deferral.value.trigger.serialize()
+        trigger = AirbyteSyncTrigger(**json.loads(json.dumps(arguments)))
+
+        async def first():
+            return [event.payload async for event in trigger.run()]
+
+        (event,) = asyncio.run(first())
+        return task.execute_complete(context, event)
+
+    return wait
+
+
+def test_it_waits_poke_by_poke(job_that, context, clock):
+    """A poke tells whether the job has succeeded; between pokes time passes."""
+    task = sensor(job_that(lives.succeeds(lasts=MINUTE)))
+    assert not task.poke(context)
+    clock.advance(2 * MINUTE)
+    assert task.poke(context)
+
+
+@pytest.mark.parametrize("spelling", [1, "1", " 1 "])
+def test_the_job_id_may_be_a_rendered_template(job_that, context, clock, spelling):
+    """XComs render as text."""
+    assert 1 == job_that(lives.succeeds())
+    clock.advance(MINUTE)
+    assert sensor(spelling).poke(context)
+
+
+@pytest.mark.parametrize("nonsense", ["None", "", "latest"])
+def test_what_is_not_a_job_id_fails_at_once(connection, airbyte, context, nonsense):
+    """A task that pushed nothing renders as None; the text says what to pass."""
+    with pytest.raises(AirflowFailException, match="expected the number of an Airbyte job"):
+        sensor(nonsense).poke(context)
+    assert [] == [record for record in airbyte.requests if "/jobs" in record.path]
+
+
+@pytest.mark.parametrize("life", [lives.fails(), lives.is_cancelled_by_server()])
+def test_a_job_that_did_not_succeed_fails_the_task(job_that, context, clock, life):
+    """Neither a failed nor a cancelled job is a success."""
+    job_id = job_that(life)
+    clock.advance(MINUTE)
+    with pytest.raises(AirflowException, match=f"job {job_id}"):
+        sensor(job_id).poke(context)
+
+
+def test_an_unknown_job_fails_at_once(connection, context):
+    """There is nothing to wait for."""
+    with pytest.raises(AirflowFailException):
+        sensor(4711).poke(context)
+
+
+def test_a_failed_look_is_no_failed_job(airbyte, job_that, context, clock):
+    """A poke that cannot see the job tries again at the next one."""
+    task = sensor(job_that(lives.succeeds()), poke_interval=60)
+    airbyte.inject(Fault(on="GET /jobs/{jobId}", do="drop"))
+    clock.advance(MINUTE)
+    assert not task.poke(context)
+    clock.advance(MINUTE)
+    assert task.poke(context)
+
+
+def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock):
+    """The wait goes on in the trigger from the first look."""
+    job_id = job_that(lives.succeeds(lasts=10 * MINUTE))
+    started = clock.now()
+    assert wait_in_triggerer(sensor(job_id, deferrable=True)) is None
+    assert 10 * MINUTE < clock.now() - started < 12 * MINUTE
+
+
+def test_deferred_a_job_that_has_ended_needs_no_triggerer(job_that, context, clock):
+    """One look is enough."""
+    task = sensor(job_that(lives.succeeds()), deferrable=True)
+    clock.advance(MINUTE)
+    assert task.execute(context) is None
+
+
+def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_triggerer):
+    """The job belongs to whoever started it."""
+    task = sensor(job_that(lives.never_ends()), deferrable=True, timeout=600)
+    with pytest.raises(AirflowSensorTimeout):
+        wait_in_triggerer(task)
+    assert ["running"] == [job.status for job in airbyte.jobs]
+    assert [] == [record for record in airbyte.requests if record.method == "DELETE"]
+
+
+def test_deferred_soft_fail_skips_on_time_out(job_that, wait_in_triggerer):
+    """As Airflow's own sensors do between pokes."""
+    task = sensor(job_that(lives.never_ends()), deferrable=True, timeout=600, soft_fail=True)
+    with pytest.raises(AirflowSkipException):
+        wait_in_triggerer(task)

@@ -1,0 +1,92 @@
+"""The specification's usage examples run as they stand."""
+
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airbyte_sync_local import Connection, lives
+
+HERE = Path(__file__).parent / "spec_dags"
+WITH_AIRFLOW_2 = HERE / "airflow2" / "spec_examples.py"
+WITH_AIRFLOW_3 = HERE / "airflow3" / "spec_examples.py"
+SPECIFICATION = Path(__file__).parents[2].parent / "shared" / "seed" / "sync-operations.md"
+
+AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+
+
+# The examples use names that Airflow 3 deprecates, and dag.test() itself warns of its own parts.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture
+def dag(monkeypatch):
+    """The examples' DAG, in a DAG folder and with a database, as ``dag.test()`` needs them."""
+    from airflow import __version__
+
+    source = WITH_AIRFLOW_3 if __version__.startswith("3") else WITH_AIRFLOW_2
+    folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    shutil.copy(source, folder)
+    monkeypatch.syspath_prepend(str(folder))
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+    import spec_examples
+
+    return spec_examples.dag
+
+
+def test_all_examples_run_to_success(dag, airbyte, connect, monkeypatch, submissions):
+    """Blocking, asynchronous with sensor, deferrable, dynamic, and with retries and a clean-up."""
+    connections = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
+    for connection_id in (*connections, "connection-uuid-123"):
+        airbyte.add_connection(Connection(connection_id=connection_id), lives=[AT_ONCE])
+    for conn_id in ("airbyte_default", "airbyte_of_the_team"):
+        connect(conn_id, host=airbyte.base_url, login="the-client-id", password="the-client-secret")
+    monkeypatch.setenv("AIRFLOW_VAR_CUSTOMER_CONNECTION_ID", connections[0])
+    monkeypatch.setenv("AIRFLOW_VAR_AIRBYTE_CONN", "airbyte_of_the_team")
+
+    run = dag.test(run_conf={"connection_id": connections[1]})
+
+    states = {task.task_id: str(task.state) for task in run.get_task_instances()}
+    assert dict.fromkeys(dag.task_ids, "success") == states
+    assert "success" == str(run.state)
+    assert [
+        "11111111-1111-4111-8111-111111111111",
+        "22222222-2222-4222-8222-222222222222",
+        "connection-uuid-123",
+        "connection-uuid-123",
+        "connection-uuid-123",
+    ] == sorted(record.body["connectionId"] for record in submissions())
+
+
+def test_for_airflow_3_only_what_airflow_renamed_differs():
+    """Two lines: the argument ``schedule`` and the path of the BashOperator."""
+    old, new = WITH_AIRFLOW_2.read_text().splitlines(), WITH_AIRFLOW_3.read_text().splitlines()
+    changed = [line for line in difflib.ndiff(old[1:], new[1:]) if line[0] in "+-"]
+    assert [
+        "- schedule_interval='@daily'",
+        "+ schedule='@daily'",
+        "- from airflow.operators.bash import BashOperator",
+        "+ from airflow.providers.standard.operators.bash import BashOperator",
+    ] == changed
+
+
+@pytest.mark.skipif(
+    not SPECIFICATION.exists(), reason="the specification is not beside this checkout"
+)
+def test_the_examples_are_the_specifications():
+    """Every line of its usage examples is there, in order."""
+    text = SPECIFICATION.read_text()
+    usage = text[text.index("## Usage Examples") : text.index("## Execution Modes")]
+    inside, lines = False, []
+    for line in usage.splitlines():
+        if line.startswith("```"):
+            inside = not inside
+        elif inside and line:
+            lines.append(line)
+    ours = iter(WITH_AIRFLOW_2.read_text().splitlines())
+    assert [] == [line for line in lines if line not in ours]

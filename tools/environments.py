@@ -1,0 +1,181 @@
+"""The environments that checks and the demo run in: one folder each under ``.dev/envs``.
+
+An environment is built from one committed constraint file (exact versions with hashes) plus the wheels of
+this repository, so that what is tested is what would be published. It is built again only when one of
+the two has changed. Standard library only: ``dev.py`` and ``noxfile.py`` import it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DEV = ROOT / ".dev"
+CONSTRAINTS = ROOT / "constraints"
+PACKAGES = ("domain", "http", "airflow", "airflow-dropin", "local", "testkit")
+
+
+class CannotBuild(Exception):
+    """An environment cannot be built here; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an environment is made of."""
+
+    name: str
+    """Also the name of its constraint file."""
+    pythons: tuple[str, ...]
+    """The Python versions it supports, the best one first."""
+    packages: tuple[str, ...] = ()
+    """The packages of this repository that it holds."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return DEV / "envs" / self.name
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    def executable(self, name: str) -> Path:
+        """Return a program that is installed in it."""
+        return self.folder / "bin" / name
+
+
+CORE = Environment(
+    name="core",
+    pythons=("3.11", "3.12", "3.13", "3.10"),
+    packages=("domain", "http", "local", "testkit"),
+)
+AIRFLOW_3 = Environment(
+    name="airflow-3.3", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
+)
+AIRFLOW_2 = Environment(name="airflow-2.11", pythons=("3.11", "3.12", "3.10"), packages=PACKAGES)
+PYAIRBYTE = Environment(name="connectors-pyairbyte", pythons=("3.12", "3.11", "3.10"))
+SOURCE_FAKER = Environment(name="connectors-source-faker", pythons=("3.12", "3.11", "3.10"))
+CLIENTS = Environment(name="clients", pythons=("3.12", "3.11", "3.13"))
+
+
+def build(*environments: Environment) -> None:
+    """Build those of the environments that are not up to date."""
+    for environment in environments:
+        _install_constraints(environment)
+        if environment.packages:
+            _install_packages(environment)
+
+
+def _install_constraints(environment: Environment) -> None:
+    constraints = CONSTRAINTS / f"{environment.name}.txt"
+    python = interpreter(*environment.pythons, wanted_by=environment.name)
+    stamp = environment.folder / "constraints.stamp"
+    state = _digest(constraints) + str(python)
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    _say(f"installing {environment.name} ({python})")
+    _uv("venv", "--quiet", "--clear", "--python", python, environment.folder)
+    _uv("pip", "sync", "--quiet", "--require-hashes", "--python", environment.python, constraints)
+    stamp.write_text(state)
+
+
+def _install_packages(environment: Environment) -> None:
+    wheels = build_wheels()
+    stamp = environment.folder / "packages.stamp"
+    state = _sources_digest()
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    chosen = [wheels[name] for name in environment.packages]
+    _uv(
+        *("pip", "install", "--quiet", "--no-deps", "--reinstall", "--python", environment.python),
+        *chosen,
+    )
+    stamp.write_text(state)
+
+
+def build_wheels() -> dict[str, Path]:
+    """Build the wheels of this repository and return them by package folder."""
+    folder = DEV / "wheels"
+    stamp = folder / "sources.stamp"
+    if not (stamp.exists() and stamp.read_text() == _sources_digest()):
+        _install_constraints(CORE)  # hatchling is in it
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in PACKAGES:
+            _uv(
+                *("build", "--quiet", "--wheel", "--no-build-isolation"),
+                *("--python", CORE.python, "--out-dir", folder / name, ROOT / "packages" / name),
+            )
+        stamp.write_text(_sources_digest())
+    return {name: next((folder / name).glob("*.whl")) for name in PACKAGES}
+
+
+@cache
+def interpreter(*versions: str, wanted_by: str) -> Path:
+    """
+    Return an interpreter of one of these versions, in this order of preference.
+
+    Raises:
+        CannotBuild: There is none on this machine.
+    """
+    for version in versions:
+        for candidate in _candidates(version):
+            if candidate.exists() and _version_of(candidate) == version:
+                return candidate
+    raise CannotBuild(
+        f"{wanted_by} needs Python {' or '.join(sorted(versions))}, and none is on this machine. "
+        "Install one so that it is on PATH (Debian: apt-get install python3.11 python3.11-venv)."
+    )
+
+
+def _candidates(version: str) -> list[Path]:
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    on_path = shutil.which(f"python{version}")
+    return [
+        Path(sys.executable),
+        *sorted(pyenv.glob(f"{version}.*/bin/python{version}"), reverse=True),
+        *([Path(on_path)] if on_path else []),
+    ]
+
+
+@cache
+def _version_of(python: Path) -> str | None:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+@cache
+def _sources_digest() -> str:
+    files = sorted(
+        path
+        for package in PACKAGES
+        for path in (ROOT / "packages" / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and ".mypy_cache" not in path.parts
+    )
+    return _digest(*files)
+
+
+def _digest(*files: Path) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _uv(*arguments: object) -> None:
+    command = [shutil.which("uv") or "uv", *map(str, arguments)]
+    done = subprocess.run(command, check=False, cwd=ROOT)
+    if done.returncode != 0:
+        raise CannotBuild(f"this command failed: {' '.join(command)}")
+
+
+def _say(line: str) -> None:
+    print(f"dev: {line}", flush=True)
