@@ -14,7 +14,6 @@ import environments as envs  # noqa: E402 - it is beside dev.py, which runs with
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
-nox.options.stop_on_first_error = True
 
 SOURCES = ["packages", "tests", "tools", "noxfile.py", "docs"]
 WITHOUT_AIRFLOW = [

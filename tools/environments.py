@@ -83,7 +83,7 @@ def _install_constraints(environment: Environment) -> None:
         return
     _say(f"installing {environment.name} ({python})")
     _uv("venv", "--quiet", "--clear", "--python", python, environment.folder)
-    _uv("pip", "sync", "--quiet", "--require-hashes", "--python", environment.python, constraints)
+    _uv("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python", environment.python, constraints)
     stamp.write_text(state)
 
 

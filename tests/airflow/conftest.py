@@ -1,7 +1,10 @@
 """A real Airflow, with its own home and database, and an Airbyte in virtual time beside it."""
 
+import importlib
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -105,3 +108,21 @@ class TaskInstance:
 @pytest.fixture
 def context():
     return {"ti": TaskInstance()}
+
+
+@pytest.fixture(scope="session")
+def database():
+    """Airflow's own tables, which ``dag.test()`` needs."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+
+
+@pytest.fixture
+def load_dag_file(database, monkeypatch):
+    """Put a DAG file where Airflow finds it, and return it as a module."""
+    monkeypatch.syspath_prepend(str(DAGS))
+
+    def load(name, text):
+        (DAGS / f"{name}.py").write_text(text)
+        return importlib.import_module(name)
+
+    return load

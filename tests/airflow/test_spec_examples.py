@@ -1,10 +1,6 @@
 """The specification's usage examples run as they stand."""
 
 import difflib
-import os
-import shutil
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,18 +21,12 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
-def dag(monkeypatch):
-    """The examples' DAG, in a DAG folder and with a database, as ``dag.test()`` needs them."""
+def dag(load_dag_file):
+    """The examples' DAG."""
     from airflow import __version__
 
     source = WITH_AIRFLOW_3 if __version__.startswith("3") else WITH_AIRFLOW_2
-    folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
-    shutil.copy(source, folder)
-    monkeypatch.syspath_prepend(str(folder))
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
-    import spec_examples
-
-    return spec_examples.dag
+    return load_dag_file("spec_examples", source.read_text()).dag
 
 
 def test_all_examples_run_to_success(dag, airbyte, connect, monkeypatch, submissions):

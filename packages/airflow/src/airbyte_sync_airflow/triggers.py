@@ -1,7 +1,8 @@
 """The trigger: goes on with a flow where a task left off, in the triggerer's event loop.
 
 It carries identifiers and settings only; credentials are read from the Airflow connection when it
-starts. Nothing in it blocks the loop: what must block is done once, in a thread.
+starts. Nothing in it blocks the loop: what must block is done once, in a thread. Airflow imports this
+module in the loop, so it is light; the flows come with the first trigger.
 """
 
 from __future__ import annotations
@@ -9,11 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-
-from airbyte_sync import AirbyteSyncError, Checkpoint, SyncPolicy, arun, resume
-from airbyte_sync_airflow.outcome import failure, success
-from airbyte_sync_airflow.rendering import TaskLog
-from airbyte_sync_airflow.sessions import async_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,6 +53,12 @@ class AirbyteSyncTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the flow to its end and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
+        await _import_in_a_thread("airbyte_sync_airflow.composition")
+        from airbyte_sync import AirbyteSyncError, Checkpoint, SyncPolicy, arun, resume
+        from airbyte_sync_airflow.outcome import failure, success
+        from airbyte_sync_airflow.rendering import TaskLog
+        from airbyte_sync_airflow.sessions import async_session
+
         try:
             flow = resume(Checkpoint.from_json(self.checkpoint), SyncPolicy.from_json(self.policy))
             async with async_session(
@@ -68,3 +70,12 @@ class AirbyteSyncTrigger(BaseTrigger):
         else:
             event = success(result.job.job_id)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+
+async def _import_in_a_thread(module: str) -> None:
+    """Import a module and all that it needs, while the loop goes on."""
+    from importlib import import_module
+
+    from asgiref.sync import sync_to_async
+
+    await sync_to_async(import_module)(module)

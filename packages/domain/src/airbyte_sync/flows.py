@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
@@ -94,6 +93,9 @@ SHORTEST_LOOK = timedelta(seconds=1)
 SKEW_WITH_SERVER_TIME = timedelta(seconds=2)
 SKEW_WITHOUT = timedelta(seconds=5)
 """How far job times and request times may disagree: both are cut to whole seconds by the server."""
+
+UNREADABLE_ID = 500
+"""What Airbyte answers for an id that is no UUID; a proxy in trouble answers 502 to 504."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,9 +166,7 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
     if not request.has_uuid:
         yield from _ask_whether_it_exists(request.connection_id)
     checkpoint = yield from _come_to_a_job(checkpoint, policy)
-    return Submission(
-        job_id=_job_id(checkpoint), origin=_origin(checkpoint), checkpoint=checkpoint
-    )
+    return Submission(job_id=_job_id(checkpoint), origin=_origin(checkpoint), checkpoint=checkpoint)
 
 
 def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -314,9 +314,7 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         if _is_late(checkpoint, now):
             raise _without_a_job(checkpoint)
         if checkpoint.settle_until is None or now >= checkpoint.settle_until:
-            # One doubt may be resolved late, by whoever resumes; a series of them is given up.
-            if checkpoint.in_doubt and checkpoint.failures > 1:
-                _give_up_when_unreachable(checkpoint, policy, now)
+            _give_up_submitting(checkpoint, policy, now)
             return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = _resting(checkpoint, now, until)
@@ -393,7 +391,6 @@ def _obtained(
         status=job.status,
         in_doubt=False,
         settle_until=None,
-        wake_at=None,
         failing_since=None,
         failures=0,
         looks=0,
@@ -409,14 +406,6 @@ def _busy(
     """The connection is said to be busy: look with what, after a moment for races to settle."""
     now = yield from Now()
     checkpoint = _failing(checkpoint, now)
-    if _is_unreachable(checkpoint, policy, now):
-        if checkpoint.in_doubt:
-            raise _in_doubt(checkpoint, error) from error
-        raise SyncAlreadyRunning(
-            f"Airbyte says that connection {checkpoint.connection_id} is busy, but lists no active job "
-            "of it: its own state is stale. Cancel or reset the connection in Airbyte.",
-            status=error.status,
-        ) from error
     backoff = _backoff(checkpoint, policy, error)
     return replace(checkpoint, settle_until=now + max(CONFLICT_SETTLE, backoff))
 
@@ -426,8 +415,6 @@ def _postpone(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> 
     now = yield from Now()
     checkpoint = _failing(checkpoint, now)
     _give_up_when_unreachable(checkpoint, policy, now, error)
-    if _is_late(checkpoint, now):
-        raise _without_a_job(checkpoint, error) from error
     checkpoint = _resting(checkpoint, now, now + _backoff(checkpoint, policy, error))
     yield from Report(SubmitPostponed(error=error, next_try=checkpoint.wake_at or now))
     return checkpoint
@@ -469,8 +456,7 @@ def _ask_whether_it_exists(connection_id: str) -> Flow[None]:
     except Unauthorized:
         raise
     except CallFailed as error:
-        # Airbyte answers 500 where it cannot read an id, and a proxy in trouble 502 to 504.
-        if not (error.retry_safe is False or error.status == HTTPStatus.INTERNAL_SERVER_ERROR):
+        if not (error.retry_safe is False or error.status == UNREADABLE_ID):
             raise
         raise InvalidInput(
             f"connection_id {connection_id!r} is not a UUID, and Airbyte knows no such connection "
@@ -645,9 +631,7 @@ def _insisting(
     if failure is not None and failure.retry_safe is not False:
         backoff = policy.backoff(failure, failures=checkpoint.looks, seed=_job_id(checkpoint))
         pause = max(pause, backoff)
-    until = now + pause
-    if checkpoint.cancel_until is not None:
-        until = min(until, checkpoint.cancel_until)
+    until = min(now + pause, checkpoint.cancel_until or now)
     return replace(_resting(checkpoint, now, until), looks=checkpoint.looks + 1)
 
 
@@ -740,6 +724,20 @@ def _is_unreachable(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -
     return since is not None and now - since >= policy.unreachable_timeout
 
 
+def _give_up_submitting(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> None:
+    """Raise when submissions have met doubts or conflicts for too long, and no job came of any."""
+    # A single one may be resolved late, by whoever resumes: only a series of them is given up.
+    is_series = checkpoint.settle_until is not None and checkpoint.failures > 1
+    if not (is_series and _is_unreachable(checkpoint, policy, now)):
+        return
+    if checkpoint.in_doubt:
+        raise _in_doubt(checkpoint, None)
+    raise SyncAlreadyRunning(
+        f"Airbyte says that connection {checkpoint.connection_id} is busy, but lists no active job "
+        "of it: its own state is stale. Cancel or reset the connection in Airbyte."
+    )
+
+
 def _without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> SyncNotDone:
     """Say what is known at the deadline where the request has no job."""
     if checkpoint.in_doubt:
@@ -751,7 +749,7 @@ def _without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> S
 
 
 def _give_up_when_unreachable(
-    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, error: CallFailed | None = None
+    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, error: CallFailed
 ) -> None:
     """Raise when calls have failed for too long."""
     if not _is_unreachable(checkpoint, policy, now):

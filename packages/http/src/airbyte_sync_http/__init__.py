@@ -1,0 +1,60 @@
+"""Airbyte's public API over the HTTP library of your choice, blocking and async."""
+
+from airbyte_sync_http.addresses import config_api_url, normalise_base_url, token_url, ui_url
+from airbyte_sync_http.auth import TokenCache
+from airbyte_sync_http.connect import open_async_gateway, open_gateway
+from airbyte_sync_http.gateway import AirbyteGateway, AsyncAirbyteGateway
+from airbyte_sync_http.registry import (
+    MissingLibrary,
+    UnknownTransport,
+    open_async_transport,
+    open_transport,
+)
+from airbyte_sync_http.settings import (
+    Auth,
+    BasicAuth,
+    BearerToken,
+    ClientCredentials,
+    NoAuth,
+    ServerSettings,
+    __version__,
+)
+from airbyte_sync_http.transport import (
+    AsyncTransport,
+    HttpRequest,
+    HttpResponse,
+    Transport,
+    TransportOptions,
+    not_received,
+    not_sent,
+)
+
+__all__ = [
+    "AirbyteGateway",
+    "AsyncAirbyteGateway",
+    "AsyncTransport",
+    "Auth",
+    "BasicAuth",
+    "BearerToken",
+    "ClientCredentials",
+    "HttpRequest",
+    "HttpResponse",
+    "MissingLibrary",
+    "NoAuth",
+    "ServerSettings",
+    "TokenCache",
+    "Transport",
+    "TransportOptions",
+    "UnknownTransport",
+    "__version__",
+    "config_api_url",
+    "normalise_base_url",
+    "not_received",
+    "not_sent",
+    "open_async_gateway",
+    "open_async_transport",
+    "open_gateway",
+    "open_transport",
+    "token_url",
+    "ui_url",
+]

@@ -1,0 +1,42 @@
+"""From settings to a gateway in one step: what most programs call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airbyte_sync_http.gateway import AirbyteGateway, AsyncAirbyteGateway
+from airbyte_sync_http.registry import open_async_transport, open_transport
+
+if TYPE_CHECKING:
+    from airbyte_sync_http.auth import TokenCache
+    from airbyte_sync_http.settings import ServerSettings
+
+
+def open_gateway(
+    settings: ServerSettings, transport: str = "requests", *, tokens: TokenCache | None = None
+) -> AirbyteGateway:
+    """
+    Open a blocking gateway: ``with open_gateway(settings) as gateway: ...``.
+
+    Args:
+        settings: The server.
+        transport: The name of a registered transport.
+        tokens: Where to keep access tokens; give the same one to gateways that should share them.
+
+    Returns:
+        A gateway that closes its transport when it is closed.
+
+    Raises:
+        UnknownTransport: Nobody registers the transport.
+        MissingLibrary: Its library is not installed.
+    """
+    return AirbyteGateway(open_transport(transport, settings.transport), settings, tokens)
+
+
+def open_async_gateway(
+    settings: ServerSettings, transport: str = "aiohttp", *, tokens: TokenCache | None = None
+) -> AsyncAirbyteGateway:
+    """Open an async gateway: ``async with open_async_gateway(settings) as gateway``; as above."""
+    return AsyncAirbyteGateway(
+        open_async_transport(transport, settings.transport), settings, tokens
+    )

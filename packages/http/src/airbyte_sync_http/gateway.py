@@ -1,0 +1,203 @@
+"""Airbyte's ports over any transport, blocking and async.
+
+Both gateways run the same flows; only the driver differs. What is asked and how it is read is in
+:mod:`airbyte_sync_http.wire`, who asks is in :mod:`airbyte_sync_http.auth`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from airbyte_sync.clocks import AsyncSystemClock, SystemClock
+from airbyte_sync.drivers import arun, run
+from airbyte_sync.jobs import ConnectionStatus
+from airbyte_sync_http import wire
+from airbyte_sync_http.auth import (
+    AsyncTransportInterpreter,
+    TokenCache,
+    TransportInterpreter,
+    perform,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from airbyte_sync.commands import Flow
+    from airbyte_sync.jobs import Connection, Job, JobPage, JobQuery, JobType
+    from airbyte_sync.ports import AsyncClock, Clock
+    from airbyte_sync_http.settings import ServerSettings
+    from airbyte_sync_http.transport import AsyncTransport, Transport
+
+Result = TypeVar("Result")
+
+
+class AirbyteGateway:
+    """
+    The blocking Airbyte ports (:class:`~airbyte_sync.ports.SyncGateway`) over a transport.
+
+    As a context manager it closes the transport in the end. Who shares a transport among gateways
+    closes the transport instead.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: ServerSettings,
+        tokens: TokenCache | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """
+        Args:
+            transport: Sends the requests.
+            settings: The server.
+            tokens: Where to keep access tokens; a cache of its own by default.
+            clock: Tells when a token ends; this machine's time by default.
+        """
+        self._transport = transport
+        self._settings = settings
+        self._interpreter = TransportInterpreter(
+            transport, settings, tokens or TokenCache(), clock or SystemClock()
+        )
+
+    def submit(self, connection_id: str, job_type: JobType) -> Job:
+        """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
+        return self._call(wire.submit(self._settings, connection_id, job_type))
+
+    def cancel(self, job_id: int) -> Job:
+        """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""
+        return self._call(wire.cancel(self._settings, job_id))
+
+    def fetch_job(self, job_id: int) -> Job:
+        """See :meth:`airbyte_sync.ports.PollPort.fetch_job`."""
+        return self._call(wire.fetch_job(self._settings, job_id))
+
+    def find_jobs(self, query: JobQuery) -> JobPage:
+        """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
+        return self._call(wire.find_jobs(self._settings, query))
+
+    def fetch_connection(self, connection_id: str) -> Connection:
+        """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+        return self._call(wire.fetch_connection(self._settings, connection_id))
+
+    def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
+        """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
+        return run(_find_connections(self._settings, name, workspace_id), self._interpreter)
+
+    def check(self) -> None:
+        """
+        Prove the address and the credentials with one call that needs both; a health check proves neither.
+
+        Raises:
+            CallFailed: The subclass and its text say which part is wrong.
+        """
+        self._call(wire.list_connections(self._settings, None, 0))
+
+    def close(self) -> None:
+        """Close the transport."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(self, call: wire.Call[Result]) -> Result:
+        return run(perform(call, self._settings.auth), self._interpreter)
+
+
+class AsyncAirbyteGateway:
+    """
+    The async Airbyte ports (:class:`~airbyte_sync.ports.AsyncSyncGateway`) over a transport.
+
+    As an async context manager it closes the transport in the end, as :class:`AirbyteGateway` does.
+    """
+
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        settings: ServerSettings,
+        tokens: TokenCache | None = None,
+        clock: AsyncClock | None = None,
+    ) -> None:
+        """See :class:`AirbyteGateway`."""
+        self._transport = transport
+        self._settings = settings
+        self._interpreter = AsyncTransportInterpreter(
+            transport, settings, tokens or TokenCache(), clock or AsyncSystemClock()
+        )
+
+    async def submit(self, connection_id: str, job_type: JobType) -> Job:
+        """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
+        return await self._call(wire.submit(self._settings, connection_id, job_type))
+
+    async def cancel(self, job_id: int) -> Job:
+        """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""
+        return await self._call(wire.cancel(self._settings, job_id))
+
+    async def fetch_job(self, job_id: int) -> Job:
+        """See :meth:`airbyte_sync.ports.PollPort.fetch_job`."""
+        return await self._call(wire.fetch_job(self._settings, job_id))
+
+    async def find_jobs(self, query: JobQuery) -> JobPage:
+        """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
+        return await self._call(wire.find_jobs(self._settings, query))
+
+    async def fetch_connection(self, connection_id: str) -> Connection:
+        """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+        return await self._call(wire.fetch_connection(self._settings, connection_id))
+
+    async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
+        """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
+        return await arun(_find_connections(self._settings, name, workspace_id), self._interpreter)
+
+    async def check(self) -> None:
+        """See :meth:`AirbyteGateway.check`."""
+        await self._call(wire.list_connections(self._settings, None, 0))
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _call(self, call: wire.Call[Result]) -> Result:
+        return await arun(perform(call, self._settings.auth), self._interpreter)
+
+
+def _find_connections(
+    settings: ServerSettings, name: str, workspace_id: str | None
+) -> Flow[tuple[Connection, ...]]:
+    """Go through all pages by offset; stop also at a page that brings nothing new."""
+    seen: dict[str, Connection] = {}
+    offset = 0
+    while True:
+        page = yield from perform(
+            wire.list_connections(settings, workspace_id, offset), settings.auth
+        )
+        known = len(seen)
+        seen.update((connection.connection_id, connection) for connection in page)
+        if len(page) < wire.LARGEST_PAGE or len(seen) == known:
+            break
+        offset += wire.LARGEST_PAGE
+    return tuple(
+        connection
+        for connection in seen.values()
+        if connection.name == name and connection.status is not ConnectionStatus.DEPRECATED
+    )

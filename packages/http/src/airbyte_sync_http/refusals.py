@@ -1,0 +1,209 @@
+"""What an answer means that is not the thing asked for.
+
+Such an answer comes from one of many layers: Airbyte's own *problems*, its uncaught errors
+(``{"errorId"}``), its older API, the framework below it (a HATEOAS body), its load shedder, or a proxy
+in front (a web page). The status decides which error it is. The body only gives the words, and for 409,
+which has several meanings, the meaning.
+
+Source: ``api-problems.yaml``, ``ConfigClientErrorHandler.kt`` and ``errors/handlers`` of
+airbyte-platform.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from html import unescape
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from airbyte_sync.errors import (
+    BadRequest,
+    CallFailed,
+    Forbidden,
+    JobNotRunning,
+    NotFound,
+    ServerTrouble,
+    StateConflict,
+    SyncAlreadyRunning,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    Unprocessable,
+)
+from airbyte_sync_http.addresses import likely_base_url
+from airbyte_sync_http.document import Part, Unreadable, if_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airbyte_sync_http.transport import HttpRequest, HttpResponse
+
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+"""A server that asks us to stay away for longer is asked again after this time."""
+
+_ALREADY_RUNNING = "A sync is already running"
+_JOB_NOT_RUNNING = "Job is not currently running"
+_LONGEST_QUOTE = 300
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+_ADVICE: dict[int, tuple[type[CallFailed], str]] = {
+    400: (BadRequest, "Check the ids and the job type."),
+    401: (Unauthorized, "Check the credentials."),
+    403: (
+        Forbidden,
+        (
+            "The credentials are good, but not for this. Check the id, because Airbyte answers the same "
+            "for an id that it does not know, and the rights of the user who made the application."
+        ),
+    ),
+    404: (NotFound, "Airbyte does not know this id. Check the id, and the server's address."),
+    422: (Unprocessable, "Airbyte does not offer this over its public API."),
+    429: (Throttled, "Ask less often: all applications of the same user are counted together."),
+}
+
+
+def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
+    """
+    Return the error that an answer other than 2xx means.
+
+    Args:
+        request: What was asked.
+        response: What was answered.
+
+    Returns:
+        An error whose text says what happened, in the server's own words where it has some, and
+        what to do next.
+    """
+    status = response.status
+    if status == HTTPStatus.NOT_FOUND and not _is_json(response):
+        return wrong_address(request, response)
+    if status == HTTPStatus.CONFLICT:
+        kind, advice = _conflict(request, response)
+    elif status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind, advice = ServerTrouble, "Try again later; if it stays, look at the server's logs."
+    elif status in _ADVICE:
+        kind, advice = _ADVICE[status]
+    else:
+        return wrong_address(request, response)
+    return kind(
+        f"{what_happened(request, response)}. {advice}",
+        status=status,
+        retry_after=_retry_after(response),
+    )
+
+
+def wrong_address(request: HttpRequest, response: HttpResponse) -> UnexpectedReply:
+    """Return the error for an answer that no Airbyte API gives: the address is probably wrong."""
+    return unexpected(
+        request,
+        response,
+        "That is not Airbyte's public API. The server's address is probably wrong: write "
+        f"{likely_base_url(request.url)}, or what stands before it on your network.",
+    )
+
+
+def unexpected(request: HttpRequest, response: HttpResponse, advice: str) -> UnexpectedReply:
+    """Return the error for an answer that is not what was asked for."""
+    return UnexpectedReply(f"{what_happened(request, response)}. {advice}", status=response.status)
+
+
+def server_time(response: HttpResponse) -> datetime | None:
+    """Return the server's clock when it answered, where it says so."""
+    return _http_date(response.header("Date"))
+
+
+def _conflict(request: HttpRequest, response: HttpResponse) -> tuple[type[CallFailed], str]:
+    message = _message(response) or ""
+    if message.startswith(_ALREADY_RUNNING):
+        return SyncAlreadyRunning, "Wait for the connection's active job, or follow it."
+    if message.startswith(_JOB_NOT_RUNNING):
+        if request.method == "DELETE":
+            return JobNotRunning, "There is nothing to cancel."
+        if request.method == "GET":
+            return NotFound, "Airbyte does not know this job. Check the job id and the server."
+    return (
+        StateConflict,
+        "Airbyte does not say why. Look at the connection: it may be switched off, locked or deleted.",
+    )
+
+
+def what_happened(request: HttpRequest, response: HttpResponse) -> str:
+    """Say what was asked and what was answered, in the server's own words where it has some."""
+    answered = f"{request.method} {request.url} was answered with {response.status}"
+    target = response.header("Location")
+    if target is not None and response.status in range(300, 400):
+        return f"{answered}, a redirect to {_clean(target).split('?')[0]}, which is not followed"
+    if page := _page(response):
+        return f"{answered} and {page}"
+    message = _message(response)
+    return f"{answered}: {message.rstrip('.')}" if message else answered
+
+
+def _message(response: HttpResponse) -> str | None:
+    """Return the most specific words in the body. ``detail`` is generic in Airbyte's problems."""
+    try:
+        for part in _words(Part.of(response.body)):
+            text = if_readable(part.text)
+            if text and text.strip():
+                return _clean(text)
+    except Unreadable:
+        return None
+    return None
+
+
+def _words(body: Part) -> Iterator[Part]:
+    if isinstance(body["data"].value, dict):
+        yield body["data"]["message"]
+    if isinstance(body["_embedded"].value, dict):
+        for error in if_readable(body["_embedded"]["errors"].items) or ():
+            if isinstance(error.value, dict):
+                yield error["message"]
+    yield from (body[name] for name in ("message", "detail", "title"))
+    error_id = if_readable(body["errorId"].text)
+    if error_id:
+        yield Part(f"no reason given; the server's log has more under errorId {error_id}")
+
+
+def _page(response: HttpResponse) -> str | None:
+    """Describe a web page, as proxies and login forms send them."""
+    content_type = response.header("Content-Type") or ""
+    if "html" not in content_type.lower() and response.body.lstrip()[:1] != b"<":
+        return None
+    title = _TITLE.search(response.body)
+    if title is None:
+        return "a web page"
+    return f"a web page ({_clean(unescape(title[1].decode(errors='replace')))})"
+
+
+def _is_json(response: HttpResponse) -> bool:
+    return if_readable(lambda: Part.of(response.body)) is not None
+
+
+def _clean(text: str) -> str:
+    """Put a foreign text on one line, without control characters, and no longer than needed."""
+    line = "".join(char if char.isprintable() else " " for char in text[: 4 * _LONGEST_QUOTE])
+    line = " ".join(line.split())
+    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}..."
+
+
+def _retry_after(response: HttpResponse) -> timedelta | None:
+    """Read ``Retry-After``: seconds, or a date, which is compared with the server's own ``Date``."""
+    value = (response.header("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return min(timedelta(seconds=int(value[:9])), LONGEST_RETRY_AFTER)
+    until, now = _http_date(value), server_time(response)
+    if until is None or now is None:
+        return None
+    return min(max(until - now, timedelta(0)), LONGEST_RETRY_AFTER)
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None

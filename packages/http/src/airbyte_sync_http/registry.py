@@ -1,0 +1,84 @@
+"""Transports by name.
+
+A package adds a transport with one line in its manifest: an entry point in the group
+``airbyte_sync.transports`` (blocking) or ``airbyte_sync.async_transports``, whose value is a callable that
+takes :class:`~airbyte_sync_http.transport.TransportOptions` and returns the transport. ``requests`` and
+``aiohttp`` of this package are registered in the same way. A library is imported when its transport is
+opened, and not before.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from airbyte_sync_http.transport import AsyncTransport, Transport, TransportOptions
+
+TRANSPORTS = "airbyte_sync.transports"
+ASYNC_TRANSPORTS = "airbyte_sync.async_transports"
+
+_OURS = "airbyte-sync-http"
+
+
+class UnknownTransport(InvalidInput):
+    """No installed package registers a transport of this name."""
+
+
+class MissingLibrary(InvalidInput):
+    """A transport is registered, but the library that it is made of cannot be imported."""
+
+
+def open_transport(name: str, options: TransportOptions) -> Transport:
+    """
+    Open a blocking transport.
+
+    Args:
+        name: Its name in the group :data:`TRANSPORTS`.
+        options: What it has to know about the network.
+
+    Returns:
+        The transport; who opens it closes it.
+
+    Raises:
+        UnknownTransport: Nobody registers this name.
+        MissingLibrary: Its library is not installed.
+    """
+    transport: Transport = _load(TRANSPORTS, name)(options)
+    return transport
+
+
+def open_async_transport(name: str, options: TransportOptions) -> AsyncTransport:
+    """Open an async transport from the group :data:`ASYNC_TRANSPORTS`; see :func:`open_transport`."""
+    transport: AsyncTransport = _load(ASYNC_TRANSPORTS, name)(options)
+    return transport
+
+
+def registered(group: str) -> tuple[str, ...]:
+    """Return the names of a group, in alphabetical order."""
+    return tuple(sorted(entry_points(group=group).names))
+
+
+def _load(group: str, name: str) -> Any:
+    found = [entry for entry in entry_points(group=group) if entry.name == name]
+    if not found:
+        known = ", ".join(registered(group)) or "none"
+        raise UnknownTransport(
+            f"no transport is called {name!r}; known are: {known}. Install the package that brings it, or "
+            f"register your own as an entry point in the group {group}."
+        )
+    try:
+        return found[0].load()
+    except ImportError as error:
+        raise MissingLibrary(
+            f"the transport {name!r} cannot be loaded ({error}). Install what it needs: "
+            f"pip install {_requirement(found[0])}"
+        ) from error
+
+
+def _requirement(entry: EntryPoint) -> str:
+    if entry.dist is None or entry.dist.name == _OURS:
+        return f"'{_OURS}[{entry.name}]'"
+    return f"'{entry.dist.name}'"

@@ -1,0 +1,127 @@
+"""Everything needed to talk to one Airbyte server: where it is, who we are, how long to wait.
+
+No ``repr`` of these values shows a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from airbyte_sync.errors import InvalidInput
+from airbyte_sync_http import addresses
+from airbyte_sync_http.transport import TransportOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__version__ = "0.1.0"
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoAuth:
+    """No credentials: the default of self-managed servers before chart 2."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BasicAuth:
+    """A user name and a password, as proxies in front of Airbyte and servers before 1.0 want them."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BearerToken:
+    """
+    A token that was got elsewhere. It cannot be renewed.
+
+    Raises:
+        InvalidInput: It is empty, or has characters that no token has.
+    """
+
+    token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not is_token(self.token):
+            raise InvalidInput(
+                "the bearer token is empty, or has a blank, a line break or another odd character: copy "
+                "it again, without the word Bearer"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientCredentials:
+    """
+    An application's id and secret, which buy tokens that end: Cloud, Enterprise and chart 2.
+
+    Raises:
+        InvalidInput: One of the two is empty.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    token_url: str = ""
+    """Where to buy tokens, see :func:`~airbyte_sync_http.addresses.token_url`."""
+
+    def __post_init__(self) -> None:
+        if not self.client_id or not self.client_secret:
+            raise InvalidInput(
+                "client id and client secret belong together, and one is empty: copy both from the "
+                "application in Airbyte, or use no credentials at all"
+            )
+
+
+Auth: TypeAlias = NoAuth | BasicAuth | BearerToken | ClientCredentials
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerSettings:
+    """
+    One Airbyte server, and how to talk to it.
+
+    Raises:
+        InvalidInput: A setting cannot be right; the text says what to write.
+    """
+
+    base_url: str
+    """The root of the public API. Give any spelling; it is normalised."""
+    auth: Auth = field(default_factory=NoAuth)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request: what an ingress or an identity-aware proxy wants."""
+    connect_timeout: timedelta = timedelta(seconds=10)
+    read_timeout: timedelta = timedelta(seconds=30)
+    submit_timeout: timedelta = timedelta(seconds=90)
+    """The read time-out of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
+    transport: TransportOptions = field(default_factory=TransportOptions)
+    user_agent: str = f"airbyte-sync/{__version__}"
+    """Cloud refuses requests without one with 403 (reference.airbyte.com/reference/errors)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", addresses.normalise_base_url(self.base_url))
+        for name, value in {**self.headers, "User-Agent": self.user_agent}.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise InvalidInput(
+                    f"the extra header {name!r} cannot be sent: a name is one word, and a value has "
+                    "neither line breaks nor characters beyond ASCII"
+                )
+        for option in ("connect_timeout", "read_timeout", "submit_timeout"):
+            if getattr(self, option) <= timedelta(0):
+                raise InvalidInput(f"{option} is not above zero: give a number of seconds")
+        if isinstance(self.auth, ClientCredentials):
+            self.token_url(self.auth)
+
+    def token_url(self, credentials: ClientCredentials) -> str:
+        """Return where ``credentials`` buy tokens."""
+        return addresses.token_url(self.base_url, credentials.token_url)
+
+
+def is_token(text: str) -> bool:
+    """Tell whether a text can be sent as a bearer token: printable ASCII, in one word."""
+    return _TOKEN.fullmatch(text) is not None

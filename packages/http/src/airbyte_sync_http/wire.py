@@ -1,0 +1,287 @@
+"""Airbyte's public API as values: what to ask, and how to read the answer.
+
+Every function returns a :class:`Call`, a request with the reader of its answer. Nothing here does I/O,
+knows a clock or holds a credential, except the body of a token request. A reader returns a value of
+the domain or raises a :class:`~airbyte_sync.errors.CallFailed`, whatever the server sent.
+
+What decides must be readable: ids, statuses, creation times. What only informs (rows, bytes, duration, end
+time) is left out when it cannot be read, because no statistic may hide the end of a job.
+
+Source: the public OpenAPI file and ``apis/publicapi`` of airbyte-platform.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from airbyte_sync.errors import InvalidInput
+from airbyte_sync.jobs import (
+    Connection,
+    ConnectionStatus,
+    Job,
+    JobPage,
+    JobQuery,
+    JobStatus,
+    JobType,
+)
+from airbyte_sync_http.document import Part, Unreadable, if_readable
+from airbyte_sync_http.refusals import refusal, server_time, unexpected, wrong_address
+from airbyte_sync_http.settings import is_token
+from airbyte_sync_http.transport import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from airbyte_sync_http.settings import ClientCredentials, ServerSettings
+
+Result = TypeVar("Result")
+
+LARGEST_PAGE = 100
+"""The most that Airbyte lists at a time (public OpenAPI file, ``limit``)."""
+
+USUAL_LIFETIME = 180.0
+"""Seconds that a token is trusted which does not tell: the least that Airbyte ever gave (v1.0 to v1.4)."""
+
+_FAR_AWAY = 1e11
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call(Generic[Result]):
+    """A request, and how to read its answer."""
+
+    request: HttpRequest
+    build: Callable[[Part, HttpResponse], Result]
+
+    def read(self, response: HttpResponse) -> Result:
+        """
+        Read the answer.
+
+        Args:
+            response: What the server sent.
+
+        Returns:
+            What was asked for.
+
+        Raises:
+            CallFailed: The server refused, or sent something else.
+        """
+        if response.status not in range(200, 300):
+            raise refusal(self.request, response)
+        try:
+            document = Part.of(response.body)
+        except Unreadable as error:
+            raise wrong_address(self.request, response) from error
+        try:
+            return self.build(document, response)
+        except Unreadable as error:
+            raise unexpected(
+                self.request,
+                response,
+                f"But {error}. Is this the public API of an Airbyte, of a version that this release knows?",
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessToken:
+    """A token, and for how long from now the server takes it."""
+
+    value: str = field(repr=False)
+    lifetime: timedelta
+
+
+# --------------------------------------------------------------------------------------------------
+# Jobs
+
+
+def submit(settings: ServerSettings, connection_id: str, job_type: JobType) -> Call[Job]:
+    """Start a job. The answer comes without rows and bytes."""
+    body = {"connectionId": connection_id, "jobType": job_type.value}
+    request = _request(settings, "POST", "/jobs", body=body, read_timeout=settings.submit_timeout)
+    return Call(request=request, build=_job_answer)
+
+
+def cancel(settings: ServerSettings, job_id: int) -> Call[Job]:
+    """Cancel what runs on the connection of a job. The answer is 200 with the job, not 204."""
+    return Call(request=_request(settings, "DELETE", f"/jobs/{job_id}"), build=_job_answer)
+
+
+def fetch_job(settings: ServerSettings, job_id: int) -> Call[Job]:
+    """Look at one job."""
+    return Call(request=_request(settings, "GET", f"/jobs/{job_id}"), build=_job_answer)
+
+
+def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
+    """
+    List jobs, newest first; Airbyte's own order is oldest first.
+
+    The links ``next`` and ``previous`` of the answer are not used: they name a host that is often
+    unreachable, and lose the order asked for (``JobsResponseMapper.kt``).
+
+    Raises:
+        InvalidInput: The page asked for is empty, or larger than Airbyte gives.
+    """
+    if not 1 <= query.limit <= LARGEST_PAGE or query.offset < 0:
+        raise InvalidInput(
+            f"limit is {query.limit} and offset {query.offset}: Airbyte lists 1 to {LARGEST_PAGE} jobs at "
+            "a time, from offset 0 on"
+        )
+    parameters = {
+        "connectionId": query.connection_id,
+        "limit": str(query.limit),
+        "offset": str(query.offset),
+        "orderBy": "createdAt|DESC",
+    }
+    if query.job_type is not None:
+        parameters["jobType"] = query.job_type.value
+    return Call(request=_request(settings, "GET", "/jobs", parameters), build=_job_page)
+
+
+def _job_answer(document: Part, response: HttpResponse) -> Job:
+    del response
+    return _job(document)
+
+
+def _job_page(document: Part, response: HttpResponse) -> JobPage:
+    jobs = tuple(_job(part) for part in document["data"].items())
+    return JobPage(jobs=jobs, server_time=server_time(response))
+
+
+def _job(part: Part) -> Job:
+    return Job(
+        job_id=part["jobId"].count(),
+        status=JobStatus(part["status"].text()),
+        job_type=part["jobType"].text(),
+        connection_id=part["connectionId"].text(),
+        created_at=part["startTime"].instant(),
+        ended_at=if_readable(part["lastUpdatedAt"].instant),
+        duration=if_readable(part["duration"].duration),
+        rows=if_readable(part["rowsSynced"].count),
+        bytes=if_readable(part["bytesSynced"].count),
+    )
+
+
+# --------------------------------------------------------------------------------------------------
+# Connections
+
+
+def fetch_connection(settings: ServerSettings, connection_id: str) -> Call[Connection]:
+    """Look at one connection."""
+    request = _request(settings, "GET", f"/connections/{quote(connection_id, safe='')}")
+    return Call(request=request, build=lambda document, _: _connection(document))
+
+
+def list_connections(
+    settings: ServerSettings, workspace_id: str | None, offset: int
+) -> Call[tuple[Connection, ...]]:
+    """List up to :data:`LARGEST_PAGE` connections; a shorter page is the last one."""
+    parameters = {"limit": str(LARGEST_PAGE), "offset": str(offset)}
+    if workspace_id is not None:
+        parameters["workspaceIds"] = workspace_id
+    return Call(
+        request=_request(settings, "GET", "/connections", parameters),
+        build=lambda document, _: tuple(map(_connection, document["data"].items())),
+    )
+
+
+def _connection(part: Part) -> Connection:
+    return Connection(
+        connection_id=part["connectionId"].text(),
+        name=part["name"].text(),
+        status=_connection_status(part["status"].text()),
+        workspace_id=part["workspaceId"].text(),
+        source_id=part["sourceId"].text(),
+        destination_id=part["destinationId"].text(),
+    )
+
+
+def _connection_status(word: str) -> ConnectionStatus:
+    try:
+        return ConnectionStatus(word)
+    except ValueError:
+        return ConnectionStatus.UNKNOWN
+
+
+# --------------------------------------------------------------------------------------------------
+# Tokens
+
+
+def token(settings: ServerSettings, credentials: ClientCredentials) -> Call[AccessToken]:
+    """
+    Buy a token. JSON, because older servers refuse a form; the field really is ``grant-type``.
+
+    The lifetime is the shorter one of ``expires_in`` and what the token says itself: the former
+    reports a setting, which Keycloak may have capped. It is measured on the server's clock alone.
+    """
+    body = {
+        "client_id": credentials.client_id,
+        "client_secret": credentials.client_secret,
+        "grant-type": "client_credentials",
+    }
+    url = settings.token_url(credentials)
+    return Call(request=_request(settings, "POST", url, body=body), build=_access_token)
+
+
+def _access_token(document: Part, response: HttpResponse) -> AccessToken:
+    value = document["access_token"].text()
+    if not is_token(value):
+        raise Unreadable("access_token is not a token")
+    told = (_number(document["expires_in"]), _lifetime_in_jwt(value, server_time(response)))
+    seconds = min((number for number in told if number is not None), default=USUAL_LIFETIME)
+    return AccessToken(value=value, lifetime=timedelta(seconds=max(seconds, 0)))
+
+
+def _lifetime_in_jwt(value: str, now: datetime | None) -> float | None:
+    """Return how many seconds a token lives by its own account, where it is a JWT that can be read."""
+    try:
+        _, claims, _ = value.split(".")
+        part = Part.of(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        ends, began = _number(part["exp"]), _number(part["iat"])
+    except ValueError:
+        return None
+    if began is None and now is not None:
+        began = now.timestamp()
+    return None if ends is None or began is None else ends - began
+
+
+def _number(part: Part) -> float | None:
+    """Return a number of seconds, where there is one and a date can bear it."""
+    value = part.value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _FAR_AWAY:
+        return float(value)
+    return None
+
+
+# --------------------------------------------------------------------------------------------------
+# Requests
+
+
+def _request(
+    settings: ServerSettings,
+    method: str,
+    address: str,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    body: Mapping[str, str] | None = None,
+    read_timeout: timedelta | None = None,
+) -> HttpRequest:
+    """Build a request to a path below the API's root, or to a whole URL."""
+    url = address if "://" in address else settings.base_url + address
+    request = HttpRequest(
+        method=method,
+        url=f"{url}?{urlencode(parameters, quote_via=quote, safe='')}" if parameters else url,
+        headers={"Accept": "application/json", "User-Agent": settings.user_agent},
+        body=None if body is None else json.dumps(body).encode(),
+        connect_timeout=settings.connect_timeout,
+        read_timeout=read_timeout or settings.read_timeout,
+    )
+    if body is not None:
+        request = request.with_header("Content-Type", "application/json")
+    for name, value in settings.headers.items():
+        request = request.with_header(name, value)
+    return request

@@ -1,0 +1,68 @@
+"""An Airbyte for one machine: the public API on loopback, over scripts or real connectors."""
+
+from airbyte_sync_local import answers, lives, statuses
+from airbyte_sync_local.answers import Answer, Refused
+from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
+from airbyte_sync_local.clock import Clock, ManualClock, utc_now
+from airbyte_sync_local.connector_process import ConnectorsEnvironment
+from airbyte_sync_local.connectors import Connector, ConnectorsEngine
+from airbyte_sync_local.engine import Engine, JobEvent
+from airbyte_sync_local.faults import FAULT_ACTIONS, Fault, FaultAction, ImpossibleFault
+from airbyte_sync_local.lives import ImpossibleLife, Life, Step
+from airbyte_sync_local.local_airbyte import LocalAirbyte
+from airbyte_sync_local.model import Attempt, Connection, Failure, Job
+from airbyte_sync_local.pipeline import Threads
+from airbyte_sync_local.quirks import Caller, Edition, Quirks, SecondSubmit
+from airbyte_sync_local.reading import InvalidScenario
+from airbyte_sync_local.request_log import RequestRecord
+from airbyte_sync_local.scenario import ConnectionScenario, Scenario, load
+from airbyte_sync_local.scripted import ScriptedEngine
+from airbyte_sync_local.server import NotLoopback, Server, Settings, WrongEngine
+
+__all__ = [
+    "FAULT_ACTIONS",
+    "Answer",
+    "Attempt",
+    "Auth",
+    "BasicAuth",
+    "BearerAuth",
+    "Caller",
+    "ClientCredentials",
+    "Clock",
+    "Connection",
+    "ConnectionScenario",
+    "Connector",
+    "ConnectorsEngine",
+    "ConnectorsEnvironment",
+    "Edition",
+    "Engine",
+    "Failure",
+    "Fault",
+    "FaultAction",
+    "ImpossibleFault",
+    "ImpossibleLife",
+    "InvalidScenario",
+    "Job",
+    "JobEvent",
+    "Life",
+    "LocalAirbyte",
+    "ManualClock",
+    "NoAuth",
+    "NotLoopback",
+    "Quirks",
+    "Refused",
+    "RequestRecord",
+    "Scenario",
+    "ScriptedEngine",
+    "SecondSubmit",
+    "Server",
+    "Settings",
+    "Step",
+    "Threads",
+    "WrongEngine",
+    "answers",
+    "lives",
+    "load",
+    "statuses",
+    "utc_now",
+]

@@ -1,0 +1,228 @@
+"""
+The handle for tests and scripts: an Airbyte that lives as long as a ``with`` block.
+
+``with LocalAirbyte() as airbyte`` runs the server on an event loop in a thread of its own;
+``async with LocalAirbyte() as airbyte`` runs it on the caller's loop. Every method may be called
+from any thread: it is carried to the server's loop, where alone the server's state is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from threading import Thread, get_ident
+from typing import TYPE_CHECKING, TypeVar, final
+
+from airbyte_sync_local import operations
+from airbyte_sync_local.auth import NoAuth
+from airbyte_sync_local.clock import utc_now
+from airbyte_sync_local.model import Connection
+from airbyte_sync_local.pipeline import Threads
+from airbyte_sync_local.quirks import Quirks
+from airbyte_sync_local.scenario import ConnectionScenario
+from airbyte_sync_local.scripted import ScriptedEngine
+from airbyte_sync_local.server import Server, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from airbyte_sync_local.auth import Auth
+    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.engine import Engine
+    from airbyte_sync_local.faults import Fault
+    from airbyte_sync_local.lives import Life
+    from airbyte_sync_local.model import Job
+    from airbyte_sync_local.request_log import RequestRecord
+    from airbyte_sync_local.scenario import Scenario
+
+T = TypeVar("T")
+
+
+@final
+class LocalAirbyte:
+    """
+    An Airbyte on a free port of 127.0.0.1. Use it once, as a context manager.
+
+    Args:
+        scenario: What it starts with; its quirks hold unless `quirks` are given.
+        engine: What plays the jobs' lives; a scripted engine by default.
+        clock: What time it is for the server. Give a `ManualClock` for virtual time.
+        auth: Who may come in; everybody by default.
+        quirks: Which kind of server to be.
+        threads: How much it can do at a time.
+        port: Where to listen; 0 for any free port.
+
+    Attributes:
+        base_url: ``http://127.0.0.1:PORT``; empty until the server listens.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: Scenario | None = None,
+        engine: Engine | None = None,
+        clock: Clock = utc_now,
+        auth: Auth | None = None,
+        quirks: Quirks | None = None,
+        threads: Threads | None = None,
+        port: int = 0,
+    ) -> None:
+        default_life = scenario.default_life if scenario else None
+        default_quirks = scenario.quirks if scenario else Quirks()
+        self._server = Server(
+            Settings(
+                port=port,
+                engine=engine or ScriptedEngine(default=default_life),
+                clock=clock,
+                auth=auth or NoAuth(),
+                quirks=quirks or default_quirks,
+                threads=threads or Threads(),
+            )
+        )
+        if scenario is not None:
+            self._server.apply(scenario)
+        self.base_url = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
+        self._thread: Thread | None = None
+        self._asked_to_stop = asyncio.Event()
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> LocalAirbyte:
+        """Start the server in a thread of its own, and wait until it listens."""
+        listens: Future[None] = Future()
+        self._thread = Thread(
+            target=lambda: asyncio.run(self._live(listens)), name="airbyte-sync-local", daemon=True
+        )
+        self._thread.start()
+        listens.result()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Stop the server and wait until its thread has ended."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._asked_to_stop.set)
+        if self._thread is not None:
+            self._thread.join()
+        self._loop = None
+
+    async def __aenter__(self) -> LocalAirbyte:
+        """Start the server on the running loop."""
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Stop the server."""
+        await self._server.stop()
+        self._loop = None
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    @property
+    def api_url(self) -> str:
+        """The public API's address as on a self-managed server, which is what clients ask for."""
+        return self.base_url + operations.PUBLIC_PREFIXES[0]
+
+    @property
+    def requests(self) -> Sequence[RequestRecord]:
+        """Every request received so far, without secrets."""
+        return self._carry(self._server.pipeline.log.records)
+
+    @property
+    def busiest(self) -> int:
+        """The largest number of requests that were served at the same time."""
+        return self._carry(lambda: self._server.pipeline.log.busiest)
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """Every job as it is now, oldest first."""
+        return self._carry(self._server.platform.jobs)
+
+    # --- doing ------------------------------------------------------------------------------------
+
+    def add_connection(
+        self, connection: Connection | None = None, *, lives: Sequence[Life] = ()
+    ) -> Connection:
+        """
+        Add a connection, or replace the one with its id.
+
+        Args:
+            connection: The connection; one with a fresh id by default.
+            lives: For its syncs, one each; the last one repeats.
+
+        Returns:
+            The connection.
+
+        Raises:
+            WrongEngine: Lives were given, and the engine plays none.
+        """
+        added = connection or Connection()
+        entry = ConnectionScenario(connection=added, lives=tuple(lives))
+        self._carry(lambda: self._server.add(entry))
+        return added
+
+    def start_foreign_job(self, connection_id: str, life: Life | None = None) -> Job:
+        """
+        Start a sync as the schedule or somebody in the UI would.
+
+        Args:
+            connection_id: The connection.
+            life: What becomes of it, if not what is planned for the connection.
+
+        Raises:
+            WrongEngine: A life was given, and the engine plays none.
+            Refused: The connection has an active job, or nobody knows it.
+        """
+        return self._carry(lambda: self._server.start_foreign_job(connection_id, life))
+
+    def inject(self, fault: Fault) -> None:
+        """Make something go wrong."""
+        self._carry(lambda: self._server.pipeline.faults.inject(fault))
+
+    def clear_faults(self) -> None:
+        """Let nothing more go wrong."""
+        self._carry(self._server.pipeline.faults.clear)
+
+    def clear_requests(self) -> None:
+        """Forget the requests received so far."""
+        self._carry(self._server.pipeline.log.clear)
+
+    # --- the loop ---------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        self.base_url = await self._server.start()
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = get_ident()
+
+    async def _live(self, listens: Future[None]) -> None:
+        try:
+            await self._start()
+        except BaseException as problem:
+            await self._server.stop()
+            listens.set_exception(problem)  # it is raised in the thread that waits
+            return
+        listens.set_result(None)
+        await self._asked_to_stop.wait()
+        await self._server.stop()
+
+    def _carry(self, action: Callable[[], T]) -> T:
+        """Do something where the server's state may be touched."""
+        if self._loop is None or self._loop_thread == get_ident():
+            return action()
+
+        async def on_the_loop() -> T:
+            return action()
+
+        return asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result()

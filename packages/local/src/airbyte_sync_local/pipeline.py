@@ -1,0 +1,181 @@
+"""
+What every request passes on its way in: the log, the door, the threads, the faults, the handler.
+
+::
+
+    request ──> log ──> is it the API? ──> credentials ──> one of 5 threads ──> fault? ──> handler
+                             │                  │                                 │
+                             └─ web app, 404    └─ 401                            └─ drop, stall, ...
+
+Faults come last, so that a request that is kept waiting holds a thread, as it does in Airbyte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from airbyte_sync_local import answers, operations
+from airbyte_sync_local.answers import Refused
+from airbyte_sync_local.faults import Fault, FaultPlan
+from airbyte_sync_local.messages import drop, response, stall
+from airbyte_sync_local.quirks import Edition
+from airbyte_sync_local.request_log import (
+    RequestLog,
+    RequestRecord,
+    readable_body,
+    without_secret_headers,
+    without_secrets,
+)
+
+if TYPE_CHECKING:
+    from airbyte_sync_local.answers import Answer
+    from airbyte_sync_local.auth import Auth
+    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.messages import Handler
+    from airbyte_sync_local.model import Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Threads:
+    """How much the server can do at a time."""
+
+    count: int = 5
+    """The public API of a self-managed server has five in all."""
+    latency: timedelta = timedelta(0)
+    """Real time that every request holds its thread for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """The way in, for every request."""
+
+    auth: Auth
+    clock: Clock
+    edition: Edition = Edition.COMMUNITY
+    threads: Threads = field(default_factory=Threads)
+    log: RequestLog = field(default_factory=RequestLog)
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    _free: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_free", asyncio.Semaphore(self.threads.count))
+
+    async def lead_through(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Lead one request through, and note it."""
+        if request.path.startswith(operations.LOCAL_PREFIX + "/"):
+            return await handler(request)
+        operation = _operation(request)
+        record = await self._record(request, operation)
+        ticket = self.log.received(record)
+        reply: web.StreamResponse | None = None
+        try:
+            reply = await self._serve(request, handler, operation, record.body)
+        finally:
+            self.log.served(ticket, status=None if reply is None else reply.status)
+        return reply or web.Response()  # nobody is there to read it
+
+    async def set_date(self, _request: web.Request, reply: web.StreamResponse) -> None:
+        """Date the answer by the injected clock, since clients take the server's time from it."""
+        reply.headers["Date"] = format_datetime(self.clock(), usegmt=True)
+
+    async def _serve(
+        self, request: web.Request, handler: Handler, operation: str | None, body: Json
+    ) -> web.StreamResponse | None:
+        if operation is None:
+            return response(_outside_the_api(request))
+        try:
+            is_anonymous = operation in operations.ANONYMOUS
+            if not is_anonymous and not self._admits(request):
+                return response(self._unauthorized(request))
+            async with AsyncExitStack() as stack:
+                if operation != operations.HEALTH:  # health has threads of its own
+                    await stack.enter_async_context(self._free)
+                    await asyncio.sleep(self.threads.latency.total_seconds())
+                fault = self.faults.strike(operation, ids=_ids(request, body))
+                if fault is None:
+                    return await handler(request)
+                return await _suffer(fault, request, handler)
+        except Refused as refused:
+            return response(refused.answer)
+
+    def _admits(self, request: web.Request) -> bool:
+        return self.auth.admits(request.headers.get("Authorization"), now=self.clock())
+
+    def _unauthorized(self, request: web.Request) -> Answer:
+        if self.edition is Edition.CLOUD:
+            return answers.unauthorized_problem()
+        return answers.micronaut(401, "Unauthorized", path=request.path)
+
+    async def _record(self, request: web.Request, operation: str | None) -> RequestRecord:
+        return RequestRecord(
+            method=request.method,
+            path=request.path,
+            query=without_secrets(dict(request.query)),
+            headers=without_secret_headers(request.headers),
+            body=readable_body(await request.read(), request.content_type),
+            received_at=self.clock(),
+            operation=operation,
+        )
+
+
+async def _suffer(
+    fault: Fault, request: web.Request, handler: Handler
+) -> web.StreamResponse | None:
+    """Do to a request what the fault says. None means that the client gets no answer."""
+    await asyncio.sleep(fault.wait.total_seconds())
+    if fault.do == "drop_meanwhile":
+        drop(request)
+    reply = None
+    if fault.do not in {"answer", "drop", "stall"}:
+        reply = await _effect(request, handler)
+    if fault.answer is not None:
+        return response(fault.answer)
+    if fault.do == "delay":
+        return reply
+    if fault.do.startswith("stall"):
+        await stall(request)
+    drop(request)
+    return None
+
+
+async def _effect(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Carry out a request whose answer may never be seen; a refusal is an answer too."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return response(refused.answer)
+
+
+def _operation(request: web.Request) -> str | None:
+    """Name the operation that a request asks for; None where the API has no such thing."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return None
+    path = resource.canonical
+    for prefix in operations.PUBLIC_PREFIXES:
+        path = path.removeprefix(prefix)
+    return f"{request.method} {path}"
+
+
+def _outside_the_api(request: web.Request) -> Answer:
+    api = (*operations.PUBLIC_PREFIXES, operations.CONFIG_PREFIX)
+    if not request.path.startswith(tuple(f"{prefix}/" for prefix in api)):
+        return answers.webapp_page()
+    problem = request.match_info.http_exception
+    if problem is not None and problem.status == web.HTTPMethodNotAllowed.status_code:
+        return answers.micronaut(405, "Method Not Allowed", path=request.path)
+    return answers.micronaut(404, "Not Found", path=request.path, error="Page Not Found")
+
+
+def _ids(request: web.Request, body: Json) -> frozenset[str]:
+    """Collect what may be an id of a connection or a job."""
+    in_body = body.values() if isinstance(body, dict) else ()
+    found = (*request.match_info.values(), *request.query.values(), *in_body)
+    return frozenset(str(value) for value in found)

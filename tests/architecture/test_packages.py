@@ -1,0 +1,51 @@
+"""One version for all packages, and siblings pinned to it."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PACKAGES = Path(__file__).parents[2] / "packages"
+PROJECTS = {
+    file.parent.name: tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    for file in sorted(PACKAGES.glob("*/pyproject.toml"))
+}
+NAMES = {project["name"] for project in PROJECTS.values()}
+
+
+def requirements(project):
+    yield from project["dependencies"]
+    for extra in project.get("optional-dependencies", {}).values():
+        yield from extra
+
+
+def test_all_packages_have_one_version():
+    """The packages are released in lockstep."""
+    assert len({project["version"] for project in PROJECTS.values()}) == 1
+
+
+@pytest.mark.parametrize("package", PROJECTS)
+def test_siblings_are_pinned(package):
+    """A package names its siblings with == and their common version."""
+    project = PROJECTS[package]
+    for requirement in requirements(project):
+        name, rest = re.match(r"([\w.-]+)(?:\[[\w,-]+\])?(.*)", requirement).groups()
+        if name in NAMES:
+            assert rest == f"=={project['version']}"
+
+
+def test_the_domain_depends_on_nothing():
+    """No dependencies at all."""
+    assert list(requirements(PROJECTS["domain"])) == []
+
+
+@pytest.mark.parametrize("package", sorted(set(PROJECTS) - {"airflow-dropin"}))
+def test_every_package_is_typed(package):
+    """py.typed is beside the sources."""
+    assert list((PACKAGES / package / "src").glob("*/py.typed")) != []

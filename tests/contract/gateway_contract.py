@@ -1,0 +1,483 @@
+"""What every gateway to Airbyte has to prove, on a real loopback server that behaves as Airbyte does.
+
+Subclass :class:`GatewayContract` and give it the fixture ``open_gateway``. An async gateway is wrapped
+in :class:`OnALoop`, so that one suite serves both colours.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from airbyte_sync import (
+    BadRequest,
+    CallFailed,
+    ConnectionStatus,
+    Forbidden,
+    JobNotRunning,
+    JobQuery,
+    JobType,
+    NotFound,
+    RequestNotSent,
+    ResponseNotReceived,
+    ServerTrouble,
+    StateConflict,
+    SyncAlreadyRunning,
+    SyncGateway,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    Unprocessable,
+)
+from airbyte_sync_http import BasicAuth, BearerToken, ClientCredentials, NoAuth, ServerSettings
+from airbyte_sync_local import (
+    Answer,
+    Caller,
+    Edition,
+    Fault,
+    LocalAirbyte,
+    ManualClock,
+    Quirks,
+    answers,
+    lives,
+)
+from airbyte_sync_local import BasicAuth as ServerBasicAuth
+from airbyte_sync_local import BearerAuth as ServerBearerAuth
+from airbyte_sync_local import ClientCredentials as ServerCredentials
+from airbyte_sync_local import Connection as ServerConnection
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from airbyte_sync import AsyncSyncGateway
+
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+SECRET = "s3cr3t"
+MINUTE = timedelta(minutes=1)
+
+
+class Time:
+    """A server's clock as a client's: both agree, and neither moves by itself."""
+
+    def __init__(self, hands: ManualClock) -> None:
+        self.now = hands
+        self.advance = hands.advance
+
+    def sleep(self, duration: timedelta) -> None:
+        self.advance(duration)
+
+
+class OpenGateway(Protocol):
+    """Opens a gateway that is closed after the test."""
+
+    def __call__(self, settings: ServerSettings, clock: Time) -> SyncGateway: ...
+
+
+class OnALoop:
+    """An async gateway as a blocking one, on an event loop of its own."""
+
+    def __init__(self, gateway: AsyncSyncGateway, loop: asyncio.AbstractEventLoop) -> None:
+        self._gateway = gateway
+        self._loop = loop
+
+    def __getattr__(self, name):
+        method = getattr(self._gateway, name)
+        return lambda *arguments: self._loop.run_until_complete(method(*arguments))
+
+
+def asked_for(airbyte, operation: str) -> int:
+    """Count how often an operation was asked for."""
+    return sum(request.operation == operation for request in airbyte.requests)
+
+
+class GatewayContract:
+    """The suite. Subclasses provide ``open_gateway``."""
+
+    @pytest.fixture
+    def open_gateway(self) -> OpenGateway:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def clock(self) -> Time:
+        return Time(ManualClock())
+
+    @pytest.fixture
+    def serve(self, clock):
+        """Start a server; it stops after the test."""
+        with ExitStack() as stack:
+            yield lambda **options: stack.enter_context(LocalAirbyte(clock=clock.now, **options))
+
+    @pytest.fixture
+    def airbyte(self, serve):
+        return serve()
+
+    @pytest.fixture
+    def connection(self, airbyte):
+        return airbyte.add_connection()
+
+    @pytest.fixture
+    def gateway(self, open_gateway, airbyte, clock):
+        return open_gateway(ServerSettings(base_url=airbyte.base_url), clock)
+
+    # --- starting and cancelling ---
+
+    def test_submits_a_sync(self, gateway, connection, clock):
+        """A submission is answered with the new job, which carries no statistics yet."""
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        assert connection.connection_id == job.connection_id
+        assert ("pending", "sync") == (job.status.word, job.job_type)
+        assert clock.now() == job.created_at
+        assert (None, None, None) == (job.rows, job.bytes, job.ended_at)
+
+    def test_submits_once(self, gateway, airbyte, connection):
+        """One call is one request."""
+        gateway.submit(connection.connection_id, JobType.SYNC)
+        assert 1 == asked_for(airbyte, "POST /jobs")
+        assert 1 == len(airbyte.jobs)
+
+    def test_clears_as_a_reset(self, gateway, connection):
+        """Airbyte runs a clear as a reset, and says so."""
+        job = gateway.submit(connection.connection_id, JobType.CLEAR)
+        assert JobType.CLEAR.covers(job.job_type)
+
+    def test_a_busy_connection_is_told_apart(self, gateway, connection, clock):
+        """A sync of a connection that runs one is refused, by a name of its own."""
+        gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(timedelta(seconds=1))
+        with pytest.raises(SyncAlreadyRunning, match="already running") as caught:
+            gateway.submit(connection.connection_id, JobType.SYNC)
+        assert (409, False) == (caught.value.status, caught.value.retry_safe)
+
+    @pytest.mark.parametrize("status", ["inactive", "deprecated", "locked"])
+    def test_a_connection_that_is_off_is_a_conflict(self, gateway, airbyte, connection, status):
+        """The server does not tell why; the gateway does not guess."""
+        airbyte.add_connection(replace(connection, status=status))
+        with pytest.raises(StateConflict, match="Could not fulfill request"):
+            gateway.submit(connection.connection_id, JobType.SYNC)
+
+    def test_a_refresh_is_not_offered(self, gateway, connection):
+        """Airbyte's own words reach the user."""
+        with pytest.raises(Unprocessable, match="Refreshes are not supported"):
+            gateway.submit(connection.connection_id, JobType.REFRESH)
+
+    def test_cancels_a_running_job(self, gateway, airbyte, connection, clock):
+        """The reply to a cancellation is the job."""
+        airbyte.add_connection(connection, lives=[lives.never_ends()])
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(MINUTE)
+        cancelled = gateway.cancel(job.job_id)
+        assert (job.job_id, "cancelled") == (cancelled.job_id, cancelled.status.word)
+
+    def test_nothing_to_cancel_is_told_apart(self, gateway, connection, clock):
+        """A cancellation on an idle connection is refused, by a name of its own."""
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(MINUTE)
+        with pytest.raises(JobNotRunning):
+            gateway.cancel(job.job_id)
+
+    # --- looking ---
+
+    def test_fetches_a_job(self, gateway, connection, clock):
+        """A look at an ended job tells everything."""
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(MINUTE)
+        ended = gateway.fetch_job(job.job_id)
+        assert "succeeded" == ended.status.word
+        assert (1000, 65536) == (ended.rows, ended.bytes)
+        assert timedelta(seconds=2) == ended.duration
+        assert job.created_at + timedelta(seconds=2) == ended.ended_at
+
+    def test_passes_on_a_status_nobody_knows(self, gateway, airbyte, connection, clock):
+        """Statuses are an open set."""
+        airbyte.add_connection(connection, lives=[lives.says_unknown_word("hibernating")])
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(timedelta(seconds=2))
+        status = gateway.fetch_job(job.job_id).status
+        assert ("hibernating", False, False) == (status.word, status.is_known, status.is_final)
+
+    def test_an_unknown_job_is_not_found(self, gateway):
+        """An administrator hears 409 for it; that is not a conflict."""
+        with pytest.raises(NotFound):
+            gateway.fetch_job(77)
+
+    def test_a_member_may_not_know(self, open_gateway, serve, clock):
+        """Everybody else hears 403, for jobs and connections alike."""
+        airbyte = serve(quirks=Quirks(caller=Caller.MEMBER))
+        gateway = open_gateway(ServerSettings(base_url=airbyte.base_url), clock)
+        with pytest.raises(Forbidden, match="required permissions"):
+            gateway.fetch_job(77)
+        with pytest.raises(Forbidden):
+            gateway.fetch_connection(UNKNOWN_ID)
+        with pytest.raises(Forbidden):
+            gateway.submit(UNKNOWN_ID, JobType.SYNC)
+
+    def test_lists_the_newest_jobs_first(self, gateway, connection, clock):
+        """Unlike Airbyte, whose default is oldest first; pages go by offset."""
+        ids = []
+        for _ in range(5):
+            ids.append(gateway.submit(connection.connection_id, JobType.SYNC).job_id)
+            clock.advance(MINUTE)
+        query = JobQuery(connection_id=connection.connection_id, limit=2)
+        first, second = (gateway.find_jobs(replace(query, offset=offset)) for offset in (0, 2))
+        assert ids[:-3:-1] == [job.job_id for job in first.jobs]
+        assert ids[2:0:-1] == [job.job_id for job in second.jobs]
+
+    def test_lists_jobs_of_one_type(self, gateway, connection, clock):
+        """The job type is a filter."""
+        gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(MINUTE)
+        gateway.submit(connection.connection_id, JobType.RESET)
+        query = JobQuery(connection_id=connection.connection_id, job_type=JobType.RESET)
+        assert ["reset"] == [job.job_type for job in gateway.find_jobs(query).jobs]
+
+    def test_a_page_tells_the_servers_time(self, gateway, connection, clock):
+        """What job times are compared with is the server's clock."""
+        page = gateway.find_jobs(JobQuery(connection_id=connection.connection_id))
+        assert ((), clock.now()) == (page.jobs, page.server_time)
+
+    @pytest.mark.parametrize("status", list(ConnectionStatus)[:4])
+    def test_fetches_a_connection(self, gateway, airbyte, status):
+        """Whatever its status."""
+        there = airbyte.add_connection(ServerConnection(name="Shop", status=status.value))
+        connection = gateway.fetch_connection(there.connection_id)
+        assert (there.connection_id, "Shop") == (connection.connection_id, connection.name)
+        assert (status, there.workspace_id) == (connection.status, connection.workspace_id)
+        assert there.source_id == connection.source_id
+        assert there.destination_id == connection.destination_id
+
+    def test_an_unknown_connection_is_not_found(self, gateway):
+        """An administrator hears 404 for it."""
+        with pytest.raises(NotFound):
+            gateway.fetch_connection(UNKNOWN_ID)
+
+    def test_finds_connections_by_name_on_any_page(self, gateway, airbyte):
+        """Airbyte has no such search: all pages are gone through."""
+        for number in range(250):
+            airbyte.add_connection(ServerConnection(name=f"Shop {number}"))
+        names = ["Shop 0", "Shop 100", "Shop 249", "shop 7"]
+        found = [len(gateway.find_connections(name, None)) for name in names]
+        assert [1, 1, 1, 0] == found
+
+    def test_finds_connections_in_a_workspace(self, gateway, airbyte):
+        """Two may carry one name; deleted ones are left out."""
+        one, other, _ = (
+            airbyte.add_connection(ServerConnection(name="Shop", **differences))
+            for differences in ({}, {"workspace_id": UNKNOWN_ID}, {"status": "deprecated"})
+        )
+        everywhere = gateway.find_connections("Shop", None)
+        there = gateway.find_connections("Shop", UNKNOWN_ID)
+        ids = {one.connection_id, other.connection_id}
+        assert ids == {connection.connection_id for connection in everywhere}
+        assert [other.connection_id] == [connection.connection_id for connection in there]
+
+    # --- what goes wrong ---
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            (answers.bad_request("Invalid order by clause"), BadRequest),
+            (answers.error_id(400), BadRequest),
+            (answers.forbidden(), Forbidden),
+            (answers.error_id(404), NotFound),
+            (answers.state_conflict(), StateConflict),
+            (answers.request_timed_out(), ServerTrouble),
+            (answers.unprocessable("no"), Unprocessable),
+            (answers.rate_limited(), Throttled),
+            (answers.internal_error(), ServerTrouble),
+            (answers.bad_gateway(), ServerTrouble),
+            (answers.unavailable(), ServerTrouble),
+            (answers.gateway_timeout(), ServerTrouble),
+            (answers.webapp_page(), UnexpectedReply),
+            (answers.unauthorized_problem(), Unauthorized),
+            (answers.unauthorized_empty(), Unauthorized),
+            (Answer(status=200), UnexpectedReply),
+            (Answer(status=200, body=[]), UnexpectedReply),
+            (Answer(status=302).with_header("Location", "https://sso.test/"), UnexpectedReply),
+        ],
+    )
+    def test_a_refusal_has_a_name(self, gateway, airbyte, connection, answer, error):
+        """Every answer in the way of a call becomes a domain error with its status."""
+        airbyte.inject(Fault(on="*", do="answer", answer=answer, times=None))
+        query = JobQuery(connection_id=connection.connection_id)
+        for call in (
+            lambda: gateway.submit(connection.connection_id, JobType.SYNC),
+            lambda: gateway.cancel(1),
+            lambda: gateway.fetch_job(1),
+            lambda: gateway.find_jobs(query),
+            lambda: gateway.fetch_connection(connection.connection_id),
+            lambda: gateway.find_connections("Shop", None),
+        ):
+            with pytest.raises(error) as caught:
+                call()
+            assert (error, answer.status) == (type(caught.value), caught.value.status)
+
+    def test_honours_retry_after(self, gateway, airbyte):
+        """A server that says when to come back is heard."""
+        answer = answers.rate_limited().with_header("Retry-After", "120")
+        airbyte.inject(Fault(on="GET /jobs/{jobId}", do="answer", answer=answer))
+        with pytest.raises(Throttled) as caught:
+            gateway.fetch_job(1)
+        assert timedelta(minutes=2) == caught.value.retry_after
+
+    @pytest.mark.parametrize("action", ["drop", "drop_after"])
+    def test_a_lost_reply_is_in_doubt(self, gateway, airbyte, connection, action):
+        """The connection drops, before or after the job was made: in doubt, and not repeated."""
+        airbyte.inject(Fault(on="POST /jobs", do=action))
+        with pytest.raises(ResponseNotReceived) as caught:
+            gateway.submit(connection.connection_id, JobType.SYNC)
+        assert caught.value.retry_safe is None
+        assert 1 == asked_for(airbyte, "POST /jobs")
+
+    def test_nobody_there_is_not_in_doubt(self, open_gateway, clock):
+        """No connection came about: surely nothing was started."""
+        gateway = open_gateway(ServerSettings(base_url="http://127.0.0.1:1"), clock)
+        with pytest.raises(RequestNotSent) as caught:
+            gateway.submit(UNKNOWN_ID, JobType.SYNC)
+        assert caught.value.retry_safe is True
+
+    def test_a_wrong_address_is_explained(self, open_gateway, airbyte, clock):
+        """The web application answers any path with a page; the error says what to write."""
+        settings = ServerSettings(base_url=f"{airbyte.base_url}/airbyte/v1")
+        gateway = open_gateway(settings, clock)
+        with pytest.raises(UnexpectedReply, match=f"write {airbyte.api_url}"):
+            gateway.fetch_job(1)
+
+    # --- who asks ---
+
+    @pytest.mark.parametrize(
+        ("server", "right", "wrong"),
+        [
+            (
+                ServerBasicAuth(username="ann", password=SECRET),
+                BasicAuth(username="ann", password=SECRET),
+                BasicAuth(username="ann", password="guess"),
+            ),
+            (ServerBearerAuth(token=SECRET), BearerToken(token=SECRET), BearerToken(token="guess")),
+            (ServerBearerAuth(token=SECRET), BearerToken(token=SECRET), NoAuth()),
+        ],
+    )
+    def test_constant_credentials(self, open_gateway, clock, *, server, right, wrong):
+        """They are let in or refused; a refusal is final at once."""
+        with LocalAirbyte(auth=server) as airbyte:
+            connection = airbyte.add_connection()
+            settings = ServerSettings(base_url=airbyte.base_url, auth=right)
+            assert open_gateway(settings, clock).fetch_connection(connection.connection_id)
+            airbyte.clear_requests()
+            with pytest.raises(Unauthorized):
+                open_gateway(replace(settings, auth=wrong), clock).fetch_job(1)
+            assert 1 == len(airbyte.requests)
+
+    @pytest.fixture(params=Edition, ids=lambda edition: edition.value)
+    def guarded(self, serve, request):
+        """A server that sells tokens of three minutes, of either edition."""
+        credentials = ServerCredentials(
+            client_id="me", client_secret=SECRET, lifetime=timedelta(minutes=3)
+        )
+        return serve(auth=credentials, quirks=Quirks(edition=request.param))
+
+    @pytest.fixture
+    def settings(self, guarded):
+        auth = ClientCredentials(client_id="me", client_secret=SECRET)
+        return ServerSettings(base_url=guarded.base_url, auth=auth)
+
+    def test_one_token_serves_many_calls(self, open_gateway, guarded, settings, clock):
+        """A token is bought at the first call and kept."""
+        gateway = open_gateway(settings, clock)
+        connection = guarded.add_connection()
+        for _ in range(3):
+            gateway.fetch_connection(connection.connection_id)
+        assert 1 == asked_for(guarded, "POST /applications/token")
+
+    def test_a_token_is_replaced_before_it_ends(self, open_gateway, guarded, settings, clock):
+        """No call is refused because a token ended."""
+        gateway = open_gateway(settings, clock)
+        connection = guarded.add_connection()
+        for _ in range(30):
+            gateway.fetch_connection(connection.connection_id)
+            clock.advance(timedelta(seconds=20))
+        assert 401 not in [request.status for request in guarded.requests]
+        assert 4 == asked_for(guarded, "POST /applications/token")
+
+    def test_a_refused_token_is_replaced_once(self, open_gateway, guarded, settings, clock):
+        """A 401 means that nothing was carried out, so even a submission is made again."""
+        gateway = open_gateway(settings, clock)
+        connection = guarded.add_connection()
+        fault = Fault(on="POST /jobs", do="answer", answer=answers.unauthorized_empty())
+        guarded.inject(fault)
+        gateway.submit(connection.connection_id, JobType.SYNC)
+        statuses = [(request.operation, request.status) for request in guarded.requests]
+        assert [
+            ("POST /applications/token", 200),
+            ("POST /jobs", 401),
+            ("POST /applications/token", 200),
+            ("POST /jobs", 200),
+        ] == statuses
+
+    def test_a_second_refusal_is_final(self, open_gateway, guarded, settings, clock):
+        """Fresh tokens that are refused, too, come from the wrong place."""
+        guarded.inject(
+            Fault(on="GET *", do="answer", answer=answers.unauthorized_empty(), times=None)
+        )
+        with pytest.raises(Unauthorized, match="token URL"):
+            open_gateway(settings, clock).fetch_job(1)
+        assert 2 == asked_for(guarded, "GET /jobs/{jobId}")
+
+    def test_a_wrong_secret_is_final(self, open_gateway, guarded, settings, clock):
+        """400 or 401 from the token route, as the edition has it: the credentials are wrong."""
+        auth = ClientCredentials(client_id="me", client_secret="guess")
+        gateway = open_gateway(replace(settings, auth=auth), clock)
+        with pytest.raises(Unauthorized, match="client secret is wrong") as caught:
+            gateway.fetch_job(1)
+        assert "guess" not in str(caught.value)
+        assert ["POST /applications/token"] == [request.operation for request in guarded.requests]
+
+    def test_a_server_without_a_token_route(self, open_gateway, airbyte, settings, clock):
+        """404 from the token route: this server wants no credentials."""
+        gateway = open_gateway(replace(settings, base_url=airbyte.base_url), clock)
+        with pytest.raises(Unauthorized, match="no credentials are needed"):
+            gateway.fetch_job(1)
+
+    @pytest.mark.parametrize("action", ["drop", "drop_after", "answer"])
+    def test_an_outage_of_the_token_route_leaves_no_doubt(
+        self, open_gateway, guarded, settings, clock, action
+    ):
+        """Without a token the submission was surely not sent."""
+        answer = answers.bad_gateway() if action == "answer" else None
+        guarded.inject(Fault(on="POST /applications/token", do=action, answer=answer))
+        with pytest.raises(RequestNotSent, match="no access token"):
+            open_gateway(settings, clock).submit(UNKNOWN_ID, JobType.SYNC)
+        assert 0 == asked_for(guarded, "POST /jobs")
+
+    def test_a_throttled_token_route_may_be_asked_again(
+        self, open_gateway, guarded, settings, clock
+    ):
+        """429 stays 429."""
+        guarded.inject(
+            Fault(on="POST /applications/token", do="answer", answer=answers.rate_limited())
+        )
+        with pytest.raises(Throttled):
+            open_gateway(settings, clock).fetch_job(1)
+
+    def test_no_secret_is_in_an_error(self, open_gateway, guarded, settings, clock):
+        """Not even if the server sends it back."""
+        echo = Answer(status=500, body={"message": f"what is {SECRET}?"})
+        guarded.inject(Fault(on="POST /applications/token", do="answer", answer=echo))
+        with pytest.raises(CallFailed, match=r"what is \*\*\*\?") as caught:
+            open_gateway(settings, clock).fetch_job(1)
+        assert SECRET not in repr(caught.value) + repr(caught.value.__cause__)
+
+    # --- form ---
+
+    def test_says_who_it_is(self, open_gateway, airbyte, clock):
+        """A user agent goes with every request, and the headers that the network wants."""
+        settings = ServerSettings(base_url=airbyte.base_url, headers={"X-Ingress": "open"})
+        gateway = open_gateway(settings, clock)
+        with pytest.raises(NotFound):
+            gateway.fetch_job(1)
+        [request] = airbyte.requests
+        assert request.headers["User-Agent"].startswith("airbyte-sync/")
+        assert "open" == request.headers["X-Ingress"]

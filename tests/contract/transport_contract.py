@@ -1,0 +1,457 @@
+"""What every transport has to prove, on real sockets.
+
+Subclass :class:`TransportContract` and give it the fixture ``open_transport``. An async transport is
+wrapped in :class:`OnALoop`, so that one suite serves both colours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import ssl
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from loopback_certificate import CERTIFICATE, KEY
+from raw_server import (
+    PATIENCE,
+    Peer,
+    RawServer,
+    answer,
+    answering,
+    refused_port,
+    unreachable_port,
+)
+
+from airbyte_sync.errors import (
+    AirbyteSyncError,
+    InvalidInput,
+    RequestNotSent,
+    ResponseNotReceived,
+)
+from airbyte_sync_http import HttpRequest, Transport, TransportOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airbyte_sync_http import AsyncTransport, HttpResponse
+
+SHORT = timedelta(milliseconds=50)
+SECRET = "s3cr3t-t0k3n"
+
+
+class OpenTransport(Protocol):
+    """Opens a transport that is closed after the test."""
+
+    def __call__(self, options: TransportOptions | None = None) -> Transport: ...
+
+
+class OnALoop:
+    """An async transport as a blocking one, on an event loop of its own."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self._loop = asyncio.new_event_loop()
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._loop.run_until_complete(self._transport.send(request))
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._transport.close())
+        self._loop.close()
+
+
+def get(url: str, **changes) -> HttpRequest:
+    """Make a request that hangs for no longer than a test may."""
+    settings = {
+        "method": "GET",
+        "headers": {},
+        "connect_timeout": timedelta(seconds=PATIENCE),
+        "read_timeout": timedelta(seconds=PATIENCE),
+    }
+    return HttpRequest(url=url, **{**settings, **changes})
+
+
+def post(url: str, **changes) -> HttpRequest:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {SECRET}"}
+    return get(url, **{"method": "POST", "headers": headers, "body": b'{"a": 1}', **changes})
+
+
+class TransportContract:
+    """The suite. Subclasses provide ``open_transport``."""
+
+    @pytest.fixture
+    def open_transport(self) -> OpenTransport:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def certificate(self, tmp_path: Path) -> Path:
+        """The path of a certificate for 127.0.0.1."""
+        path = tmp_path / "certificate.pem"
+        path.write_text(CERTIFICATE)
+        return path
+
+    @pytest.fixture
+    def server_tls(self, certificate: Path, tmp_path: Path) -> ssl.SSLContext:
+        """What a server needs to show that certificate."""
+        key = tmp_path / "key.pem"
+        key.write_text(KEY)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        return context
+
+    @pytest.fixture(autouse=True)
+    def _no_proxy_from_outside(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in list(os.environ):
+            if name.lower().endswith("_proxy"):
+                monkeypatch.delenv(name)
+
+    # --- what is sent and what is returned ---
+
+    def test_sends_what_it_is_given(self, open_transport):
+        """Method, target, headers and body arrive as they were given."""
+        with RawServer(answering(answer())) as server:
+            target = "/v1/jobs?orderBy=createdAt%7CDESC&limit=5"
+            open_transport().send(post(server.url + target, headers={"X-One": "1"}))
+            [request] = server.requests
+        assert ("POST", target) == (request.method, request.target)
+        assert "1" == request.headers["x-one"]
+        assert b'{"a": 1}' == request.body
+
+    def test_a_request_without_a_body_has_none(self, open_transport):
+        """A GET and a DELETE carry no body."""
+        with RawServer(answering(answer())) as server:
+            transport = open_transport()
+            transport.send(get(server.url))
+            transport.send(get(server.url, method="DELETE"))
+        assert [b"", b""] == [request.body for request in server.requests]
+        assert ["GET", "DELETE"] == [request.method for request in server.requests]
+
+    @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "401 No", "404 No", "503 No"])
+    def test_returns_every_status(self, open_transport, status):
+        """No status raises."""
+        body = b"" if status.startswith("204") else b"body"
+        with RawServer(answering(answer(body, status=status))) as server:
+            response = open_transport().send(get(server.url))
+        assert (int(status[:3]), body) == (response.status, response.body)
+
+    def test_headers_are_found_in_any_case(self, open_transport):
+        """A header is looked up whatever the case of its name."""
+        with RawServer(answering(answer(headers=("rEtRy-AfTeR: 7",)))) as server:
+            response = open_transport().send(get(server.url))
+        assert "7" == response.header("Retry-After")
+        assert response.header("X-Absent") is None
+
+    def test_decompresses(self, open_transport):
+        """A compressed body is returned as it was before."""
+        body = gzip.compress(b'{"data": []}')
+        with RawServer(answering(answer(body, headers=("Content-Encoding: gzip",)))) as server:
+            response = open_transport().send(get(server.url))
+        assert b'{"data": []}' == response.body
+
+    @pytest.mark.parametrize("location", ["/elsewhere", "http://[", "http://192.0.2.1/", "//"])
+    @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect"])
+    def test_never_follows_a_redirect(self, open_transport, status, location):
+        """A redirect is returned, even one that leads nowhere."""
+        redirect = answer(status=status, headers=(f"Location: {location}",))
+        with RawServer(answering(redirect)) as server:
+            response = open_transport().send(post(server.url))
+        assert (int(status[:3]), location) == (response.status, response.header("Location"))
+        assert 1 == len(server.requests)
+
+    def test_keeps_no_cookie(self, open_transport):
+        """A cookie that one answer sets is not in the next request."""
+        with RawServer(answering(answer(headers=("Set-Cookie: a=b; Path=/",)))) as server:
+            transport = open_transport()
+            transport.send(get(server.url))
+            transport.send(get(server.url))
+        assert [False, False] == ["cookie" in request.headers for request in server.requests]
+
+    def test_does_not_read_netrc(self, open_transport, tmp_path, monkeypatch):
+        """The password of ``~/.netrc`` neither joins a request nor replaces its credentials."""
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        with RawServer(answering(answer())) as server:
+            transport = open_transport()
+            transport.send(get(server.url))
+            transport.send(post(server.url))
+        sent = [request.headers.get("authorization") for request in server.requests]
+        assert [None, f"Bearer {SECRET}"] == sent
+
+    # --- proven unsent ---
+
+    def test_a_refused_connection_is_proof(self, open_transport):
+        """Nobody listens: surely not sent."""
+        with refused_port() as port, pytest.raises(RequestNotSent, match="Refused"):
+            open_transport().send(post(f"http://127.0.0.1:{port}/"))
+
+    def test_a_connection_that_takes_too_long_is_proof(self, open_transport):
+        """The connect time-out passes: surely not sent."""
+        began = monotonic()
+        with unreachable_port() as port, pytest.raises(RequestNotSent):
+            open_transport().send(post(f"http://127.0.0.1:{port}/", connect_timeout=SHORT))
+        assert monotonic() - began < PATIENCE
+
+    def test_a_certificate_that_nobody_vouches_for_is_proof(self, open_transport, server_tls):
+        """The server shows a certificate that we do not trust: surely not sent."""
+        with (
+            RawServer(answering(answer()), tls=server_tls) as server,
+            pytest.raises(RequestNotSent, match="certificate"),
+        ):
+            open_transport().send(post(server.url))
+        assert [] == server.requests
+
+    def test_tls_to_a_server_without_is_proof(self, open_transport):
+        """``https://`` to a port that speaks plain HTTP: the handshake fails, surely not sent."""
+
+        def plain(peer: Peer) -> None:
+            peer.socket.recv(65536)
+            peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            peer.hold()
+
+        with RawServer(plain) as server, pytest.raises(RequestNotSent):
+            open_transport().send(post(f"https://127.0.0.1:{server.port}/"))
+
+    def test_a_handshake_that_takes_too_long_is_proof(self, open_transport):
+        """The connect time-out covers TLS: surely not sent."""
+        with RawServer(Peer.hold) as server, pytest.raises(RequestNotSent):
+            open_transport().send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=SHORT))
+
+    def test_a_proxy_that_cannot_be_reached_is_proof(self, open_transport):
+        """Nobody listens where the proxy should be: surely not sent."""
+        with refused_port() as port:
+            transport = open_transport(
+                TransportOptions(proxies={"http": f"http://127.0.0.1:{port}"})
+            )
+            with pytest.raises(RequestNotSent):
+                transport.send(post("http://airbyte.invalid:8000/"))
+
+    def test_a_proxy_that_opens_no_tunnel_is_proof(self, open_transport):
+        """The proxy answers CONNECT with 407: surely not sent."""
+        refusal = answer(status="407 Proxy Authentication Required")
+        with RawServer(answering(refusal)) as proxy:
+            transport = open_transport(TransportOptions(proxies={"https": proxy.url}))
+            with pytest.raises(RequestNotSent):
+                transport.send(post("https://airbyte.invalid/"))
+        assert ["CONNECT"] == [request.method for request in proxy.requests]
+
+    # --- in doubt ---
+
+    def test_a_silent_server_is_no_proof(self, open_transport):
+        """The request is taken and nothing comes: in doubt."""
+
+        def silent(peer: Peer) -> None:
+            peer.read_request()
+            peer.hold()
+
+        began = monotonic()
+        with RawServer(silent) as server, pytest.raises(ResponseNotReceived):
+            open_transport().send(post(server.url, read_timeout=SHORT))
+        assert monotonic() - began < PATIENCE
+        assert 1 == len(server.requests)
+
+    def test_a_silence_within_the_answer_is_no_proof(self, open_transport):
+        """The answer begins and does not go on: in doubt."""
+
+        def stopping(peer: Peer) -> None:
+            peer.read_request()
+            peer.send(answer(b"x" * 100)[:-50])
+            peer.hold()
+
+        with RawServer(stopping) as server, pytest.raises(ResponseNotReceived):
+            open_transport().send(post(server.url, read_timeout=SHORT))
+
+    def test_a_reset_at_once_is_one_or_the_other(self, open_transport):
+        """The connection is reset as soon as it stands: who notices in time has a proof."""
+        either = (RequestNotSent, ResponseNotReceived)
+        with RawServer(Peer.reset) as server, pytest.raises(either):
+            open_transport().send(post(server.url))
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="another protocol"),
+            pytest.param(b"HTTP/1.1 20", id="half a status line"),
+            pytest.param(answer(b"x" * 100)[:-1], id="a body cut short"),
+            pytest.param(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+                id="chunks without an end",
+            ),
+            pytest.param(
+                answer(b"not gzip at all", headers=("Content-Encoding: gzip",)),
+                id="a compression that is none",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("end", [Peer.reset, lambda _: None], ids=["reset", "closed"])
+    def test_half_an_answer_is_no_proof(self, open_transport, sent, end):
+        """The connection ends within the answer: in doubt, and never half a body."""
+
+        def breaking_off(peer: Peer) -> None:
+            peer.read_request()
+            peer.send(sent)
+            end(peer)
+
+        with RawServer(breaking_off) as server, pytest.raises(ResponseNotReceived):
+            open_transport().send(post(server.url))
+        assert 1 == len(server.requests)
+
+    # asyncio of Python 3.10 forgets that it has closed such a connection.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_tls_that_breaks_under_the_answer_is_no_proof(
+        self, open_transport, server_tls, certificate
+    ):
+        """An error of TLS is no proof once the handshake is done."""
+
+        def breaking(peer: Peer) -> None:
+            peer.read_request()
+            os.write(peer.socket.fileno(), b"\x17\x03\x03\x00\x20" + b"garbage " * 4)
+            peer.hold()
+
+        with RawServer(breaking, tls=server_tls) as server:
+            transport = open_transport(TransportOptions(verify=str(certificate)))
+            with pytest.raises(ResponseNotReceived):
+                transport.send(post(server.url))
+        assert 1 == len(server.requests)
+
+    def test_an_error_that_is_being_handled_proves_nothing(self, open_transport):
+        """A request made while a refused connection is being handled is judged on its own."""
+
+        def hanging_up(peer: Peer) -> None:
+            peer.read_request()
+
+        transport = open_transport()
+        with RawServer(hanging_up) as server, refused_port() as port:
+            try:
+                transport.send(post(f"http://127.0.0.1:{port}/"))
+            except RequestNotSent:
+                with pytest.raises(ResponseNotReceived):
+                    transport.send(post(server.url))
+
+    @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+    def test_repeats_nothing_on_a_dropped_connection(self, open_transport, method):
+        """A connection that is kept alive and then dropped under a request: in doubt, not repeated."""
+
+        def once(peer: Peer) -> None:
+            peer.read_request()
+            peer.send(answer())
+            peer.read_request()
+
+        with RawServer(once) as server:
+            transport = open_transport()
+            transport.send(get(server.url))
+            try:
+                transport.send(get(server.url, method=method))
+            except ResponseNotReceived:
+                pass
+            else:
+                assert 2 == server.connections, "an answer came, though the server sent none"
+        assert ["GET", method] == [request.method for request in server.requests]
+
+    @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+    def test_repeats_nothing_on_a_fresh_connection(self, open_transport, method):
+        """A first request that is dropped is not repeated either."""
+
+        def hanging_up(peer: Peer) -> None:
+            peer.read_request()
+
+        with RawServer(hanging_up) as server, pytest.raises(ResponseNotReceived):
+            open_transport().send(get(server.url, method=method))
+        assert 1 == len(server.requests)
+
+    def test_refuses_a_body_without_end(self, open_transport):
+        """A body larger than any answer of Airbyte does not fill the memory."""
+        body = gzip.compress(bytes(33 * 1024 * 1024))
+        with (
+            RawServer(answering(answer(body, headers=("Content-Encoding: gzip",)))) as server,
+            pytest.raises(ResponseNotReceived, match="larger"),
+        ):
+            open_transport().send(get(server.url))
+
+    # --- options ---
+
+    def test_trusts_a_private_certificate(self, open_transport, server_tls, certificate):
+        """``verify`` is the path of a CA bundle."""
+        with RawServer(answering(answer()), tls=server_tls) as server:
+            transport = open_transport(TransportOptions(verify=str(certificate)))
+            assert 200 == transport.send(get(server.url)).status
+
+    def test_a_bundle_that_is_none_is_no_doubt(self, open_transport, server_tls):
+        """A file without certificates is refused when it is read: nothing was sent."""
+        with RawServer(answering(answer()), tls=server_tls) as server:
+            options = TransportOptions(verify=__file__)
+            with pytest.raises((InvalidInput, RequestNotSent)):
+                open_transport(options).send(post(server.url))
+
+    @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+    def test_trusts_anybody_when_told_so(self, open_transport, server_tls):
+        """``verify=False`` takes any certificate."""
+        with RawServer(answering(answer()), tls=server_tls) as server:
+            transport = open_transport(TransportOptions(verify=False))
+            assert 200 == transport.send(get(server.url)).status
+
+    def test_shows_a_client_certificate(self, open_transport, server_tls, certificate, tmp_path):
+        """``client_cert`` is shown to a server that asks for one."""
+        server_tls.load_verify_locations(certificate)
+        server_tls.verify_mode = ssl.CERT_REQUIRED
+        both = tmp_path / "both.pem"
+        both.write_text(CERTIFICATE + KEY)
+        with RawServer(answering(answer()), tls=server_tls) as server:
+            for cert in (str(both), (str(certificate), str(tmp_path / "key.pem"))):
+                options = TransportOptions(verify=str(certificate), client_cert=cert)
+                assert 200 == open_transport(options).send(get(server.url)).status
+
+    def test_uses_the_proxy_it_is_given(self, open_transport, monkeypatch):
+        """A proxy among the options goes before one of the environment."""
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        with RawServer(answering(answer())) as proxy:
+            url = proxy.url.replace("//", "//user:pass@")
+            transport = open_transport(TransportOptions(proxies={"http": url}))
+            transport.send(get("http://airbyte.invalid/v1/jobs"))
+        [request] = proxy.requests
+        assert "http://airbyte.invalid/v1/jobs" == request.target
+        assert "Basic dXNlcjpwYXNz" == request.headers["proxy-authorization"]
+
+    def test_uses_the_proxy_of_the_environment(self, open_transport, monkeypatch):
+        """``HTTP_PROXY`` holds where the options are silent, except for hosts in ``NO_PROXY``."""
+        with RawServer(answering(answer())) as proxy, RawServer(answering(answer())) as server:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("no_proxy", "127.0.0.1")
+            transport = open_transport()
+            transport.send(get("http://airbyte.invalid/"))
+            transport.send(get(server.url))
+        assert (1, 1) == (len(proxy.requests), len(server.requests))
+
+    def test_leaves_the_environment_alone_when_told_so(self, open_transport, monkeypatch):
+        """Without ``trust_env`` the proxy of the environment is not used."""
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        with RawServer(answering(answer())) as server:
+            transport = open_transport(TransportOptions(trust_env=False))
+            assert 200 == transport.send(get(server.url)).status
+
+    # --- errors ---
+
+    def test_an_error_tells_the_address_and_no_secret(self, open_transport):
+        """The text names method and URL, says what to do, and holds no credential."""
+
+        def hanging_up(peer: Peer) -> None:
+            peer.read_request()
+
+        with RawServer(hanging_up) as server, refused_port() as port:
+            for url in (server.url, f"http://127.0.0.1:{port}"):
+                with pytest.raises(AirbyteSyncError) as caught:
+                    open_transport().send(post(url))
+                assert f"POST {url}" in str(caught.value)
+                assert SECRET not in str(caught.value)
+                assert caught.value.__cause__ is not None
+
+    def test_is_a_transport(self, open_transport):
+        """It has the methods of the protocol."""
+        assert isinstance(open_transport(), Transport)

@@ -1,0 +1,83 @@
+"""The examples of the documentation run as they stand, on a machine without Airflow."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0), rows=7, bytes_=70)
+
+
+@pytest.fixture
+def airbyte():
+    with LocalAirbyte(auth=ClientCredentials(client_id="id", client_secret="secret")) as server:
+        yield server
+
+
+@pytest.fixture
+def run_script(airbyte):
+    """Run an example as its user would, in a process of its own."""
+
+    def run(name, *arguments, secret="secret", **environment):
+        return subprocess.run(
+            [sys.executable, EXAMPLES / name, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={
+                **os.environ,
+                "AIRBYTE_URL": airbyte.base_url,
+                "AIRBYTE_CLIENT_ID": "id",
+                "AIRBYTE_CLIENT_SECRET": secret,
+                **environment,
+            },
+        )
+
+    return run
+
+
+def test_no_airflow_is_installed_here():
+    """What these tests show, they show without Airflow."""
+    assert find_spec("airflow") is None
+
+
+def test_the_blocking_script_runs_a_sync(airbyte, run_script):
+    """It ends with the job's rows and bytes, and started one job."""
+    done = run_script("blocking_script.py", airbyte.add_connection(lives=[AT_ONCE]).connection_id)
+    assert (0, "job 1 succeeded: 7 rows, 70 bytes") == (
+        done.returncode,
+        done.stdout.splitlines()[-1],
+    ), done.stderr
+    assert 1 == len(airbyte.jobs)
+
+
+def test_the_blocking_script_says_what_went_wrong(airbyte, run_script):
+    """A refused secret is named, and not shown."""
+    done = run_script(
+        "blocking_script.py", airbyte.add_connection().connection_id, secret="wrong-secret"
+    )
+    assert 1 == done.returncode
+    assert "client secret is wrong" in done.stderr
+    assert "wrong-secret" not in done.stdout + done.stderr
+
+
+def test_the_asyncio_script_runs_several_syncs_at_once(airbyte, run_script):
+    """Each connection gets one job; one that fails does not hide the others."""
+    good = [airbyte.add_connection(lives=[AT_ONCE]).connection_id for _ in range(3)]
+    bad = airbyte.add_connection(lives=[lives.fails(lasts=timedelta(0))]).connection_id
+    done = run_script("asyncio_script.py", *good, bad)
+    assert 1 == done.returncode, done.stderr
+    for connection_id in good:
+        assert re.search(rf"{connection_id}: job \d+ succeeded, 7 rows", done.stdout)
+    assert f"{bad}: SyncFailed" in done.stdout
+    assert 4 == len(airbyte.jobs)

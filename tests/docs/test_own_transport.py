@@ -1,0 +1,67 @@
+"""The example of a transport of one's own keeps the contract and is found by its name."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "own_transport"
+sys.path[:0] = [str(EXAMPLE), str(Path(__file__).parents[1] / "contract")]
+
+from standard_library_transport import StandardLibraryTransport  # noqa: E402
+from transport_contract import TransportContract  # noqa: E402
+
+from airbyte_sync_http import TransportOptions  # noqa: E402
+from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives  # noqa: E402
+
+
+class TestStandardLibraryTransport(TransportContract):
+    @pytest.fixture
+    def open_transport(self):
+        return lambda options=None: StandardLibraryTransport(options or TransportOptions())
+
+
+def test_it_is_small():
+    """Forty lines, docstrings and all."""
+    assert len((EXAMPLE / "standard_library_transport.py").read_text().splitlines()) <= 40
+
+
+def test_it_is_found_by_its_name(tmp_path, monkeypatch):
+    """Its manifest line, once installed, makes it known; a script then syncs through it."""
+    manifest = (EXAMPLE / "pyproject.toml").read_text()
+    group = re.search(r'^\[project\.entry-points\."(.+)"\]$', manifest, re.MULTILINE)[1]
+    name, target = re.search(r'^(.+) = "(standard_library_.+)"$', manifest, re.MULTILINE).groups()
+    info = tmp_path / "my_airbyte_transport-1.0.dist-info"  # what installing it would leave
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: my-airbyte-transport\nVersion: 1\n"
+    )
+    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
+    with LocalAirbyte(auth=ClientCredentials(client_id="id", client_secret="secret")) as airbyte:
+        at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+        done = subprocess.run(
+            [
+                sys.executable,
+                EXAMPLE.parent / "blocking_script.py",
+                airbyte.add_connection(lives=[at_once]).connection_id,
+            ],
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{tmp_path}{os.pathsep}{EXAMPLE}",
+                "AIRBYTE_URL": airbyte.base_url,
+                "AIRBYTE_CLIENT_ID": "id",
+                "AIRBYTE_CLIENT_SECRET": "secret",
+                "AIRBYTE_TRANSPORT": name,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        agents = {record.headers.get("Accept-Encoding") for record in airbyte.requests}
+    assert (0, "standard-library") == (done.returncode, name), done.stderr
+    assert {"identity"} == agents, "http.client says this of itself; the other transports do not"

@@ -1,0 +1,101 @@
+"""One connection of an Airbyte in memory, under a clock that moves only when somebody sleeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airbyte_sync import (
+    Command,
+    Event,
+    Flow,
+    Job,
+    Pause,
+    PortInterpreter,
+    SyncRequest,
+    run,
+    step,
+)
+from airbyte_sync_testkit.clock import VirtualClock
+from airbyte_sync_testkit.memory import InMemoryAirbyte, JobLife
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
+
+
+@dataclass(kw_only=True)
+class World:
+    """Carries out commands and remembers when it did."""
+
+    clock: VirtualClock
+    airbyte: InMemoryAirbyte
+    connection_id: str = CONNECTION_ID
+    events: list[Event] = field(default_factory=list)
+    trace: list[tuple[datetime, Command[Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock.now()
+        self._ports = PortInterpreter(self.airbyte, self.clock, self.events.append)
+
+    @property
+    def request(self) -> SyncRequest:
+        return SyncRequest(connection_id=self.connection_id)
+
+    def answer(self, command: Command[Any]) -> Any:
+        self.trace.append((self.clock.now(), command))
+        return self._ports.answer(command)
+
+    def run(self, flow: Flow[Any]) -> Any:
+        return run(flow, self)
+
+    def first_pause(self, flow: Flow[Any]) -> Pause:
+        turn = step(flow, self)
+        assert isinstance(turn, Pause)
+        return turn
+
+    def event(self, kind: type) -> Any:
+        """Return the only event of a kind."""
+        [event] = [event for event in self.events if isinstance(event, kind)]
+        return event
+
+    def seconds(self) -> float:
+        """Return the seconds that went by since the test began."""
+        return (self.clock.now() - self._began).total_seconds()
+
+    def life(self, *stages: tuple[float, str]) -> None:
+        """Let the next job that we start live so."""
+        self.airbyte.lives.append(JobLife.of(*stages))
+
+    def foreign(self, *stages: tuple[float, str], **options: Any) -> Job:
+        """Start a job as somebody else would."""
+        return self.airbyte.start_foreign_job(self.connection_id, JobLife.of(*stages), **options)
+
+    def later(self, seconds: float, happen: Any) -> None:
+        """Let something happen so many seconds from now."""
+        self.clock.at(self.clock.now() + timedelta(seconds=seconds), happen)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+
+def _new_world() -> World:
+    clock = VirtualClock()
+    airbyte = InMemoryAirbyte(clock=clock)
+    airbyte.add_connection(CONNECTION_ID)
+    return World(clock=clock, airbyte=airbyte)
+
+
+@pytest.fixture
+def world() -> World:
+    return _new_world()
+
+
+@pytest.fixture(scope="session")
+def new_world() -> Callable[[], World]:
+    """For tests that need one world per example."""
+    return _new_world

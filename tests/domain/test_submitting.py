@@ -1,0 +1,418 @@
+"""Coming to a job: submitted once, and looked for whenever the answer is in doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync import (
+    Checkpoint,
+    Connection,
+    Forbidden,
+    InvalidInput,
+    JobType,
+    NotFound,
+    Origin,
+    Phase,
+    RequestNotSent,
+    ResponseNotReceived,
+    ServerTrouble,
+    ServerUnreachable,
+    SubmitInDoubt,
+    SyncPolicy,
+    SyncRequest,
+    SyncTimedOut,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    Unprocessable,
+    resume,
+    submit,
+    sync,
+)
+from airbyte_sync.events import JobObtained, SubmitPostponed, SubmitUncertain
+from airbyte_sync.ports import Clock
+from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
+
+POLICY = SyncPolicy()
+LOST = ResponseNotReceived("the connection was reset")
+IN_DOUBT = [
+    LOST,
+    ServerTrouble("bad gateway", status=502),
+    UnexpectedReply("a login page", status=200),
+]
+
+
+def test_one_request_gives_one_sync(world):
+    """A sync is submitted once and followed to its end."""
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.STARTED
+    assert result.job.status.word == "succeeded"
+    assert world.airbyte.count("submit") == 1
+    assert world.airbyte.count("find_jobs") == 0
+
+
+def test_submit_comes_back_with_the_job(world):
+    """submit does not wait for the end; its checkpoint carries the job's id."""
+    checkpoint = world.run(submit(world.request, POLICY)).checkpoint
+    assert (checkpoint.phase, checkpoint.job_id) == (Phase.WATCH, 1)
+    assert world.seconds() == 0
+    assert world.run(resume(checkpoint, POLICY)).job.job_id == 1
+
+
+@pytest.mark.parametrize("error", IN_DOUBT, ids=lambda error: type(error).__name__)
+def test_a_lost_answer_is_looked_for_and_adopted(world, error):
+    """The answer was lost, but the sync was started: it is found and seen through, not doubled."""
+    world.airbyte.fail("submit", Fault(error=error, carried_out=True))
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.ADOPTED
+    assert len(world.airbyte.jobs()) == 1
+    assert world.airbyte.count("submit") == 1
+    assert world.event(SubmitUncertain).error is error
+
+
+@pytest.mark.parametrize("delay", [1, 30, 60, 89])
+def test_a_job_that_appears_late_is_adopted(world, delay):
+    """Airbyte may create the job up to a minute after the client gave up: we look for that long."""
+    world.airbyte.fail("submit", Fault(error=LOST))
+    world.later(delay, lambda: world.foreign((0, "running"), (200, "succeeded")))
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.ADOPTED
+    assert world.airbyte.count("submit") == 1
+
+
+@pytest.mark.parametrize("error", IN_DOUBT, ids=lambda error: type(error).__name__)
+def test_submits_again_only_when_no_job_came(world, error):
+    """When no job came within adopt_window, the submission was surely lost and is made again."""
+    world.airbyte.fail("submit", Fault(error=error))
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.STARTED
+    submits = [at for at, command in world.trace if type(command).__name__ == "SubmitSync"]
+    assert submits[1] - submits[0] >= POLICY.adopt_window
+    assert len(world.airbyte.jobs()) == 1
+
+
+def test_a_job_that_failed_while_in_doubt_is_ours(world):
+    """A job that came and failed while we did not hear from it is reported, not replaced by another."""
+    world.life((0, "running"), (1, "failed"))
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    with pytest.raises(Exception, match="job 1 failed"):
+        world.run(sync(world.request, POLICY))
+    assert len(world.airbyte.jobs()) == 1
+
+
+def test_old_jobs_are_never_adopted(world):
+    """Yesterday's sync succeeded: that is no answer to today's request, even in doubt."""
+    world.foreign((0, "running"), (10, "succeeded"))
+    world.pass_time(86_400)
+    world.airbyte.fail("submit", Fault(error=LOST))
+    assert world.run(sync(world.request, POLICY)).job.job_id == 2
+
+
+def test_jobs_of_another_type_are_never_adopted(world):
+    """A reset that somebody started in the moment of doubt is not our sync."""
+    world.airbyte.fail("submit", Fault(error=LOST))
+    world.later(5, lambda: world.foreign((0, "running"), (20, "succeeded"), job_type=JobType.RESET))
+    result = world.run(sync(world.request, POLICY))
+    assert result.job.job_type == "sync"
+    assert result.origin is Origin.STARTED
+
+
+def test_endless_doubt_is_given_up_and_says_so(world):
+    """A server that loses every answer is given up after unreachable_timeout, with the doubt told."""
+    world.airbyte.fail("submit", *[Fault(error=LOST)] * 99)
+    with pytest.raises(SubmitInDoubt, match="timeline in Airbyte before you start it again"):
+        world.run(sync(world.request, POLICY))
+    assert 900 <= world.seconds() < 1100
+    assert world.airbyte.count("submit") < 12
+
+
+def test_a_doubt_at_the_deadline_is_told(world):
+    """The time-out passes while we look: the sync may be running, and the error says that."""
+    world.airbyte.fail("submit", Fault(error=LOST))
+    with pytest.raises(SubmitInDoubt, match="it may be running"):
+        world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=30))))
+    assert world.seconds() == 30
+
+
+def test_a_refused_look_while_in_doubt_is_told(world):
+    """We may not look for the job that we may have started: that is a doubt, caused by a refusal."""
+    world.airbyte.fail("submit", Fault(error=LOST))
+    refusal = Forbidden("no", status=403)
+    world.airbyte.fail("find_jobs", Fault(error=refusal))
+    with pytest.raises(SubmitInDoubt, match="The last error: no") as caught:
+        world.run(sync(world.request, POLICY))
+    assert caught.value.__cause__ is refusal
+
+
+def test_a_server_that_goes_away_in_doubt_is_told(world):
+    """Nobody can look for unreachable_timeout: still a doubt, not a certainty that nothing runs."""
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", *[Fault(error=RequestNotSent("refused"))] * 99)
+    with pytest.raises(SubmitInDoubt):
+        world.run(sync(world.request, POLICY))
+
+
+def test_looks_go_on_when_some_fail(world):
+    """A look that fails while in doubt does not end the search."""
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 3)
+    assert world.run(sync(world.request, POLICY)).origin is Origin.ADOPTED
+
+
+@pytest.mark.parametrize("error", [RequestNotSent("no route"), Throttled("slow down", status=429)])
+def test_what_was_surely_not_carried_out_is_postponed(world, error):
+    """A request that never left, or was refused for now, is made again after a while."""
+    world.airbyte.fail("submit", Fault(error=error))
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.STARTED
+    assert world.airbyte.count("submit") == 2
+    assert world.event(SubmitPostponed).error is error
+
+
+def test_postponing_honours_retry_after(world):
+    """The server asked for five minutes: no call before."""
+    world.airbyte.fail("submit", Fault(error=Throttled("", retry_after=timedelta(minutes=5))))
+    world.run(sync(world.request, POLICY))
+    calls = [at for at, command in world.trace if type(command).__name__ == "FindJobs"]
+    assert calls[0] - world.trace[0][0] >= timedelta(minutes=5)
+
+
+def test_postponing_longer_than_unreachable_timeout_is_no_failure(world):
+    """The server asked for half an hour: it is asked again then, not given up unasked."""
+    world.airbyte.fail("submit", Fault(error=Throttled("", retry_after=timedelta(minutes=30))))
+    assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
+
+
+def test_postponing_for_too_long_is_given_up(world):
+    """After unreachable_timeout of refusals, the error says that nothing runs."""
+    world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route to host"))] * 99)
+    with pytest.raises(ServerUnreachable, match=r"none is running for this request.*no route"):
+        world.run(sync(world.request, POLICY))
+    assert 900 <= world.seconds() < 1000
+
+
+def test_the_deadline_passes_while_postponed(world):
+    """Nothing was started when the time-out passes, and the error says so."""
+    world.airbyte.fail("submit", *[Fault(error=Throttled("slow down"))] * 99)
+    with pytest.raises(SyncTimedOut, match=r"none is running for this request. Start it again"):
+        world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=10))))
+    assert world.seconds() == 600
+
+
+def test_a_postponed_try_is_announced_for_when_it_comes(world):
+    """The announced moment never lies behind the deadline."""
+    world.airbyte.fail("submit", *[Fault(error=Throttled("slow down"))] * 9)
+    with pytest.raises(SyncTimedOut):
+        world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=20))))
+    assert world.event(SubmitPostponed).next_try == world.clock.now()
+
+
+@pytest.mark.parametrize(
+    "error", [Forbidden("no", status=403), Unauthorized("no", status=401), Unprocessable("no")]
+)
+def test_a_refused_submission_ends_at_once(world, error):
+    """What no retry can mend is raised as it is."""
+    world.airbyte.fail("submit", Fault(error=error))
+    with pytest.raises(type(error)) as caught:
+        world.run(sync(world.request, POLICY))
+    assert caught.value is error
+    assert world.seconds() == 0
+
+
+class ServerClock:
+    """The clock of a server that goes wrong by some time."""
+
+    def __init__(self, clock, skew):
+        self.clock, self.skew = clock, skew
+
+    def now(self):
+        return self.clock.now() + self.skew
+
+    def sleep(self, duration):
+        raise AssertionError(f"a server does not sleep for {duration}")
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+@pytest.mark.parametrize("old_seconds", [20, 300])
+def test_a_server_clock_that_goes_wrong_does_not_fool_adoption(world, minutes, old_seconds):
+    """Job times are the server's: a skew of ten minutes neither hides our job nor makes an old one ours."""
+    world.airbyte.clock = ServerClock(world.clock, timedelta(minutes=minutes))
+    assert isinstance(world.airbyte.clock, Clock)
+    old = world.foreign((0, "running"), (old_seconds - 10, "succeeded"))
+    world.pass_time(old_seconds)
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.ADOPTED
+    assert result.job.job_id == old.job_id + 1
+    assert len(world.airbyte.jobs()) == 2
+
+
+@pytest.mark.parametrize("latency", [1, 5, 30])
+def test_a_slow_list_does_not_fool_adoption(world, latency):
+    """The list takes half a minute: our own job is not taken for one from before the request."""
+
+    class Slow(InMemoryAirbyte):
+        def find_jobs(self, query):
+            self.clock.advance(timedelta(seconds=latency))
+            return super().find_jobs(query)
+
+    world.airbyte.__class__ = Slow
+    world.life((0, "pending"), (5, "running"), (120, "succeeded"))
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    result = world.run(sync(world.request, POLICY))
+    assert result.origin is Origin.ADOPTED
+    assert len(world.airbyte.jobs()) == 1
+
+
+def test_a_server_that_tells_no_time_is_trusted_to_have_ours(world):
+    """Without the server's clock, job times are compared with our own and a small margin."""
+
+    class Timeless(InMemoryAirbyte):
+        def find_jobs(self, query):
+            return replace(super().find_jobs(query), server_time=None)
+
+    world.airbyte.__class__ = Timeless
+    world.foreign((0, "running"), (10, "succeeded"))
+    world.pass_time(60)
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    assert world.run(sync(world.request, POLICY)).job.job_id == 2
+
+
+def test_an_id_that_is_no_uuid_is_asked_about_before_anything_is_started(world):
+    """A connection's name in the place of its id gives advice, and nothing is submitted."""
+    with pytest.raises(InvalidInput, match=r"not a UUID.*in the address of the connection's page"):
+        world.run(sync(SyncRequest(connection_id="faker to duckdb"), POLICY))
+    assert world.airbyte.calls == [("fetch_connection", "faker to duckdb")]
+
+
+def test_an_id_that_is_no_uuid_is_used_where_the_server_knows_it(world):
+    """A server with ids of its own kind is believed."""
+    world.airbyte.add_connection("c-1")
+    assert world.run(sync(SyncRequest(connection_id="c-1"), POLICY)).job.connection_id == "c-1"
+    assert world.airbyte.calls[0] == ("fetch_connection", "c-1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unauthorized("the token was refused", status=401),
+        Throttled("slow down", status=429),
+        RequestNotSent("no route"),
+        ServerTrouble("bad gateway", status=502),
+        UnexpectedReply("a login page", status=200),
+    ],
+)
+def test_trouble_while_asking_about_an_id_is_not_blamed_on_the_id(world, error):
+    """A proxy in trouble knows nothing about ids: its error is raised as it is."""
+    world.airbyte.fail("fetch_connection", Fault(error=error))
+    with pytest.raises(type(error)) as caught:
+        world.run(sync(SyncRequest(connection_id="c-1"), POLICY))
+    assert caught.value is error
+    assert world.airbyte.count("submit") == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotFound("404"), Forbidden("403", status=403), ServerTrouble("errorId", status=500)],
+)
+def test_airbytes_own_words_for_an_unreadable_id_are_understood(world, error):
+    """A 500 is what Airbyte answers to an administrator for an id that it cannot read."""
+    world.airbyte.fail("fetch_connection", Fault(error=error))
+    with pytest.raises(InvalidInput) as caught:
+        world.run(sync(SyncRequest(connection_id="c-1"), POLICY))
+    assert caught.value.__cause__ is error
+
+
+def test_a_uuid_is_not_asked_about(world):
+    """The usual case costs no extra request."""
+    world.run(sync(world.request, POLICY))
+    assert world.airbyte.count("fetch_connection") == 0
+
+
+def test_a_resume_in_phase_submit_looks_first(world):
+    """Whoever died before the first pause may have submitted: look for that job before submitting."""
+    asked_at = world.clock.now()
+    world.foreign((0, "running"), (300, "succeeded"))
+    checkpoint = Checkpoint(
+        phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=asked_at
+    )
+    world.pass_time(60)
+    result = world.run(resume(checkpoint, POLICY))
+    assert (result.origin, result.job.job_id) == (Origin.ADOPTED, 1)
+    assert world.airbyte.count("submit") == 0
+
+
+def test_a_resume_in_phase_submit_starts_anew_only_after_a_failure(world):
+    """The sync that the request had started failed: the same request starts another."""
+    checkpoint = Checkpoint(
+        phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=world.clock.now()
+    )
+    world.foreign((0, "running"), (10, "failed"))
+    world.pass_time(60)
+    assert world.run(resume(checkpoint, POLICY)).job.job_id == 2
+
+
+def test_a_resume_in_phase_submit_is_content_with_what_has_succeeded(world):
+    """The sync that the request had started has succeeded: nothing more is to be done."""
+    checkpoint = Checkpoint(
+        phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=world.clock.now()
+    )
+    world.foreign((0, "running"), (10, "succeeded"))
+    world.pass_time(60)
+    assert world.run(resume(checkpoint, POLICY)).job.job_id == 1
+    assert world.airbyte.count("submit") == 0
+    assert world.seconds() == 60  # an ended job is read at once
+
+
+def test_a_late_wake_up_resolves_one_doubt(world):
+    """Put away in doubt and resumed hours later, when no job had come: submitted again."""
+    world.airbyte.fail("submit", Fault(error=LOST))
+    policy = replace(POLICY, timeout=None)
+    pause = world.first_pause(sync(world.request, policy))
+    world.pass_time(3 * 3600)
+    assert world.run(resume(pause.checkpoint, policy)).origin is Origin.STARTED
+
+
+def test_a_late_wake_up_after_a_postponement_submits(world):
+    """Put away before a second try and resumed hours later: the second try is made."""
+    world.airbyte.fail("submit", Fault(error=RequestNotSent("no route")))
+    policy = replace(POLICY, timeout=None)
+    pause = world.first_pause(sync(world.request, policy))
+    world.pass_time(3 * 3600)
+    assert world.run(resume(pause.checkpoint, policy)).origin is Origin.STARTED
+
+
+@pytest.mark.parametrize("job_type", [JobType.RESET, JobType.CLEAR])
+def test_a_reset_does_not_cancel_somebody_elses_sync(world, job_type):
+    """Airbyte cancels the running sync for a reset, without a 409: so a reset is looked for first."""
+    foreign = world.foreign((0, "running"), (100, "succeeded"))
+    world.pass_time(10)
+    request = SyncRequest(connection_id=world.connection_id, job_type=job_type)
+    result = world.run(sync(request, POLICY))
+    assert result.job.job_type == "reset"
+    assert world.airbyte.fetch_job(foreign.job_id).status.word == "succeeded"
+
+
+def test_a_refresh_is_refused_by_the_server(world):
+    """Airbyte offers no refresh over its public API."""
+    request = SyncRequest(connection_id=world.connection_id, job_type=JobType.REFRESH)
+    with pytest.raises(Unprocessable):
+        world.run(sync(request, POLICY))
+
+
+def test_the_event_tells_how_we_came_to_the_job(world):
+    """A shell may store the job's id as soon as there is one."""
+    world.run(submit(world.request, POLICY))
+    obtained = world.event(JobObtained)
+    assert (obtained.job.job_id, obtained.origin) == (1, Origin.STARTED)
+
+
+def test_the_memory_finds_connections_by_name(world):
+    """Only connections that exist carry a name."""
+    [found] = world.airbyte.find_connections("faker to duckdb", None)
+    assert isinstance(found, Connection)
+    assert world.airbyte.find_connections("faker to duckdb", "elsewhere") == ()

@@ -1,0 +1,212 @@
+"""Waiting for the end: what ends a wait, and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from airbyte_sync import (
+    Forbidden,
+    NotFound,
+    Origin,
+    PollSchedule,
+    RequestNotSent,
+    ResponseNotReceived,
+    ServerTrouble,
+    ServerUnreachable,
+    SyncCancelled,
+    SyncFailed,
+    SyncPolicy,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    resume,
+    sync,
+    watch,
+)
+from airbyte_sync.events import JobEnded, JobSeen, LookFailed, StatusChanged
+from airbyte_sync_testkit.memory import Fault
+
+POLICY = SyncPolicy()
+LOST = ResponseNotReceived("the connection was reset")
+TRANSIENT = [
+    LOST,
+    RequestNotSent("no route to host"),
+    ServerTrouble("bad gateway", status=502),
+    Throttled("slow down", status=429),
+    UnexpectedReply("a login page", status=200),
+]
+
+
+@pytest.mark.parametrize("word", ["queued", "incomplete", "hibernating", ""])
+def test_a_status_that_does_not_end_a_job_waits(world, word):
+    """A job that is queued, between attempts, or in a status nobody has invented yet is waited for."""
+    world.life((0, word), (100, "succeeded"))
+    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+
+
+def test_a_failed_job_raises_with_advice(world):
+    """Airbyte has made all its attempts; the error carries the job and says where the reason is."""
+    world.life((0, "running"), (10, "incomplete"), (20, "failed"))
+    with pytest.raises(SyncFailed, match="Open the job in Airbyte for the reason") as caught:
+        world.run(sync(world.request, POLICY))
+    assert caught.value.job.status.word == "failed"
+
+
+def test_a_cancelled_job_raises_with_advice(world):
+    """Nobody knows who cancelled it; the error names the likely causes."""
+    world.life((0, "running"), (10, "cancelled"))
+    with pytest.raises(SyncCancelled, match="by a person, or by Airbyte itself") as caught:
+        world.run(sync(world.request, POLICY))
+    assert caught.value.job.status.word == "cancelled"
+
+
+def test_changes_are_reported_and_so_are_looks_without_one(world):
+    """Whoever watches hears of every look: as a change, as a sight or as the end."""
+    world.life((0, "pending"), (4, "running"), (20, "succeeded"))
+    world.run(sync(world.request, replace(POLICY, poll=PollSchedule.fixed(timedelta(seconds=5)))))
+    changed = world.event(StatusChanged)
+    assert (changed.previous.word, changed.job.status.word) == ("pending", "running")
+    assert [type(event) for event in world.events[1:]] == [
+        StatusChanged,
+        JobSeen,
+        JobSeen,
+        JobEnded,
+    ]
+
+
+def test_a_fixed_schedule_looks_at_the_documented_moments(world):
+    """Blocking mode looks every wait_seconds, exactly."""
+    world.run(sync(world.request, replace(POLICY, poll=PollSchedule.fixed(timedelta(seconds=7)))))
+    assert world.clock.slept == [timedelta(seconds=7)] * 5
+
+
+def test_a_long_sync_costs_a_look_a_minute(world):
+    """Hours of waiting are cheap: the interval grows to the cap."""
+    world.life((0, "running"), (6 * 3600, "succeeded"))
+    world.run(sync(world.request, replace(POLICY, timeout=None)))
+    assert world.airbyte.count("fetch_job") < 460
+    assert max(world.clock.slept) == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
+def test_transient_errors_never_end_a_wait(world, error):
+    """Minutes of trouble pass; the sync is seen to its end."""
+    world.life((0, "running"), (600, "succeeded"))
+    world.airbyte.fail("fetch_job", *[Fault(error=error), None] * 5)
+    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
+def test_not_seeing_the_job_for_too_long_does(world, error):
+    """After unreachable_timeout we give up on seeing it, leave it running and say so."""
+    world.airbyte.fail("fetch_job", *[Fault(error=error)] * 999)
+    with pytest.raises(
+        ServerUnreachable, match="It may well be running, and was left alone"
+    ) as caught:
+        world.run(sync(world.request, POLICY))
+    assert caught.value.__cause__ is error
+    assert 900 <= world.seconds() < 1000
+    assert world.airbyte.count("cancel") == 0
+
+
+def test_the_series_ends_with_a_look_that_succeeds(world):
+    """Two outages of ten minutes are not one of twenty."""
+    world.life((0, "running"), (3000, "succeeded"))
+    outage = [Fault(error=LOST)] * 15
+    world.airbyte.fail("fetch_job", *outage, None, *outage)
+    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+
+
+def test_failed_looks_are_reported(world):
+    """The event tells since when it fails and when the next look comes."""
+    world.airbyte.fail("fetch_job", Fault(error=LOST))
+    world.run(sync(world.request, POLICY))
+    failed = world.event(LookFailed)
+    assert failed.error is LOST
+    assert failed.failing_since < failed.next_look
+    assert failed.next_look in {at for at, _ in world.trace}
+
+
+def test_a_429_while_waiting_honours_retry_after(world):
+    """The server asked for two minutes: no look before."""
+    world.airbyte.fail("fetch_job", Fault(error=Throttled("", retry_after=timedelta(minutes=2))))
+    world.run(sync(world.request, POLICY))
+    assert world.clock.slept[1] >= timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotFound("404"), Forbidden("403"), Unauthorized("401")],
+    ids=lambda e: type(e).__name__,
+)
+def test_refusals_end_a_wait_at_once(world, error):
+    """What no retry can mend is raised as it is, at the first look."""
+    world.airbyte.fail("fetch_job", Fault(error=error))
+    with pytest.raises(type(error)) as caught:
+        world.run(sync(world.request, POLICY))
+    assert caught.value is error
+    assert world.airbyte.count("fetch_job") == 1
+
+
+def test_a_flow_that_is_resumed_too_early_pauses_again(world):
+    """An early wake-up asks the server nothing."""
+    pause = world.first_pause(sync(world.request, POLICY))
+    calls = len(world.airbyte.calls)
+    assert world.first_pause(resume(pause.checkpoint, POLICY)) == pause
+    assert len(world.airbyte.calls) == calls
+
+
+def test_a_pause_says_which_job_it_is_about(world):
+    """A shell may show the job's id while it waits; in the queue it is the one in the way."""
+    assert world.first_pause(sync(world.request, POLICY)).about == 1
+    world.pass_time(10)
+    queueing = world.first_pause(sync(world.request, POLICY))
+    assert (queueing.about, queueing.checkpoint.job_id) == (1, None)
+    world.airbyte.fail("submit", Fault(error=LOST))
+    world.pass_time(60)
+    assert world.first_pause(sync(world.request, POLICY)).about is None
+
+
+def test_watch_follows_somebody_elses_job(world):
+    """A sensor sees a job through and comes back with it."""
+    job = world.foreign((0, "running"), (100, "succeeded"))
+    assert world.run(watch(job.job_id, POLICY)).status.word == "succeeded"
+    assert {method for method, _ in world.airbyte.calls} == {"fetch_job"}
+
+
+def test_watch_raises_how_it_ended(world):
+    """A sensor on a failed job fails."""
+    job = world.foreign((0, "running"), (100, "failed"))
+    with pytest.raises(SyncFailed):
+        world.run(watch(job.job_id, POLICY))
+
+
+def test_a_watch_is_resumed_as_attached(world):
+    """The result of a resumed watch says that the job was never ours."""
+    job = world.foreign((0, "running"), (100, "succeeded"))
+    pause = world.first_pause(watch(job.job_id, POLICY))
+    result = world.run(resume(pause.checkpoint, POLICY))
+    assert (result.job.job_id, result.origin) == (job.job_id, Origin.ATTACHED)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    faults=some.lists(some.none() | some.sampled_from(TRANSIENT), max_size=20),
+    end=some.integers(1, 3000),
+)
+def test_polling_keeps_its_bounds(new_world, faults, end):
+    """No pause of a wait is shorter than a second or longer than the policy allows, whatever fails."""
+    world = new_world()
+    world.life((0, "running"), (end, "succeeded"))
+    world.airbyte.fail("fetch_job", *(fault and Fault(error=fault) for fault in faults))
+    world.run(
+        sync(world.request, replace(POLICY, timeout=None, unreachable_timeout=timedelta(days=9)))
+    )
+    assert all(
+        timedelta(seconds=1) <= slept <= timedelta(seconds=72) for slept in world.clock.slept
+    )

@@ -1,0 +1,162 @@
+"""One scene, played by each driver on a server of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airbyte_sync import (
+    AirbyteSyncError,
+    AsyncPortInterpreter,
+    Checkpoint,
+    Done,
+    Flow,
+    Job,
+    JobType,
+    PortInterpreter,
+    SyncPolicy,
+    SyncRequest,
+    SyncResult,
+    arun,
+    resume,
+    run,
+    step,
+    sync,
+    watch,
+)
+from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, Fault, InMemoryAirbyte, JobLife
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What happens on the server, and what we ask of it."""
+
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
+    job_type: JobType = JobType.SYNC
+    lives: tuple[JobLife, ...] = ()
+    foreign_before: JobLife | None = None
+    """Somebody else's job, which began a minute before the request."""
+    foreign_later: tuple[tuple[float, JobLife], ...] = ()
+    """Somebody else's jobs, so many seconds after the request, where the connection is idle then."""
+    appearing: tuple[float, JobLife] | None = None
+    """Our first submission, whose answer is lost, creates its job so many seconds later."""
+    faults: tuple[tuple[str, tuple[Fault | None, ...]], ...] = ()
+    watched: bool = False
+    """Whether the job that was there before is only watched."""
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """A server and a clock on which one driver plays a scene."""
+
+    scene: Scene
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    events: list[Any] = field(default_factory=list)
+    foreign: list[int] = field(default_factory=list)
+    outcome: Any = None
+
+    def __post_init__(self) -> None:
+        scene, clock = self.scene, self.clock
+        self.airbyte = InMemoryAirbyte(clock=clock)
+        self.airbyte.add_connection(CONNECTION_ID)
+        self.airbyte.lives.extend(scene.lives)
+        if scene.foreign_before is not None:
+            self._start_foreign(scene.foreign_before)
+            clock.advance(timedelta(minutes=1))
+        self.asked_at = clock.now()
+        for seconds, life in scene.foreign_later:
+            clock.at(
+                self.asked_at + timedelta(seconds=seconds),
+                lambda life=life: self._start_foreign(life),
+            )
+        if scene.appearing is not None:
+            seconds, life = scene.appearing
+            clock.at(self.asked_at + timedelta(seconds=seconds), lambda: self._start(life))
+        for method, faults in scene.faults:
+            # An error that is raised again and again would drag all its tracebacks along.
+            fresh = (fault and replace(fault, error=copy(fault.error)) for fault in faults)
+            self.airbyte.fail(method, *fresh)
+
+    def _start(self, life: JobLife) -> int | None:
+        if any(not job.status.is_final for job in self.airbyte.jobs()):
+            return None
+        return self.airbyte.start_foreign_job(CONNECTION_ID, life, self.scene.job_type).job_id
+
+    def _start_foreign(self, life: JobLife) -> None:
+        job_id = self._start(life)
+        if job_id is not None:
+            self.foreign.append(job_id)
+
+    def flow(self) -> Flow[Any]:
+        if self.scene.watched:
+            return watch(1, self.scene.policy)
+        request = SyncRequest(connection_id=CONNECTION_ID, job_type=self.scene.job_type)
+        return sync(request, self.scene.policy)
+
+    def play(self, drive: Callable[[Stage], Any]) -> Stage:
+        """Let a driver play, and keep its result or its error in a comparable form."""
+        try:
+            result = drive(self)
+        except AirbyteSyncError as error:
+            self.outcome = (type(error), str(error), getattr(error, "job", None))
+        else:
+            self.outcome = result.job if isinstance(result, SyncResult) else result
+            assert isinstance(self.outcome, Job)
+        return self
+
+    def jobs_of_ours(self) -> list[Job]:
+        return [job for job in self.airbyte.jobs() if job.job_id not in self.foreign]
+
+
+def blocking(stage: Stage) -> Any:
+    return run(stage.flow(), PortInterpreter(stage.airbyte, stage.clock, stage.events.append))
+
+
+def asynchronous(stage: Stage) -> Any:
+    gateway, clock = AsyncInMemoryAirbyte(stage.airbyte), AsyncVirtualClock(stage.clock)
+    return asyncio.run(
+        arun(stage.flow(), AsyncPortInterpreter(gateway, clock, stage.events.append))
+    )
+
+
+def poking(stage: Stage) -> Any:
+    """A new process for every poke: nothing survives but JSON."""
+    interpreter = PortInterpreter(stage.airbyte, stage.clock, stage.events.append)
+    policy = json.dumps(stage.scene.policy.to_json())
+    flow = stage.flow()
+    while True:
+        turn = step(flow, interpreter)
+        if isinstance(turn, Done):
+            return turn.result
+        stored = json.dumps(turn.checkpoint.to_json())
+        stage.clock.advance_to(turn.until)
+        flow = resume(
+            Checkpoint.from_json(json.loads(stored)), SyncPolicy.from_json(json.loads(policy))
+        )
+
+
+@pytest.fixture(scope="session")
+def play() -> Callable[[Scene], list[Stage]]:
+    """Play a scene with each driver: blocking, async, and poke by poke."""
+
+    def play_each(scene: Scene) -> list[Stage]:
+        return [Stage(scene=scene).play(drive) for drive in (blocking, asynchronous, poking)]
+
+    return play_each
+
+
+@pytest.fixture(scope="session")
+def scene() -> type[Scene]:
+    return Scene

@@ -1,0 +1,211 @@
+"""Three drivers, one policy: the same calls in the same order, the same events, the same end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from airbyte_sync import (
+    Forbidden,
+    Job,
+    JobNotRunning,
+    JobStatus,
+    JobType,
+    NotFound,
+    OnConflict,
+    PollSchedule,
+    RequestNotSent,
+    ResponseNotReceived,
+    ServerTrouble,
+    StateConflict,
+    SyncAlreadyRunning,
+    SyncCancelled,
+    SyncFailed,
+    SyncPolicy,
+    Throttled,
+    UnexpectedReply,
+)
+from airbyte_sync.events import JobObtained
+from airbyte_sync_testkit.memory import Fault, JobLife
+
+LOST = ResponseNotReceived("the connection was reset")
+NOT_SENT = RequestNotSent("no route to host")
+SLOW_DOWN = Throttled("slow down", status=429)
+TROUBLE = ServerTrouble("bad gateway", status=502, retry_after=timedelta(seconds=20))
+BUSY = SyncAlreadyRunning("A sync is already running", status=409)
+CONFLICT = StateConflict("Could not fulfill request", status=409)
+
+SOON = SyncPolicy(timeout=timedelta(minutes=3))
+ENDLESS = JobLife.of((0, "pending"), (2, "running"))
+LONG = JobLife.of((0, "running"), (90, "incomplete"), (100, "running"), (200, "succeeded"))
+FAILING = JobLife.of((0, "pending"), (20, "failed"))
+STRANGE = JobLife.of((0, "dreaming"), (40, "awake"), (80, "succeeded"))
+
+
+def policy(**options):
+    return SyncPolicy(**options)
+
+
+def lost(*, carried_out=True):
+    return ("submit", (Fault(error=LOST, carried_out=carried_out),))
+
+
+TABLE = {
+    "nothing special": {},
+    "a failure": {"lives": (FAILING,)},
+    "strange words": {"lives": (STRANGE,)},
+    "a fixed interval": {"policy": policy(poll=PollSchedule.fixed(timedelta(seconds=5)))},
+    "a lost answer": {"faults": (lost(),)},
+    "a lost request": {"faults": (lost(carried_out=False),)},
+    "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
+    "a late failure": {"faults": (lost(carried_out=False),), "appearing": (40, FAILING)},
+    "never a reply": {"faults": (("submit", (Fault(error=LOST),) * 50),)},
+    "not sent": {"faults": (("submit", (Fault(error=NOT_SENT),) * 3),)},
+    "throttled": {"faults": (("submit", (Fault(error=SLOW_DOWN),) * 3),)},
+    "queueing": {"foreign_before": LONG},
+    "queueing too long": {"foreign_before": ENDLESS, "policy": SOON},
+    "attaching": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.ATTACH)},
+    "attaching too long": {
+        "foreign_before": ENDLESS,
+        "policy": policy(on_conflict=OnConflict.ATTACH, timeout=timedelta(minutes=3)),
+    },
+    "skipping": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.SKIP)},
+    "refusing": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.FAIL)},
+    "stale": {"faults": (("submit", (Fault(error=BUSY),) * 99),)},
+    "unexplained": {"faults": (("submit", (Fault(error=CONFLICT, carried_out=True),)),)},
+    "overtaken": {"foreign_later": ((1, LONG),), "faults": (("submit", (Fault(error=BUSY),)),)},
+    "too late": {"lives": (ENDLESS,), "policy": SOON},
+    "too late and dreaming": {"lives": (JobLife.of((0, "pending")),), "policy": SOON},
+    "too late and lost": {
+        "lives": (ENDLESS,),
+        "policy": SOON,
+        "faults": (("cancel", (Fault(error=LOST), Fault(error=JobNotRunning("no")))),),
+    },
+    "too late and blind": {
+        "lives": (ENDLESS,),
+        "policy": SOON,
+        "faults": (("fetch_job", (None,) * 12 + (Fault(error=LOST),) * 80),),
+    },
+    "too late and left": {
+        "lives": (ENDLESS,),
+        "policy": policy(timeout=timedelta(minutes=3), cancel_on_timeout=False),
+    },
+    "refused": {"faults": (("fetch_job", (None, Fault(error=Forbidden("no", status=403)))),)},
+    "blind": {"faults": (("fetch_job", (Fault(error=TROUBLE),) * 99),)},
+    "trouble": {"faults": (("fetch_job", (Fault(error=TROUBLE), None) * 3),), "lives": (LONG,)},
+    "watching": {"foreign_before": LONG, "watched": True},
+    "watching too long": {"foreign_before": ENDLESS, "watched": True, "policy": SOON},
+    "watching blind": {
+        "foreign_before": ENDLESS,
+        "watched": True,
+        "policy": SOON,
+        "faults": (("fetch_job", (None,) * 9 + (Fault(error=LOST),) * 80),),
+    },
+    "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
+}
+
+
+def assert_equivalent(stages):
+    reference, *others = stages
+    for other in others:
+        assert other.outcome == reference.outcome
+        assert other.airbyte.calls == reference.airbyte.calls
+        assert list(map(repr, other.events)) == list(map(repr, reference.events))
+        assert other.clock.now() == reference.clock.now()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_driver_gives_the_same(play, scene, name):
+    """Blocking, async or a new process for every poke: nobody could tell from outside."""
+    assert_equivalent(play(scene(**TABLE[name])))
+
+
+ERRORS = [LOST, NOT_SENT, SLOW_DOWN, TROUBLE, UnexpectedReply("half a page")]
+DOUBTS = [error for error in ERRORS if error.retry_safe is None]
+seconds = some.integers(0, 400)
+
+
+def faults(errors, *, may_be_carried_out=False):
+    in_doubt = some.builds(Fault, error=some.sampled_from(DOUBTS), carried_out=some.booleans())
+    plain = some.builds(Fault, error=some.sampled_from(errors))
+    one = plain | in_doubt if may_be_carried_out else plain
+    return some.lists(some.none() | one, max_size=8).map(tuple)
+
+
+@some.composite
+def lives(draw):
+    """Draw (seconds, status) pairs: hypothesis prints those better than a JobLife."""
+    words = draw(
+        some.lists(
+            some.sampled_from(["pending", "queued", "running", "incomplete", "dreaming"]),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    moments = [0, *sorted(draw(some.lists(seconds, min_size=len(words), max_size=len(words))))]
+    end = draw(some.sampled_from(["succeeded", "succeeded", "failed", "cancelled"]))
+    return tuple(zip(moments, [*words, end], strict=True))
+
+
+scenes = some.fixed_dictionaries(
+    {
+        "policy": some.builds(
+            SyncPolicy,
+            timeout=some.none() | some.integers(1, 1500).map(lambda n: timedelta(seconds=n)),
+            on_conflict=some.sampled_from(OnConflict),
+            unreachable_timeout=some.sampled_from([120, 900]).map(lambda n: timedelta(seconds=n)),
+            cancel_on_timeout=some.booleans(),
+            poll=some.sampled_from([PollSchedule(), PollSchedule.fixed(timedelta(seconds=10))]),
+        ),
+        "lives": some.lists(lives(), max_size=3),
+        "foreign_before": some.none() | lives(),
+        "foreign_later": some.lists(some.tuples(seconds, lives()), max_size=2),
+        "appearing": some.none() | some.tuples(some.integers(0, 60), lives()),
+        "submit": faults([*ERRORS, BUSY, CONFLICT, Forbidden("no")], may_be_carried_out=True),
+        "fetch_job": faults([*ERRORS, NotFound("404", status=404)]),
+        "find_jobs": faults(ERRORS),
+        "cancel": faults([*ERRORS, JobNotRunning("no")]),
+    }
+)
+
+
+def scene_of(scene, drawn):
+    """Turn what was drawn into a scene."""
+    drawn = dict(drawn)
+    late = drawn["appearing"]
+    if late is not None:
+        drawn["submit"] = (Fault(error=LOST), *drawn["submit"])
+    return scene(
+        policy=drawn["policy"],
+        lives=tuple(JobLife.of(*life) for life in drawn["lives"]),
+        foreign_before=drawn["foreign_before"] and JobLife.of(*drawn["foreign_before"]),
+        foreign_later=tuple((after, JobLife.of(*life)) for after, life in drawn["foreign_later"]),
+        appearing=late and (late[0], JobLife.of(*late[1])),
+        faults=tuple(
+            (name, drawn[name]) for name in ("submit", "fetch_job", "find_jobs", "cancel")
+        ),
+    )
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=scenes)
+def test_the_promises_hold_in_any_life(play, scene, drawn):
+    """Whatever fails and whoever else is there: equal drivers, one sync, and hands off what is not ours."""
+    stages = play(scene_of(scene, drawn))
+    assert_equivalent(stages)
+    stage = stages[0]
+    assert len(stage.jobs_of_ours()) <= 1
+    for job_id in {argument for method, argument in stage.airbyte.calls if method == "cancel"}:
+        obtained = [event for event in stage.events if isinstance(event, JobObtained)]
+        [came] = [event for event in obtained if event.job.job_id == job_id]
+        assert came.origin.is_ours_to_cancel
+        assert came.job.created_at >= stage.asked_at
+    if isinstance(stage.outcome, Job):
+        assert stage.outcome.status == JobStatus.SUCCEEDED
+    else:
+        kind, _, seen = stage.outcome
+        if kind in {SyncFailed, SyncCancelled}:
+            assert stage.airbyte.jobs()[seen.job_id - 1].status == seen.status

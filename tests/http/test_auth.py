@@ -1,0 +1,354 @@
+"""The life of a token: bought once, replaced in time, and never twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier
+from time import sleep
+
+import pytest
+
+from airbyte_sync import JobType, RequestNotSent, Unauthorized, UnexpectedReply
+from airbyte_sync_http import (
+    AirbyteGateway,
+    AsyncAirbyteGateway,
+    BasicAuth,
+    BearerToken,
+    ClientCredentials,
+    HttpResponse,
+    NoAuth,
+    ServerSettings,
+    TokenCache,
+    wire,
+)
+
+SETTINGS = ServerSettings(
+    base_url="http://localhost:8000",
+    auth=ClientCredentials(client_id="me", client_secret="s3cr3t"),
+)
+JOB = {
+    "jobId": 1,
+    "status": "running",
+    "jobType": "sync",
+    "startTime": "2026-08-21T10:15Z",
+    "connectionId": "c",
+}
+CALLERS = 20
+
+
+def response(status=200, body=None, **headers):
+    return HttpResponse(status=status, headers=headers, body=json.dumps(body).encode())
+
+
+def jwt(**claims):
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"e30.{middle}.c2ln"
+
+
+class Server:
+    """Sells tokens t1, t2, ..., and takes the newest only."""
+
+    def __init__(self, lifetime=900):
+        self.lifetime = lifetime
+        self.sold = 0
+        self.token_answer = None
+
+    def __call__(self, request):
+        if request.url.endswith("/applications/token"):
+            self.sold += 1
+            body = {"access_token": f"t{self.sold}", "expires_in": self.lifetime}
+            return self.token_answer or response(body=body)
+        if request.headers["Authorization"] != f"Bearer t{self.sold}":
+            return response(401)
+        return response(body=JOB)
+
+
+@pytest.fixture
+def server():
+    return Server()
+
+
+@pytest.fixture
+def transport(server, scripted):
+    return scripted(server)
+
+
+@pytest.fixture
+def gateway(transport, clock):
+    return AirbyteGateway(transport, SETTINGS, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        (NoAuth(), None),
+        (BasicAuth(username="ann", password="ü:1"), "Basic YW5uOsO8OjE="),
+        (BearerToken(token="abc"), "Bearer abc"),
+    ],
+)
+def test_constant_credentials(scripted, auth, header):
+    """They go into the header of every request, in place of one from the extra headers."""
+    transport = scripted(lambda _: response(body=JOB))
+    AirbyteGateway(transport, replace(SETTINGS, auth=auth)).fetch_job(1)
+    assert header == transport.sent[0].headers.get("Authorization")
+    settings = replace(SETTINGS, auth=auth, headers={"authorization": "Basic proxy"})
+    AirbyteGateway(transport, settings).fetch_job(1)
+    assert [header or "Basic proxy"] == [
+        value
+        for name, value in transport.sent[1].headers.items()
+        if name.lower() == "authorization"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("auth", "advice"),
+    [
+        (NoAuth(), "wants credentials"),
+        (BasicAuth(username="ann", password="s3cr3t"), "user name or the password"),
+        (BearerToken(token="s3cr3t"), "The token is wrong or has ended"),
+    ],
+)
+def test_a_refusal_of_constant_credentials_is_final(scripted, auth, advice):
+    """They cannot be renewed, so they get no second try."""
+    transport = scripted(lambda _: response(401))
+    with pytest.raises(Unauthorized, match=advice) as caught:
+        AirbyteGateway(transport, replace(SETTINGS, auth=auth)).fetch_job(1)
+    assert 1 == len(transport.sent)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_token_that_the_server_forgot_is_replaced(gateway, server):
+    """A restarted server may not take a token that has not ended; the caller notices nothing."""
+    gateway.fetch_job(1)
+    server.sold += 1
+    gateway.fetch_job(1)
+    assert 3 == server.sold
+
+
+@pytest.mark.parametrize(("lifetime", "good_for"), [(1, 0.8), (10, 8), (180, 150), (900, 870)])
+def test_a_token_is_replaced_a_little_before_its_end(gateway, server, clock, lifetime, good_for):
+    """Thirty seconds before, or a fifth of a short life before."""
+    server.lifetime = lifetime
+    gateway.fetch_job(1)
+    clock.sleep(timedelta(seconds=good_for) - timedelta(microseconds=1))
+    gateway.fetch_job(1)
+    assert 1 == server.sold
+    clock.sleep(timedelta(microseconds=1))
+    gateway.fetch_job(1)
+    assert 2 == server.sold
+
+
+@pytest.mark.parametrize("lifetime", [0, -5])
+def test_a_token_without_a_life_serves_one_call(gateway, server, lifetime):
+    """A server whose tokens end at once is served all the same."""
+    server.lifetime = lifetime
+    assert [1, 1] == [gateway.fetch_job(1).job_id for _ in range(2)]
+    assert 2 == server.sold
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ({"access_token": "opaque"}, 180),
+        ({"access_token": "opaque", "expires_in": 900}, 900),
+        ({"access_token": "opaque", "expires_in": "900"}, 180),
+        ({"access_token": "opaque", "expires_in": 1e300}, 180),
+        ({"access_token": "opaque", "expires_in": True}, 180),
+        ({"access_token": jwt(iat=1000, exp=1060), "expires_in": 900}, 60),
+        ({"access_token": jwt(iat=1000, exp=9000), "expires_in": 900}, 900),
+        ({"access_token": jwt(exp=1787307367), "expires_in": 900}, 60),
+        ({"access_token": jwt(exp="soon"), "expires_in": 900}, 900),
+        ({"access_token": jwt(iat=5, exp=1)}, 0),
+        ({"access_token": "a.!!!.c", "expires_in": 900}, 900),
+        ({"access_token": "a.b.c.d", "expires_in": 900}, 900),
+    ],
+)
+def test_a_lifetime_is_the_shorter_one_on_the_servers_clock(body, seconds):
+    """``expires_in`` reports a setting; the token itself knows better, where it can be read."""
+    answer = response(body=body, Date="Fri, 21 Aug 2026 10:15:07 GMT")
+    token = wire.token(SETTINGS, SETTINGS.auth).read(answer)
+    assert timedelta(seconds=seconds) == token.lifetime
+
+
+@pytest.mark.parametrize("text", ["", "two words", "line\nbreak", "ümlaut", None, 7, ["t"]])
+def test_what_is_no_token(text):
+    """What is not printable ASCII in one word is never put into a header."""
+    with pytest.raises(UnexpectedReply, match="access_token"):
+        wire.token(SETTINGS, SETTINGS.auth).read(response(body={"access_token": text}))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_by_the_token_route_is_final(gateway, server, transport, status):
+    """The text says which part is wrong; what the token is for is not sent."""
+    server.token_answer = response(status, {"message": "s3cr3t is not it"})
+    with pytest.raises(Unauthorized, match=r"applications/token.*\*\*\* is not it") as caught:
+        gateway.fetch_job(1)
+    assert ("no token route" in str(caught.value)) == (status == 404)
+    assert 1 == len(transport.sent)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response(500, {"message": "out of order"}),
+        response(503, Retry_After="5"),
+        response(302, Location="https://sso/"),
+        response(200, {"token": "what"}),
+        HttpResponse(status=200, body=b"<html>"),
+    ],
+)
+def test_any_other_trouble_with_the_token_route_leaves_no_doubt(gateway, server, answer):
+    """The request that needs the token was surely not sent."""
+    server.token_answer = answer
+    with pytest.raises(RequestNotSent, match="the request that needs it was not sent") as caught:
+        gateway.submit("c", JobType.SYNC)
+    assert (None, True) == (caught.value.status, caught.value.retry_safe)
+
+
+def test_an_outage_is_over_when_it_is_over(gateway, server):
+    """A failed purchase is not remembered by callers that come later."""
+    server.token_answer = response(503)
+    for _ in range(2):
+        with pytest.raises(RequestNotSent):
+            gateway.fetch_job(1)
+    server.token_answer = None
+    assert 1 == gateway.fetch_job(1).job_id
+    assert 3 == server.sold
+
+
+def test_gateways_share_tokens(transport, server, clock):
+    """Two gateways with one cache need one token; other credentials or servers need their own."""
+    tokens = TokenCache()
+    for _ in range(2):
+        AirbyteGateway(transport, SETTINGS, tokens, clock).fetch_job(1)
+    assert 1 == server.sold
+    other_secret = ClientCredentials(client_id="me", client_secret="other")
+    for settings in (
+        replace(SETTINGS, auth=other_secret),
+        replace(SETTINGS, base_url="http://other"),
+    ):
+        AirbyteGateway(transport, settings, tokens, clock).fetch_job(1)
+    assert 3 == server.sold
+
+
+class AsyncTransport:
+    """A scripted transport that lets other tasks go first."""
+
+    def __init__(self, script):
+        self.script = script
+        self.sent = []
+
+    async def send(self, request):
+        self.sent.append(request)
+        await asyncio.sleep(0)
+        return self.script(request)
+
+    async def close(self):
+        pass
+
+
+def test_threads_buy_one_token_together(scripted, clock):
+    """However many find none, one buys it and the others wait."""
+    together = Barrier(CALLERS)
+    server = Server()
+    gateway = AirbyteGateway(scripted(server), SETTINGS, clock=clock)
+
+    def fetch(_):
+        together.wait()
+        return gateway.fetch_job(1).job_id
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        assert [1] * CALLERS == list(pool.map(fetch, range(CALLERS)))
+        server.sold += 1
+        assert [1] * CALLERS == list(pool.map(fetch, range(CALLERS)))
+    assert 3 == server.sold
+
+
+class Gathering(TokenCache):
+    """Lets nobody look for a token before everybody does."""
+
+    def __init__(self):
+        super().__init__()
+        self._everybody = Barrier(CALLERS)
+
+    def holder(self, settings, credentials):
+        self._everybody.wait()
+        return super().holder(settings, credentials)
+
+
+def test_threads_share_a_failure(scripted, clock):
+    """Who waits for somebody's purchase shares its failure, rather than trying one by one."""
+    transport = scripted(lambda _: sleep(0.02) or response(503))
+    gateway = AirbyteGateway(transport, SETTINGS, Gathering(), clock)
+
+    def fetch(_):
+        with pytest.raises(RequestNotSent) as caught:
+            gateway.fetch_job(1)
+        return caught.value
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        errors = list(pool.map(fetch, range(CALLERS)))
+    assert CALLERS == len({id(error) for error in errors})
+    assert 1 == len(transport.sent)
+
+
+def test_tasks_buy_one_token_together(clock):
+    """However many find none, one buys it and the others wait."""
+    server = Server()
+    gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, clock=clock)
+
+    async def fetch_together():
+        for _ in range(2):
+            jobs = await asyncio.gather(*(gateway.fetch_job(1) for _ in range(CALLERS)))
+            assert [1] * CALLERS == [job.job_id for job in jobs]
+            server.sold += 1
+
+    asyncio.run(fetch_together())
+    assert 2 + 2 == server.sold  # bought and made useless, twice
+
+
+def test_tasks_share_a_failure(clock):
+    """Who waits for somebody's purchase shares its failure; who comes later tries again."""
+    transport = AsyncTransport(lambda _: response(503))
+    gateway = AsyncAirbyteGateway(transport, SETTINGS, clock=clock)
+
+    async def fetch_together():
+        calls = (gateway.fetch_job(1) for _ in range(CALLERS))
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    errors = asyncio.run(fetch_together())
+    assert {RequestNotSent} == {type(error) for error in errors}
+    assert CALLERS == len({id(error) for error in errors})
+    assert 1 == len(transport.sent)
+    asyncio.run(fetch_together())
+    assert 2 == len(transport.sent)
+
+
+def test_a_cancelled_buyer_leaves_the_turn_to_the_next(clock):
+    """Cancelling the task that buys does not fail those that wait for it."""
+    server = Server()
+    gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, clock=clock)
+
+    async def cancel_the_first():
+        first, second = (asyncio.create_task(gateway.fetch_job(1)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert 1 == (await second).job_id
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    asyncio.run(cancel_the_first())
+
+
+def test_one_cache_serves_both_colours(transport, server, clock):
+    """A token that the blocking gateway bought serves the async one."""
+    tokens = TokenCache()
+    AirbyteGateway(transport, SETTINGS, tokens, clock).fetch_job(1)
+    gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, tokens, clock)
+    assert 1 == asyncio.run(gateway.fetch_job(1)).job_id
+    assert 1 == server.sold

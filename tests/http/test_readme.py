@@ -1,0 +1,49 @@
+"""The README of the package tells the truth."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airbyte_sync_http import normalise_base_url
+from airbyte_sync_local import ClientCredentials, Connection, LocalAirbyte, lives
+
+README = (Path(__file__).parents[2] / "packages" / "http" / "README.md").read_text("utf-8")
+RUN_A_SYNC, OWN_TRANSPORT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _installed(install, our_entry_points):
+    install("airbyte-sync-http", our_entry_points)
+
+
+def test_the_first_example_runs_a_sync(capsys):
+    """The program at the top sees a sync through, on a server that is set up as it expects."""
+    auth = ClientCredentials(client_id="my-id", client_secret="my-secret")
+    [connection_id] = re.findall(r'connection_id="(.+?)"', RUN_A_SYNC)
+    with LocalAirbyte(auth=auth) as airbyte:
+        life = lives.Life(steps=(lives.Step(status="running"), lives.Step(status="succeeded")))
+        airbyte.add_connection(Connection(connection_id=connection_id), lives=[life])
+        program = RUN_A_SYNC.replace("http://localhost:8000", airbyte.base_url)
+        exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - it is our own README
+    assert "job 1 succeeded: 0 rows" == capsys.readouterr().out.strip()
+
+
+def test_the_second_example_is_a_transport():
+    """A transport is as little as it shows."""
+    exec(compile(OWN_TRANSPORT, "README.md", "exec"), {})  # noqa: S102 - it is our own README
+
+
+def test_the_manifest_lines_are_ours(our_entry_points):
+    """The groups are spelled as this package spells them."""
+    assert set(our_entry_points) == set(re.findall(r'entry-points\."(.+?)"\]', README))
+
+
+def test_the_addresses_mean_what_the_table_says():
+    """Every spelling with its own meaning in the table."""
+    rows = re.findall(r"^\| `(http\S+?)`.*\| `?(http\S+?|itself)`? \|$", README, re.MULTILINE)
+    assert 4 == len(rows)
+    for spelling, meaning in rows:
+        assert (spelling if meaning == "itself" else meaning) == normalise_base_url(spelling)

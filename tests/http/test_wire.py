@@ -1,0 +1,503 @@
+"""Requests are what Airbyte's API asks for, and answers are read whatever they are."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airbyte_sync import (
+    BadRequest,
+    CallFailed,
+    ConnectionStatus,
+    Forbidden,
+    InvalidInput,
+    Job,
+    JobNotRunning,
+    JobQuery,
+    JobType,
+    NotFound,
+    ServerTrouble,
+    StateConflict,
+    SyncAlreadyRunning,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    Unprocessable,
+)
+from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings, wire
+
+ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
+SETTINGS = ServerSettings(base_url="http://localhost:8000")
+CREDENTIALS = ClientCredentials(client_id="me", client_secret="s3cr3t")
+JOB = {
+    "jobId": 1234,
+    "status": "succeeded",
+    "jobType": "sync",
+    "startTime": "2026-08-21T10:15Z",
+    "connectionId": ID,
+    "lastUpdatedAt": "2026-08-21T10:31:09Z",
+    "duration": "PT49H3M2S",
+    "bytesSynced": 1048576,
+    "rowsSynced": 5000,
+}
+CONNECTION = {
+    "connectionId": ID,
+    "name": "Shop",
+    "status": "active",
+    "workspaceId": "w",
+    "sourceId": "s",
+    "destinationId": "d",
+    "schedule": {"scheduleType": "manual"},
+}
+HTML = b"<!doctype html>\n<html><head><title>Airbyte &amp; friends</title></head></html>"
+
+SUBMIT = wire.submit(SETTINGS, ID, JobType.SYNC)
+FETCH = wire.fetch_job(SETTINGS, 1234)
+CANCEL = wire.cancel(SETTINGS, 1234)
+FIND = wire.find_jobs(SETTINGS, JobQuery(connection_id=ID))
+CALLS = [
+    SUBMIT,
+    FETCH,
+    CANCEL,
+    FIND,
+    wire.fetch_connection(SETTINGS, ID),
+    wire.list_connections(SETTINGS, None, 0),
+    wire.token(SETTINGS, CREDENTIALS),
+]
+
+
+def utc(*parts):
+    return datetime(*parts, tzinfo=timezone.utc)
+
+
+def reply(body, status=200, **headers):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpResponse(status=status, headers=named, body=content)
+
+
+def without(document, name):
+    return {key: value for key, value in document.items() if key != name}
+
+
+# --- requests ---
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "target", "body"),
+    [
+        (SUBMIT, "POST", "/jobs", {"connectionId": ID, "jobType": "sync"}),
+        (FETCH, "GET", "/jobs/1234", None),
+        (CANCEL, "DELETE", "/jobs/1234", None),
+        (
+            FIND,
+            "GET",
+            f"/jobs?connectionId={ID}&limit=20&offset=0&orderBy=createdAt%7CDESC",
+            None,
+        ),
+        (
+            wire.find_jobs(
+                SETTINGS,
+                JobQuery(connection_id=ID, job_type=JobType.REFRESH, limit=9, offset=2),
+            ),
+            "GET",
+            f"/jobs?connectionId={ID}&limit=9&offset=2&orderBy=createdAt%7CDESC&jobType=refresh",
+            None,
+        ),
+        (wire.fetch_connection(SETTINGS, "a/b?c"), "GET", "/connections/a%2Fb%3Fc", None),
+        (
+            wire.list_connections(SETTINGS, "w", 100),
+            "GET",
+            "/connections?limit=100&offset=100&workspaceIds=w",
+            None,
+        ),
+        (
+            wire.token(SETTINGS, CREDENTIALS),
+            "POST",
+            "/applications/token",
+            {
+                "client_id": "me",
+                "client_secret": "s3cr3t",
+                "grant-type": "client_credentials",
+            },
+        ),
+    ],
+)
+def test_a_request(call, method, target, body):
+    """Method, target and JSON body are as the OpenAPI file has them."""
+    request = call.request
+    assert (method, SETTINGS.base_url + target) == (request.method, request.url)
+    assert body == (None if request.body is None else json.loads(request.body))
+    assert (body is not None) == ("Content-Type" in request.headers)
+
+
+def test_a_submission_may_take_longer():
+    """A submission has a time-out of its own."""
+    assert SETTINGS.submit_timeout == SUBMIT.request.read_timeout
+    assert SETTINGS.read_timeout == CANCEL.request.read_timeout == FETCH.request.read_timeout
+
+
+def test_extra_headers_go_before_our_own():
+    """What the network wants is sent with every request, in place of our defaults."""
+    settings = ServerSettings(base_url="http://h", headers={"user-agent": "Mozilla", "X-A": "1"})
+    headers = wire.fetch_job(settings, 1).request.headers
+    assert {"Accept": "application/json", "user-agent": "Mozilla", "X-A": "1"} == headers
+
+
+@pytest.mark.parametrize(("limit", "offset"), [(0, 0), (101, 0), (-1, 0), (20, -1)])
+def test_a_page_that_airbyte_does_not_give(limit, offset):
+    """It is refused before anything is sent."""
+    with pytest.raises(InvalidInput, match="1 to 100"):
+        wire.find_jobs(SETTINGS, JobQuery(connection_id=ID, limit=limit, offset=offset))
+
+
+# --- answers ---
+
+
+def test_a_job():
+    """Every field is read."""
+    job = FETCH.read(reply(JOB))
+    assert (1234, "succeeded", "sync", ID) == (
+        job.job_id,
+        job.status.word,
+        job.job_type,
+        job.connection_id,
+    )
+    assert utc(2026, 8, 21, 10, 15) == job.created_at
+    assert utc(2026, 8, 21, 10, 31, 9) == job.ended_at
+    assert timedelta(hours=49, minutes=3, seconds=2) == job.duration
+    assert (5000, 1048576) == (job.rows, job.bytes)
+
+
+@pytest.mark.parametrize("name", ["lastUpdatedAt", "duration", "bytesSynced", "rowsSynced"])
+@pytest.mark.parametrize("value", [None, "", "soon", -1, True, [], {}, 1e400])
+def test_a_statistic_never_hides_a_job(name, value):
+    """What only informs is left out when it is missing or unreadable."""
+    job = FETCH.read(reply({**JOB, name: value}))
+    assert "succeeded" == job.status.word
+    assert None in {job.ended_at, job.duration, job.bytes, job.rows}
+    assert job == FETCH.read(reply(without(JOB, name)))
+
+
+@pytest.mark.parametrize("name", ["jobId", "status", "jobType", "startTime", "connectionId"])
+@pytest.mark.parametrize("value", [None, "", [], {}, 1.5, True, -1, float("nan")])
+def test_what_decides_must_be_readable(name, value):
+    """A job without its id, status or time is none; the error names the place."""
+    with pytest.raises(UnexpectedReply, match=rf"But {name} is"):
+        FETCH.read(reply({**JOB, name: value}))
+    with pytest.raises(UnexpectedReply, match=rf"data\[1\]\.{name} is missing"):
+        FIND.read(reply({"data": [JOB, without(JOB, name)]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-08-21T10:15Z", utc(2026, 8, 21, 10, 15)),
+        ("2026-08-21T10:15:07Z", utc(2026, 8, 21, 10, 15, 7)),
+        ("2026-08-21T10:15:07.123456789Z", utc(2026, 8, 21, 10, 15, 7)),
+        ("2026-08-21T12:15:07+02:00", utc(2026, 8, 21, 10, 15, 7)),
+        ("2026-08-21T12:15+02:00", utc(2026, 8, 21, 10, 15)),
+    ],
+)
+def test_a_time(text, moment):
+    """Java leaves out seconds that are zero; the result is always UTC."""
+    assert moment == FETCH.read(reply({**JOB, "startTime": text})).created_at
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-08-21",
+        "2026-08-21T10:15",
+        "2026-13-21T10:15Z",
+        "2026-08-21T25:15Z",
+        "0001-01-01T00:00+23:59",
+        "9999-12-31T23:59-23:59",
+        "٢٠٢٦-08-21T10:15Z",
+        1787307300,
+    ],
+)
+def test_a_time_that_is_none(text):
+    """A time without a zone, or that no calendar has, is not guessed at."""
+    with pytest.raises(UnexpectedReply, match="startTime"):
+        FETCH.read(reply({**JOB, "startTime": text}))
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("PT0S", timedelta(0)),
+        ("PT5S", timedelta(seconds=5)),
+        ("PT16M9S", timedelta(minutes=16, seconds=9)),
+        ("PT8H6M12S", timedelta(hours=8, minutes=6, seconds=12)),
+        ("P2DT3H", timedelta(days=2, hours=3)),
+        ("PT1.5S", timedelta(seconds=1)),
+        ("P1Y", None),
+        ("PT99999999999999999H", None),
+        ("PT" + "9" * 5000 + "S", None),
+    ],
+)
+def test_a_duration(text, duration):
+    """ISO 8601 as Java writes it; anything else is left out."""
+    assert duration == FETCH.read(reply({**JOB, "duration": text})).duration
+
+
+def test_a_page():
+    """The order is the server's, and so is the time; the links are not looked at."""
+    older = {**JOB, "jobId": 7, "status": "hibernating"}
+    body = {"data": [JOB, older], "next": "http://localhost:1/x", "previous": ""}
+    page = FIND.read(reply(body, Date="Fri, 21 Aug 2026 10:15:07 GMT"))
+    assert [1234, 7] == [job.job_id for job in page.jobs]
+    assert utc(2026, 8, 21, 10, 15, 7) == page.server_time
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Fri, 99 Aug 2026 10:15:07 GMT", "0"])
+def test_a_server_without_a_clock(date):
+    """A date that cannot be read is none."""
+    assert FIND.read(reply({"data": []}, Date=date)).server_time is None
+
+
+def test_a_connection():
+    """What is not known is not needed, and a new status word is no error."""
+    call = wire.fetch_connection(SETTINGS, ID)
+    connection = call.read(reply(CONNECTION))
+    assert (ID, "Shop", "w", "s", "d") == (
+        connection.connection_id,
+        connection.name,
+        connection.workspace_id,
+        connection.source_id,
+        connection.destination_id,
+    )
+    statuses = [
+        call.read(reply({**CONNECTION, "status": word})).status
+        for word in ("active", "inactive", "deprecated", "locked", "frozen")
+    ]
+    assert list(ConnectionStatus) == statuses
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ([], "the document is a list where an object belongs"),
+        ("text", "the document is a str where an object belongs"),
+        (None, "the document is missing where an object belongs"),
+        ({}, "data is missing where a list belongs"),
+        ({"data": {}}, "data is a dict where a list belongs"),
+        ({"data": [7]}, r"data\[0\] is a int where an object belongs"),
+    ],
+)
+def test_another_document(body, complaint):
+    """JSON of another shape is not Airbyte's; the error names the place."""
+    with pytest.raises(UnexpectedReply, match=complaint):
+        FIND.read(reply(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"jobId": 1',
+        b"Successful operation",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        HTML,
+        b"9" * 5000,
+    ],
+    ids=["empty", "cut", "cut later", "text", "no UTF-8", "deep", "page", "number"],
+)
+def test_what_is_no_document(body):
+    """Half a document, a page or noise is not Airbyte's API; the error says what to write."""
+    with pytest.raises(
+        UnexpectedReply, match="write http://localhost:8000/api/public/v1"
+    ) as caught:
+        FETCH.read(reply(body))
+    assert (200, None) == (caught.value.status, caught.value.retry_safe)
+
+
+# --- refusals ---
+
+
+def problem(status, title, message=None, **members):
+    data = None if message is None else {"message": message}
+    return {
+        "status": status,
+        "type": "about:blank",
+        "title": title,
+        "detail": "Generic.",
+        "data": data,
+    }
+
+
+HATEOAS = {
+    "message": "Bad Request",
+    "_links": {"self": {"href": "/api"}},
+    "_embedded": {"errors": [{"message": "Invalid client id or token"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (400, problem(400, "bad-request", "Invalid order by"), BadRequest, "Invalid order by"),
+        (400, HATEOAS, BadRequest, "Invalid client id or token"),
+        (400, {"errorId": "e-1"}, BadRequest, "errorId e-1"),
+        (401, problem("401", "invalid-access-token"), Unauthorized, "Generic"),
+        (401, b"", Unauthorized, "401. Check"),
+        (403, problem(403, "forbidden", "Caller may not"), Forbidden, "Caller may not"),
+        (403, HTML, Forbidden, r"a web page \(Airbyte & friends\)"),
+        (404, problem(404, "resource-not-found"), NotFound, "Generic"),
+        (404, {"errorId": "e-1"}, NotFound, "errorId e-1"),
+        (404, HTML, UnexpectedReply, "write http://localhost:8000/api/public/v1"),
+        (404, b"default backend - 404", UnexpectedReply, "write http://localhost:8000"),
+        (405, b"", UnexpectedReply, "write http://localhost:8000"),
+        (408, problem(408, "Request timeout exceeded"), ServerTrouble, "Generic"),
+        (409, problem(409, "state-conflict", "Could not"), StateConflict, "Could not"),
+        (409, b"", StateConflict, "Look at the connection"),
+        (422, problem(422, "unprocessable-entity", "No refresh"), Unprocessable, "No refresh"),
+        (429, {"message": "You are being rate limited."}, Throttled, "rate limited"),
+        (500, {"type": "about:blank", "status": 500}, ServerTrouble, "answered with 500. Try"),
+        (500, {"errorId": "e-1"}, ServerTrouble, "errorId e-1"),
+        (502, HTML, ServerTrouble, "a web page"),
+        (504, b"<html>", ServerTrouble, "a web page. Try"),
+        (599, [], ServerTrouble, "answered with 599"),
+        (301, b"", UnexpectedReply, "write http://localhost:8000"),
+        (999, b"", ServerTrouble, "answered with 999"),
+        (100, b"", UnexpectedReply, "write http://localhost:8000"),
+    ],
+)
+def test_a_refusal(status, body, error, words):
+    """The status decides, and the text has the most specific words that the server gave."""
+    with pytest.raises(error, match=words) as caught:
+        SUBMIT.read(reply(body, status))
+    assert (error, status) == (type(caught.value), caught.value.status)
+    assert f"POST {SUBMIT.request.url} was answered with {status}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "message", "error"),
+    [
+        (SUBMIT, f"A sync is already running for: {ID}", SyncAlreadyRunning),
+        (SUBMIT, "A sync is already running", SyncAlreadyRunning),
+        (SUBMIT, f"The connection manager workflow for connection {ID} is deleted", StateConflict),
+        (SUBMIT, "Could not fulfill request", StateConflict),
+        (CANCEL, "Job is not currently running", JobNotRunning),
+        (FETCH, "Job is not currently running", NotFound),
+        (SUBMIT, "Job is not currently running", StateConflict),
+        (CANCEL, "Could not fulfill request", StateConflict),
+    ],
+)
+def test_409_has_several_meanings(call, message, error):
+    """The words tell them apart, in today's shape and in the older API's."""
+    for body in (problem(409, "try-again-later", message), {"message": message, "errorId": "e"}):
+        with pytest.raises(error) as caught:
+            call.read(reply(body, 409))
+        assert error is type(caught.value)
+
+
+def test_a_redirect_is_explained():
+    """The text says where to, without what follows the question mark."""
+    answer = reply(b"", 302, Location="https://sso.corp/login?state=s3cr3t")
+    with pytest.raises(
+        UnexpectedReply, match=r"redirect to https://sso\.corp/login, which"
+    ) as caught:
+        FETCH.read(answer)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_long_message_is_cut():
+    """Foreign words stay on one line and within bounds."""
+    with pytest.raises(ServerTrouble) as caught:
+        FETCH.read(reply({"message": "a\r\n\x1b[31m" + "b" * 100_000}, 500))
+    assert "a [31mbbb" in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("999999999999999999999", 3600),
+        ("Fri, 21 Aug 2026 10:16:07 GMT", 60),
+        ("Fri, 21 Aug 2026 10:00:00 GMT", 0),
+        ("Fri, 21 Aug 2099 10:00:00 GMT", 3600),
+        ("-1", None),
+        ("1.5", None),
+        ("٣", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize(("status", "error"), [(429, Throttled), (503, ServerTrouble)])
+def test_retry_after(status, error, value, seconds):
+    """Seconds, or a date on the server's own clock; never longer than an hour."""
+    date = "Fri, 21 Aug 2026 10:15:07 GMT"
+    with pytest.raises(error) as caught:
+        FETCH.read(reply({}, status, Retry_After=value, Date=date))
+    expected = None if seconds is None else timedelta(seconds=seconds)
+    assert expected == caught.value.retry_after
+
+
+def test_a_retry_date_without_a_clock():
+    """A date is of no use where the server does not tell the time."""
+    with pytest.raises(Throttled) as caught:
+        FETCH.read(reply({}, 429, Retry_After="Fri, 21 Aug 2026 10:16:07 GMT"))
+    assert caught.value.retry_after is None
+
+
+# --- anything at all ---
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+names = st.sampled_from(
+    [
+        *JOB,
+        *CONNECTION,
+        *("data", "message", "_embedded", "errors", "detail", "title", "errorId"),
+        *("access_token", "expires_in"),
+    ]
+)
+documents = st.recursive(
+    json_values | st.sampled_from([JOB, CONNECTION]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5),
+    max_leaves=10,
+)
+bodies = st.binary() | documents.map(lambda value: json.dumps(value).encode())
+headers = st.dictionaries(
+    st.sampled_from(["Date", "Retry-After", "Location", "Content-Type"]), st.text()
+)
+
+
+@given(
+    call=st.sampled_from(CALLS),
+    status=st.integers(100, 599) | st.just(200),
+    body=bodies,
+    headers=headers,
+)
+def test_any_answer_is_read_or_refused(call, status, body, headers):
+    """Whatever a server sends, the result is a value or a domain error with the status."""
+    result = outcome(call, HttpResponse(status=status, headers=headers, body=body))
+    assert not isinstance(result, CallFailed) or result.status == status
+
+
+@given(changes=st.dictionaries(st.sampled_from(list(JOB)), json_values, min_size=1))
+def test_a_job_changed_at_random_is_read_or_refused(changes):
+    """Wrong types and odd numbers in a job are no exception."""
+    result = outcome(FETCH, reply({**JOB, **changes}))
+    assert isinstance(result, (Job, UnexpectedReply))
+
+
+def outcome(call, answer):
+    try:
+        return call.read(answer)
+    except CallFailed as error:
+        return error
