@@ -60,8 +60,9 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def contracts(session: nox.Session) -> None:
     """import-linter: dependencies point inward only."""
-    envs.build(envs.CORE)
-    session.run(envs.CORE.executable("lint-imports"), external=True)
+    envs.build(envs.CORE, envs.AIRFLOW_3)
+    sources = ":".join(str(ROOT / "packages" / name / "src") for name in envs.PACKAGES)
+    session.run(envs.CORE.executable("lint-imports"), external=True, env={"PYTHONPATH": sources})
 
 
 @nox.session

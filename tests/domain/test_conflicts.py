@@ -75,14 +75,15 @@ def test_queue_follows_whoever_comes_next(world, foreign):
     assert world.airbyte.count("submit") == 1
 
 
-def test_queue_does_not_follow_a_failed_one(world, foreign):
-    """A sync that came and failed while we queued is not ours: start our own."""
+def test_queue_takes_the_end_of_a_fresh_one_for_its_own(world, foreign):
+    """A sync that came and failed while we queued may be ours, put there before a crash: not run twice."""
     world.later(141, lambda: world.foreign((0, "running"), (1, "failed")))
-    result = world.run(
-        sync(world.request, policy("queue", poll=POLICY.poll.fixed(timedelta(seconds=150))))
-    )
-    assert result.origin is Origin.STARTED
-    assert result.job.job_id == foreign.job_id + 2
+    with pytest.raises(SyncFailed) as e:
+        world.run(
+            sync(world.request, policy("queue", poll=POLICY.poll.fixed(timedelta(seconds=150))))
+        )
+    assert e.value.job.job_id == foreign.job_id + 1
+    assert world.airbyte.count("submit") == 1  # refused: the connection was busy
 
 
 def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):

@@ -21,6 +21,7 @@ from airbyte_sync import (
     ServerTrouble,
     ServerUnreachable,
     SubmitInDoubt,
+    SyncFailed,
     SyncPolicy,
     SyncRequest,
     SyncTimedOut,
@@ -215,11 +216,11 @@ def test_a_postponed_try_is_announced_for_when_it_comes(world):
     "error", [Forbidden("no", status=403), Unauthorized("no", status=401), Unprocessable("no")]
 )
 def test_a_refused_submission_ends_at_once(world, error):
-    """What no retry can mend is raised as it is."""
+    """What no retry can mend is raised at once, with the connection in its text."""
     world.airbyte.fail("submit", Fault(error=error))
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises(type(error), match=f"{world.connection_id} was started: no") as caught:
         world.run(sync(world.request, POLICY))
-    assert caught.value is error
+    assert caught.value.status == error.status
     assert world.seconds() == 0
 
 
@@ -346,14 +347,16 @@ def test_a_resume_in_phase_submit_looks_first(world):
     assert world.airbyte.count("submit") == 0
 
 
-def test_a_resume_in_phase_submit_starts_anew_only_after_a_failure(world):
-    """The sync that the request had started failed: the same request starts another."""
+def test_a_resume_in_phase_submit_does_not_repeat_what_failed(world):
+    """The sync that the request had started failed meanwhile: that is the request's end."""
     checkpoint = Checkpoint(
         phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=world.clock.now()
     )
     world.foreign((0, "running"), (10, "failed"))
     world.pass_time(60)
-    assert world.run(resume(checkpoint, POLICY)).job.job_id == 2
+    with pytest.raises(SyncFailed):
+        world.run(resume(checkpoint, POLICY))
+    assert world.airbyte.count("submit") == 0
 
 
 def test_a_resume_in_phase_submit_is_content_with_what_has_succeeded(world):

@@ -34,7 +34,7 @@ from airbyte_sync.errors import (
     Unprocessable,
 )
 from airbyte_sync.events import Event, Origin
-from airbyte_sync.flows import Submission, SyncResult, cancel, resume, submit, sync, watch
+from airbyte_sync.flows import cancel, resume, submit, sync, watch
 from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
     Connection,
@@ -59,6 +59,7 @@ from airbyte_sync.ports import (
     SyncGateway,
     SyncPort,
 )
+from airbyte_sync.results import Submission, SyncResult
 
 __all__ = [
     "AirbyteSyncError",

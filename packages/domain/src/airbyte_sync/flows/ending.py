@@ -1,0 +1,135 @@
+"""CANCEL: the deadline has passed, or somebody asks for the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airbyte_sync.checkpoint import Checkpoint, Phase
+from airbyte_sync.commands import CancelJob, FetchJob, Flow, Report
+from airbyte_sync.errors import (
+    CallFailed,
+    CancelUnconfirmed,
+    JobNotRunning,
+    SyncNotDone,
+    SyncTimedOut,
+)
+from airbyte_sync.events import CancelRequested, JobEnded
+from airbyte_sync.flows.steps import awake, job_id_of, origin_of, resting
+from airbyte_sync.flows.verdicts import judge, last_error
+from airbyte_sync.jobs import Job, JobStatus
+from airbyte_sync.results import SyncResult
+
+if TYPE_CHECKING:
+    from airbyte_sync.policy import SyncPolicy
+
+
+def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
+    """Cancel a job of ours, or look a last time at one that is not to be cancelled."""
+    job_id = job_id_of(checkpoint)
+    waited = "" if policy.timeout is None else f" within {policy.timeout.total_seconds():g} s"
+    late = f"Airbyte job {job_id} did not end{waited} (timeout)"
+    if not (origin_of(checkpoint).is_ours_to_cancel and policy.cancel_on_timeout):
+        return (yield from _look_for_the_last_time(checkpoint, policy, late))
+    try:
+        job, checkpoint = yield from insist_on_cancelling(checkpoint, policy)
+    except (CallFailed, CancelUnconfirmed) as error:
+        raise SyncTimedOut(
+            f"{late}, and its cancellation is not confirmed: {error} Check the job in Airbyte.",
+            job=error.job if isinstance(error, SyncNotDone) else None,
+        ) from error
+    if checkpoint.cancel_sent and job.status == JobStatus.CANCELLED:
+        raise SyncTimedOut(
+            f"{late} and was cancelled; Airbyte says {job.status}. Raise timeout if it needs longer.",
+            job=job,
+        )
+    return SyncResult(job=judge(job), origin=origin_of(checkpoint))
+
+
+def _look_for_the_last_time(
+    checkpoint: Checkpoint, policy: SyncPolicy, late: str
+) -> Flow[SyncResult]:
+    """See how a job stands that is not to be cancelled: a look that fails is no reason to judge."""
+    while True:
+        now = yield from awake(checkpoint)
+        try:
+            job = yield from FetchJob(job_id_of(checkpoint))
+        except CallFailed as error:
+            if error.retry_safe is False:
+                raise
+            if checkpoint.cancel_until is None or now >= checkpoint.cancel_until:
+                raise SyncTimedOut(
+                    f"{late}, as far as we know: it could not be seen. Look at it in Airbyte before you "
+                    f"start it again.{last_error(error)}"
+                ) from error
+            checkpoint = _insisting(checkpoint, policy, now, error)
+            continue
+        if not job.status.is_final:
+            raise SyncTimedOut(
+                f"{late}; it was left running. Raise timeout if it needs longer.", job=job
+            )
+        yield from Report(JobEnded(job=job))
+        return SyncResult(job=judge(job), origin=origin_of(checkpoint))
+
+
+def insist_on_cancelling(
+    checkpoint: Checkpoint, policy: SyncPolicy
+) -> Flow[tuple[Job, Checkpoint]]:
+    """
+    Read, cancel while it has not ended, and again until it has.
+
+    A cancellation is dropped without a word when it comes before the first attempt, and its reply
+    may come before it took effect, so only a look at an ended job is proof.
+    """
+    job_id = job_id_of(checkpoint)
+    while True:
+        now = yield from awake(checkpoint)
+        job: Job | None = None
+        failure: CallFailed | None = None
+        try:
+            job = yield from FetchJob(job_id)
+            if not job.status.is_final:
+                yield from Report(CancelRequested(job=job))
+                checkpoint = replace(checkpoint, cancel_sent=True)
+                job = yield from CancelJob(job_id)
+        except JobNotRunning as error:
+            failure = error  # it ended between the look and the request: the next look tells how
+        except CallFailed as error:
+            if error.retry_safe is False:
+                raise
+            failure = error
+        if failure is None and job is not None and job.status.is_final:
+            yield from Report(JobEnded(job=job))
+            return job, checkpoint
+        if checkpoint.cancel_until is None or now >= checkpoint.cancel_until:
+            raise CancelUnconfirmed(
+                f"Airbyte job {job_id} had not ended "
+                f"{policy.cancel_timeout.total_seconds():g} s after it was to be cancelled"
+                + (f" ({failure})." if failure is not None else "."),
+                job=job,
+            ) from failure
+        checkpoint = _insisting(checkpoint, policy, now, failure)
+
+
+def _insisting(
+    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, failure: CallFailed | None
+) -> Checkpoint:
+    """Rest a little after the deadline; longer where the server asks for it, but not too long."""
+    pause = timedelta(seconds=2 ** min(checkpoint.looks, 3))
+    if failure is not None and failure.retry_safe is not False:
+        backoff = policy.backoff(failure, failures=checkpoint.looks, seed=job_id_of(checkpoint))
+        pause = max(pause, backoff)
+    until = min(now + pause, checkpoint.cancel_until or now)
+    return replace(resting(checkpoint, now, until), looks=checkpoint.looks + 1)
+
+
+def to_cancel(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> Checkpoint:
+    """Enter the phase CANCEL."""
+    return replace(
+        checkpoint,
+        phase=Phase.CANCEL,
+        cancel_until=now + policy.cancel_timeout,
+        wake_at=None,
+        looks=0,
+    )

@@ -1,0 +1,304 @@
+"""SUBMIT, LOOK, QUEUE: how a request comes to its job, and to one job only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airbyte_sync.checkpoint import Checkpoint, Phase
+from airbyte_sync.commands import FetchConnection, FetchJob, FindJobs, Flow, Now, Report, SubmitSync
+from airbyte_sync.errors import (
+    CallFailed,
+    ConnectionUnavailable,
+    InvalidCheckpoint,
+    InvalidInput,
+    StateConflict,
+    SyncAlreadyRunning,
+    SyncSkipped,
+    SyncTimedOut,
+    Unauthorized,
+)
+from airbyte_sync.events import (
+    JobObtained,
+    Origin,
+    SubmitPostponed,
+    SubmitUncertain,
+    WaitingForOther,
+)
+from airbyte_sync.flows.steps import (
+    awake,
+    backoff,
+    connection_id_of,
+    failing,
+    look_failed,
+    resting,
+    resting_until_next_look,
+    seen,
+)
+from airbyte_sync.flows.verdicts import (
+    give_up_submitting,
+    give_up_when_unreachable,
+    is_late,
+    submit_in_doubt,
+    without_a_job,
+)
+from airbyte_sync.jobs import WHERE_TO_FIND_THE_ID, ConnectionStatus, Job, JobQuery, newest
+from airbyte_sync.policy import OnConflict, SyncPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CONFLICT_SETTLE = timedelta(seconds=5)
+"""How long to wait before submitting again when Airbyte says "running" but lists no active job."""
+
+SHORTEST_LOOK = timedelta(seconds=1)
+"""The least time between two looks for a job whose submission is in doubt."""
+
+SKEW_WITH_SERVER_TIME = timedelta(seconds=2)
+
+SKEW_WITHOUT = timedelta(seconds=5)
+"""How far job times and request times may disagree: both are cut to whole seconds by the server."""
+
+UNREADABLE_ID = 500
+"""What Airbyte answers for an id that is no UUID; a proxy in trouble answers 502 to 504."""
+
+
+def come_to_a_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """Go through the phases until the request has its job."""
+    while True:
+        match checkpoint.phase:
+            case Phase.SUBMIT:
+                checkpoint = yield from _submit(checkpoint, policy)
+            case Phase.LOOK:
+                checkpoint = yield from _adopt(checkpoint, policy)
+            case Phase.QUEUE:
+                checkpoint = yield from _queue(checkpoint, policy)
+            case Phase.WATCH | Phase.CANCEL:
+                return checkpoint
+
+
+def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """Submit once. Whatever goes wrong, the next thing is to look."""
+    looking = replace(checkpoint, phase=Phase.LOOK)
+    connection_id = connection_id_of(checkpoint)
+    try:
+        job = yield from SubmitSync(connection_id, checkpoint.job_type)
+    except SyncAlreadyRunning as error:
+        return (yield from _busy(looking, policy, error))
+    except StateConflict as error:
+        yield from _explain(connection_id, error)
+        return (yield from _doubt(looking, policy, error))
+    except CallFailed as error:
+        if error.retry_safe is False:
+            raise type(error)(
+                f"no sync of connection {connection_id} was started: {error}", status=error.status
+            ) from error
+        refused_for_now = error.retry_safe is True
+        return (yield from (_postpone if refused_for_now else _doubt)(looking, policy, error))
+    return (yield from _obtained(checkpoint, policy, job, Origin.STARTED))
+
+
+def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """
+    Look for the job of this request on the server; submit only when there is none.
+
+    A job that appeared after the request was made is its own, or as fresh as its own. One that was
+    there before is a matter of ``on_conflict``.
+    """
+    while True:
+        now = yield from awake(checkpoint)
+        connection_id = connection_id_of(checkpoint)
+        try:
+            page = yield from FindJobs(JobQuery(connection_id=connection_id))
+        except CallFailed as error:
+            if error.retry_safe is False and checkpoint.in_doubt:
+                raise submit_in_doubt(checkpoint, error) from error
+            checkpoint = yield from look_failed(checkpoint, policy, error, now)
+            continue
+        now = yield from Now()  # a slow reply must not make our own job look older than the request
+        since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
+        fresh = newest(_jobs_of_this_request(page.jobs, checkpoint, since))
+        if fresh is not None:
+            return (yield from _obtained(checkpoint, policy, fresh, Origin.ADOPTED))
+        active = newest(job for job in page.jobs if not job.status.is_final)
+        if active is not None:
+            return (yield from _conflict(checkpoint, policy, active))
+        if is_late(checkpoint, now):
+            raise without_a_job(checkpoint)
+        if checkpoint.settle_until is None or now >= checkpoint.settle_until:
+            give_up_submitting(checkpoint, policy, now)
+            return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
+        until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
+        checkpoint = resting(checkpoint, now, until)
+
+
+def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """Wait for the end of somebody else's job."""
+    if checkpoint.blocked_by is None:
+        raise InvalidCheckpoint("a checkpoint in phase queue needs a blocked_by")
+    while True:
+        now = yield from awake(checkpoint)
+        try:
+            job = yield from FetchJob(checkpoint.blocked_by)
+        except CallFailed as error:
+            checkpoint = yield from look_failed(checkpoint, policy, error, now)
+            continue
+        checkpoint = seen(checkpoint, job)
+        if job.status.is_final:
+            return replace(checkpoint, phase=Phase.LOOK, status=None, settle_until=None, looks=0)
+        if is_late(checkpoint, now):
+            raise SyncTimedOut(
+                f"the sync did not begin in time: connection {job.connection_id} was busy with job "
+                f"{job.job_id} ({job.status}), which is not ours. Raise timeout, or set "
+                "on_conflict to attach or skip.",
+                job=job,
+            )
+        checkpoint = resting_until_next_look(checkpoint, policy, now, job.job_id)
+
+
+def _conflict(checkpoint: Checkpoint, policy: SyncPolicy, active: Job) -> Flow[Checkpoint]:
+    """Decide about a job that is active and was there before the request was made."""
+    match policy.on_conflict:
+        case OnConflict.SKIP:
+            raise SyncSkipped(
+                f"connection {active.connection_id} is busy with job {active.job_id} "
+                f"({active.job_type}, {active.status}): skipped, as on_conflict asks",
+                job=active,
+            )
+        case OnConflict.FAIL:
+            raise SyncAlreadyRunning(
+                f"connection {active.connection_id} is busy with job {active.job_id} "
+                f"({active.job_type}, {active.status}). Wait for it, or set on_conflict to queue, "
+                "attach or skip."
+            )
+        case OnConflict.ATTACH if checkpoint.job_type.covers(active.job_type):
+            return (yield from _obtained(checkpoint, policy, active, Origin.ATTACHED))
+        case OnConflict.ATTACH | OnConflict.QUEUE:
+            yield from Report(WaitingForOther(job=active))
+            now = yield from Now()
+            queued = replace(
+                checkpoint,
+                phase=Phase.QUEUE,
+                blocked_by=active.job_id,
+                in_doubt=False,
+                settle_until=None,
+                status=active.status,
+                failing_since=None,
+                failures=0,
+                looks=0,
+            )
+            return resting_until_next_look(queued, policy, now, active.job_id)
+
+
+def _obtained(
+    checkpoint: Checkpoint, policy: SyncPolicy, job: Job, origin: Origin
+) -> Flow[Checkpoint]:
+    yield from Report(JobObtained(job=job, origin=origin))
+    now = yield from Now()
+    watching = replace(
+        checkpoint,
+        phase=Phase.WATCH,
+        job_id=job.job_id,
+        origin=origin,
+        status=job.status,
+        in_doubt=False,
+        settle_until=None,
+        failing_since=None,
+        failures=0,
+        looks=0,
+    )
+    if job.status.is_final:
+        return watching
+    return resting_until_next_look(watching, policy, now, job.job_id)
+
+
+def _busy(
+    checkpoint: Checkpoint, policy: SyncPolicy, error: SyncAlreadyRunning
+) -> Flow[Checkpoint]:
+    """The connection is said to be busy: look with what, after a moment for races to settle."""
+    now = yield from Now()
+    checkpoint = failing(checkpoint, now)
+    settling = max(CONFLICT_SETTLE, backoff(checkpoint, policy, error))
+    return replace(checkpoint, settle_until=now + settling)
+
+
+def _postpone(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> Flow[Checkpoint]:
+    """Nothing was started: stay away for a while."""
+    now = yield from Now()
+    checkpoint = failing(checkpoint, now)
+    give_up_when_unreachable(checkpoint, policy, now, error)
+    checkpoint = resting(checkpoint, now, now + backoff(checkpoint, policy, error))
+    yield from Report(SubmitPostponed(error=error, next_try=checkpoint.wake_at or now))
+    return checkpoint
+
+
+def _doubt(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> Flow[Checkpoint]:
+    """Something may have been started: look for it for a while before submitting again."""
+    now = yield from Now()
+    checkpoint = failing(checkpoint, now)
+    until = now + max(policy.adopt_window, backoff(checkpoint, policy, error))
+    yield from Report(SubmitUncertain(error=error, look_until=until))
+    return replace(checkpoint, in_doubt=True, settle_until=until)
+
+
+def _explain(connection_id: str, error: StateConflict) -> Flow[None]:
+    """Say why a connection refuses jobs, where its status tells."""
+    try:
+        connection = yield from FetchConnection(connection_id)
+    except CallFailed:
+        return  # the reason stays unknown; the caller treats the conflict as a doubt
+    reasons = {
+        ConnectionStatus.INACTIVE: "is switched off (by a person, by a breaking schema change, or by "
+        "Airbyte after many failures). Switch it on in Airbyte, then run this again",
+        ConnectionStatus.LOCKED: "is locked by Airbyte (billing or plan). Unlock it in Airbyte, then "
+        "run this again",
+        ConnectionStatus.DEPRECATED: "was deleted. Use the id of the connection that replaces it",
+    }
+    reason = reasons.get(connection.status)
+    if reason is not None:
+        raise ConnectionUnavailable(
+            f"connection {connection.name!r} ({connection_id}) {reason}.", connection=connection
+        ) from error
+
+
+def ask_whether_it_exists(connection_id: str) -> Flow[None]:
+    """Refuse an id that is not a UUID, unless the server really has such a connection."""
+    try:
+        yield from FetchConnection(connection_id)
+    except Unauthorized:
+        raise
+    except CallFailed as error:
+        if not (error.retry_safe is False or error.status == UNREADABLE_ID):
+            raise
+        raise InvalidInput(
+            f"connection_id {connection_id!r} is not a UUID, and Airbyte knows no such connection "
+            f"(it answered: {error}). {WHERE_TO_FIND_THE_ID}"
+        ) from error
+
+
+def _jobs_of_this_request(
+    jobs: Iterable[Job], checkpoint: Checkpoint, since: datetime
+) -> Iterator[Job]:
+    """
+    Yield the jobs that began since the request was made: its own, or as fresh as its own.
+
+    How they ended does not matter. Whoever resumes cannot know whether the submission before was
+    carried out, so a job that failed may well be the request's own, and must not be run twice.
+    """
+    for job in jobs:
+        is_fresh = job.created_at >= since
+        is_known_not_to_be_ours = (
+            checkpoint.blocked_by is not None and job.job_id <= checkpoint.blocked_by
+        )
+        if checkpoint.job_type.covers(job.job_type) and is_fresh and not is_known_not_to_be_ours:
+            yield job
+
+
+def _on_the_servers_clock(
+    moment: datetime, now: datetime, server_time: datetime | None
+) -> datetime:
+    """Translate a moment of our clock to the server's, a little early to be safe."""
+    if server_time is None:
+        return moment - SKEW_WITHOUT
+    return moment + (server_time - now) - SKEW_WITH_SERVER_TIME

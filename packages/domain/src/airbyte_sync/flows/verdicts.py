@@ -1,0 +1,112 @@
+"""When to give up, and what to tell the person who has to go on from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airbyte_sync.errors import (
+    CallFailed,
+    ServerUnreachable,
+    SubmitInDoubt,
+    SyncAlreadyRunning,
+    SyncCancelled,
+    SyncFailed,
+    SyncNotDone,
+    SyncTimedOut,
+)
+from airbyte_sync.jobs import Job, JobStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync.policy import SyncPolicy
+
+
+def judge(job: Job) -> Job:
+    """Return a job that succeeded, and raise for any other end."""
+    if job.status == JobStatus.FAILED:
+        raise SyncFailed(
+            f"Airbyte job {job.job_id} failed. Open the job in Airbyte for the reason and the logs; "
+            "Airbyte has already made all its own attempts.",
+            job=job,
+        )
+    if job.status == JobStatus.CANCELLED:
+        raise SyncCancelled(
+            f"Airbyte job {job.job_id} was cancelled: by a person, or by Airbyte itself (a breaking "
+            "schema change and a too long queue end this way). The connection's timeline in Airbyte "
+            "tells.",
+            job=job,
+        )
+    return job
+
+
+def is_late(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether the deadline has passed."""
+    return checkpoint.deadline is not None and now >= checkpoint.deadline
+
+
+def is_unreachable(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> bool:
+    """Whether calls have failed for too long."""
+    since = checkpoint.failing_since
+    return since is not None and now - since >= policy.unreachable_timeout
+
+
+def without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> SyncNotDone:
+    """Say what is known at the deadline where the request has no job."""
+    if checkpoint.in_doubt:
+        return submit_in_doubt(checkpoint, error)
+    return SyncTimedOut(
+        f"no sync of connection {checkpoint.connection_id} could be started before the time-out, and "
+        f"none is running for this request. Start it again, or raise timeout.{last_error(error)}"
+    )
+
+
+def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:
+    """Say that nobody knows whether the sync was started."""
+    return SubmitInDoubt(
+        f"a sync of connection {checkpoint.connection_id} was asked for at "
+        f"{checkpoint.asked_at:%Y-%m-%d %H:%M:%S} UTC, and Airbyte's answer was lost: it may be running. "
+        "Look at the connection's timeline in Airbyte before you start it again."
+        + last_error(error)
+    )
+
+
+def give_up_when_unreachable(
+    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, error: CallFailed
+) -> None:
+    """Raise when calls have failed for too long."""
+    if not is_unreachable(checkpoint, policy, now):
+        return
+    if checkpoint.in_doubt:
+        raise submit_in_doubt(checkpoint, error) from error
+    trouble = last_error(error)
+    patience = f"{policy.unreachable_timeout.total_seconds():g} s"
+    if checkpoint.job_id is None:
+        raise ServerUnreachable(
+            f"Airbyte took no sync of connection {checkpoint.connection_id} for {patience}; none is "
+            f"running for this request. Start it again when Airbyte is back.{trouble}"
+        ) from error
+    raise ServerUnreachable(
+        f"Airbyte job {checkpoint.job_id} could not be seen for {patience}. It may well be running, and "
+        f"was left alone: look at it in Airbyte before you start it again.{trouble}"
+    ) from error
+
+
+def give_up_submitting(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> None:
+    """Raise when submissions have met doubts or conflicts for too long, and no job came of any."""
+    # A single one may be resolved late, by whoever resumes: only a series of them is given up.
+    is_series = checkpoint.settle_until is not None and checkpoint.failures > 1
+    if not (is_series and is_unreachable(checkpoint, policy, now)):
+        return
+    if checkpoint.in_doubt:
+        raise submit_in_doubt(checkpoint, None)
+    raise SyncAlreadyRunning(
+        f"Airbyte says that connection {checkpoint.connection_id} is busy, but lists no active job "
+        "of it: its own state is stale. Cancel or reset the connection in Airbyte."
+    )
+
+
+def last_error(error: CallFailed | None) -> str:
+    """Return the end of a text that names what went wrong last."""
+    return "" if error is None else f" The last error: {error}"
