@@ -31,7 +31,10 @@ WITHOUT_AIRFLOW = [
 @nox.session
 def tests(session: nox.Session) -> None:
     """Everything: lint, typing, import contracts, all tests on Airflow 3.3 and 2.11."""
-    for name in ("lint", "typing", "contracts", "unit", "airflow3", "airflow2"):
+    for name in (
+        *("lint", "typing", "contracts", "unit"),
+        *("clients", "connectors", "airflow3", "airflow2"),
+    ):
         session.notify(name)
 
 
@@ -71,6 +74,21 @@ def unit(session: nox.Session) -> None:
     envs.build(envs.CORE)
     folders = [f"tests/{name}" for name in WITHOUT_AIRFLOW]
     _pytest(session, envs.CORE, *folders, "--cov", "--cov-report=term-missing:skip-covered")
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """The official Airflow provider and Airbyte's SDK, unmodified, against the local Airbyte."""
+    envs.build(envs.CLIENTS)
+    _pytest(session, envs.CLIENTS, "tests/clients")
+
+
+@nox.session
+def connectors(session: nox.Session) -> None:
+    """The local Airbyte's engine with a real connector."""
+    envs.build(envs.CORE, envs.PYAIRBYTE, envs.SOURCE_FAKER)
+    session.env["AIRBYTE_SYNC_CONNECTORS_PYTHON"] = str(envs.PYAIRBYTE.python)
+    _pytest(session, envs.CORE, "tests/local/test_connector_process.py")
 
 
 @nox.session

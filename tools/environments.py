@@ -36,11 +36,13 @@ class Environment:
     """The Python versions it supports, the best one first."""
     packages: tuple[str, ...] = ()
     """The packages of this repository that it holds."""
+    place: str = ""
+    """Its folder, where that is not its name."""
 
     @property
     def folder(self) -> Path:
         """Where it is."""
-        return DEV / "envs" / self.name
+        return DEV / "envs" / (self.place or self.name)
 
     @property
     def python(self) -> Path:
@@ -61,9 +63,15 @@ AIRFLOW_3 = Environment(
     name="airflow-3.3", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
 )
 AIRFLOW_2 = Environment(name="airflow-2.11", pythons=("3.11", "3.12", "3.10"), packages=PACKAGES)
-PYAIRBYTE = Environment(name="connectors-pyairbyte", pythons=("3.12", "3.11", "3.10"))
-SOURCE_FAKER = Environment(name="connectors-source-faker", pythons=("3.12", "3.11", "3.10"))
-CLIENTS = Environment(name="clients", pythons=("3.12", "3.11", "3.13"))
+PYAIRBYTE = Environment(
+    name="connectors-pyairbyte", pythons=("3.12", "3.11", "3.10"), place="connectors/pyairbyte"
+)
+SOURCE_FAKER = Environment(
+    name="connectors-source-faker",
+    pythons=("3.12", "3.11", "3.10"),
+    place="connectors/source-faker",  # beside PyAirbyte's, under its own name: so it is found
+)
+CLIENTS = Environment(name="clients", pythons=("3.12", "3.11", "3.13"), packages=("local",))
 
 
 def build(*environments: Environment) -> None:
@@ -83,7 +91,10 @@ def _install_constraints(environment: Environment) -> None:
         return
     _say(f"installing {environment.name} ({python})")
     _uv("venv", "--quiet", "--clear", "--python", python, environment.folder)
-    _uv("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python", environment.python, constraints)
+    _uv(
+        *("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
+        *("--python", environment.python, constraints),
+    )
     stamp.write_text(state)
 
 

@@ -3,7 +3,10 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import airbyte_api
 import pytest
+from airbyte_api import models
+from airbyte_api.errors import SDKError
 
 from airbyte_sync_local import (
     ClientCredentials,
@@ -13,10 +16,6 @@ from airbyte_sync_local import (
     lives,
     utc_now,
 )
-
-airbyte_api = pytest.importorskip("airbyte_api", reason="needs airbyte-api, Airbyte's Python SDK")
-from airbyte_api import models  # noqa: E402
-from airbyte_api.errors import SDKError  # noqa: E402
 
 # The SDK and its dependencies warn about themselves; their warnings prove nothing about us.
 pytestmark = pytest.mark.filterwarnings("default")
