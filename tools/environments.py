@@ -150,7 +150,7 @@ def _candidates(version: str) -> list[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     on_path = shutil.which(f"python{version}")
     return [
-        Path(sys.executable),
+        Path(sys.executable).resolve(),  # the interpreter itself, not the environment it runs in
         *sorted(pyenv.glob(f"{version}.*/bin/python{version}"), reverse=True),
         *([Path(on_path)] if on_path else []),
     ]
