@@ -104,9 +104,10 @@ class PollPort(Protocol):
             query: Which ones.
 
         Returns:
-            One page in the order asked for, at most ``query.limit`` jobs.
+            One page, newest first, at most ``query.limit`` jobs.
 
         Raises:
+            InvalidInput: The limit is not one that the server takes.
             CallFailed: Any subclass.
         """
         ...

@@ -79,7 +79,8 @@ class Pipeline:
             reply = await self._serve(request, handler, operation, record.body)
         finally:
             self.log.served(ticket, status=None if reply is None else reply.status)
-        return reply or web.Response()  # nobody is there to read it
+        # Where there is no reply, nobody is there to read one. A reply is a mapping, empty and so false.
+        return web.Response() if reply is None else reply
 
     async def set_date(self, _request: web.Request, reply: web.StreamResponse) -> None:
         """Date the answer by the injected clock, since clients take the server's time from it."""
