@@ -22,6 +22,8 @@ def run(context, connection_id=GOOD_ID, **options):
         ("", "expected the UUID"),
         ("{{ var.value.gone }}", "expected the UUID"),
         ("../workspaces", "not a UUID"),
+        (None, "expected the UUID"),  # an XCom that is not there, rendered natively
+        (7, "expected the UUID"),
     ],
 )
 def test_a_connection_id_that_is_not_a_uuid(connection, context, submissions, connection_id, text):
@@ -44,6 +46,13 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
     ("fields", "text"),
     [
         ({"host": "airbyte.internal"}, "has no scheme: write http://airbyte.internal"),
+        ({"host": "api.airbyte.com"}, "has no scheme: write https://api.airbyte.com"),
+        ({"host": "u:hunter2@airbyte.internal"}, "user name or password"),
+        ({"host": "http://u:hunter2", "port": 8000}, "is not a URL"),
+        ({"extra": {"verify": "false"}}, "without quotes"),
+        ({"extra": {"verify": ""}}, "without quotes"),
+        ({"extra": {"client_cert": ["", ""]}}, "there is no such file"),
+        ({"extra": {"headers": {"X-Key": None}}}, "is not a JSON object of texts"),
         ({"host": ""}, "has no scheme: write https://api.airbyte.com"),
         ({"host": "ftp://airbyte.internal"}, "begins with ftp://"),
         ({"host": "http://user:pass@airbyte.internal"}, "user name or password"),
@@ -63,7 +72,23 @@ def test_an_airflow_connection_that_cannot_be_right(
     with pytest.raises(AirflowFailException, match="airbyte_default") as failure:
         run(context, airbyte.add_connection().connection_id)
     assert text in str(failure.value)
+    assert "hunter2" not in str(failure.value)
     assert [] == list(airbyte.requests)
+
+
+def test_an_airflow_connection_that_is_not_there(context):
+    """The text names it."""
+    with pytest.raises(AirflowFailException, match="no Airflow connection 'nowhere': create it"):
+        run(context, airbyte_conn_id="nowhere")
+
+
+def test_an_airflow_connection_whose_template_gives_nothing(context):
+    """The text names the argument and the template."""
+    context["gone"] = ""
+    with pytest.raises(
+        AirflowFailException, match=r"airbyte_conn_id '\{\{ gone }}' rendered to ''"
+    ):
+        run(context, airbyte_conn_id="{{ gone }}")
 
 
 def test_wrong_credentials(airbyte, connect, context, submissions):

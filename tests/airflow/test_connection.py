@@ -1,23 +1,25 @@
 """The Airflow connection: every field means what the specification says."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
+from airbyte_sync import InvalidInput
 from airbyte_sync_airflow.connection import server_from
 from airbyte_sync_http import BasicAuth, BearerToken, ClientCredentials, NoAuth
 
+try:
+    from airflow.sdk import Connection
+except ImportError:
+    from airflow.models import Connection
 
-def server(**fields):
-    defaults = {
-        "host": "https://api.airbyte.com",
-        "port": None,
-        "login": None,
-        "password": None,
-        "schema": None,
-        "extra_dejson": {},
-    }
-    return server_from(SimpleNamespace(**{**defaults, **fields}), "v1")
+
+def server(api_version="v1", extra=None, host="https://api.airbyte.com", **fields):
+    """Describe a server as an Airflow connection does."""
+    text = None if extra is None else json.dumps(extra)
+    connection = Connection(conn_id="c", conn_type="airbyte", host=host, extra=text, **fields)
+    return server_from(connection, api_version)
 
 
 def test_the_specified_connection_is_understood():
@@ -27,7 +29,7 @@ def test_the_specified_connection_is_understood():
         login="client_id",
         password="client_secret",
         schema="v1/applications/token",
-        extra_dejson={"proxies": {"http": "http://proxy:8080", "https": "https://proxy:8080"}},
+        extra={"proxies": {"http": "http://proxy:8080", "https": "https://proxy:8080"}},
     ).settings
     assert "https://api.airbyte.com/v1" == settings.base_url
     assert isinstance(settings.auth, ClientCredentials)
@@ -54,22 +56,19 @@ def test_usual_spellings_of_the_host_mean_the_same(host, port, base_url):
 
 def test_the_api_version_is_honoured():
     """It is a part of the address."""
-    connection = SimpleNamespace(
-        host="http://h", port=None, login=None, password=None, schema=None, extra_dejson={}
-    )
-    assert "http://h/api/public/v2" == server_from(connection, "v2").settings.base_url
+    assert "http://h/api/public/v2" == server("v2", host="http://h").settings.base_url
 
 
 @pytest.mark.parametrize(
     ("fields", "auth"),
     [
         ({}, NoAuth()),
-        ({"extra_dejson": {"auth": "none"}, "login": "x"}, NoAuth()),
+        ({"extra": {"auth": "none"}, "login": "x"}, NoAuth()),
         (
-            {"extra_dejson": {"auth": "basic"}, "login": "u", "password": "p"},
+            {"extra": {"auth": "basic"}, "login": "u", "password": "p"},
             BasicAuth(username="u", password="p"),
         ),
-        ({"extra_dejson": {"auth": "bearer"}, "password": "t"}, BearerToken(token="t")),
+        ({"extra": {"auth": "bearer"}, "password": "t"}, BearerToken(token="t")),
         (
             {"login": "i", "password": "s"},
             ClientCredentials(client_id="i", client_secret="s"),
@@ -87,10 +86,18 @@ def test_no_secret_is_in_a_repr():
         server(
             login="id",
             password="the-secret",
-            extra_dejson={
+            extra={
                 "headers": {"X-Key": "the-secret"},
                 "proxies": {"https": "http://user:the-secret@proxy:8080"},
             },
         )
     )
     assert "the-secret" not in described
+
+
+@pytest.mark.parametrize("extra", ["{'verify': false", "[1]", '"text"'])
+def test_an_extra_that_cannot_be_read_is_not_taken_for_an_empty_one(extra):
+    """Airflow would ignore it, and the sync would run without its proxy or certificate."""
+    connection = SimpleNamespace(host="http://h", port=None, extra=extra)
+    with pytest.raises(InvalidInput, match="extra is not"):
+        server_from(connection, "v1")

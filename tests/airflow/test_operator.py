@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -199,7 +200,19 @@ def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
     assert 1 == len(submissions()) == len(airbyte.jobs)
 
 
-@pytest.mark.parametrize("event", [None, {}, {"status": "success"}, {"job_id": "1"}, "done"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        {"status": "success"},
+        {"job_id": "1"},
+        {"job_id": True},
+        "done",
+        {"status": "error", "message": "Job run 1 has failed.", "job_id": 1},  # the official one's
+        {"error": None, "job_id": 1},
+    ],
+)
 def test_an_event_that_is_not_ours_is_never_a_success(connection, context, event):
     """What cannot be read fails the task."""
     with pytest.raises(AirflowException, match="not ours"):
@@ -240,6 +253,29 @@ def test_a_kill_cancels_the_own_job(airbyte, connection, context, monkeypatch, c
         with pytest.raises(KeyboardInterrupt):
             task.execute(context)
     task.on_kill()
+    assert [1] == cancelled(airbyte)
+
+
+def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
+    airbyte, connection, context, monkeypatch
+):
+    """The signal comes before the answer: the job is cancelled as soon as it is known."""
+    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    task = operator(connection.connection_id)
+    started = task.log.info
+
+    def killed(message, *details, **fields):
+        if message.startswith("Started"):
+            task.on_kill()
+        return started(message, *details, **fields)
+
+    monkeypatch.setattr(
+        type(task),
+        "log",
+        property(lambda _: SimpleNamespace(info=killed, warning=started, exception=started)),
+    )
+    with pytest.raises(AirflowException, match="cancelled"):
+        task.execute(context)
     assert [1] == cancelled(airbyte)
 
 

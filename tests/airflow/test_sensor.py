@@ -73,7 +73,7 @@ def test_the_job_id_may_be_a_rendered_template(job_that, context, clock, spellin
     assert sensor(spelling).poke(context)
 
 
-@pytest.mark.parametrize("nonsense", ["None", "", "latest"])
+@pytest.mark.parametrize("nonsense", ["None", "", "latest", "1_0", "-1"])
 def test_what_is_not_a_job_id_fails_at_once(connection, airbyte, context, nonsense):
     """A task that pushed nothing renders as None; the text says what to pass."""
     with pytest.raises(AirflowFailException, match="expected the number of an Airbyte job"):
@@ -135,3 +135,38 @@ def test_deferred_soft_fail_skips_on_time_out(job_that, wait_in_triggerer):
     task = sensor(job_that(lives.never_ends()), deferrable=True, timeout=600, soft_fail=True)
     with pytest.raises(AirflowSkipException):
         wait_in_triggerer(task)
+
+
+@pytest.mark.parametrize(
+    ("option", "life", "expected"),
+    [
+        ("never_fail", lives.fails(), AirflowSkipException),
+        ("soft_fail", lives.fails(), AirflowException),
+        ("never_fail", lives.never_ends(), AirflowSkipException),
+    ],
+)
+def test_deferred_a_failure_is_skipped_as_between_pokes(
+    job_that, wait_in_triggerer, option, life, expected
+):
+    """``soft_fail`` forgives time-outs, ``never_fail`` everything: as in Airflow's own loop."""
+    task = sensor(job_that(life), deferrable=True, timeout=600, **{option: True})
+    with pytest.raises(AirflowException) as end:
+        wait_in_triggerer(task)
+    assert expected is type(end.value)
+
+
+def test_with_growing_intervals_every_poke_looks(job_that, airbyte, context, clock):
+    """Airflow may poke sooner than ``poke_interval``; such a poke is a look, too."""
+    task = sensor(job_that(lives.succeeds(lasts=10 * MINUTE)), poke_interval=60)
+    for _ in range(3):
+        task.poke(context)
+        clock.advance(timedelta(seconds=10))
+    looks = [record for record in airbyte.requests if record.method == "GET"]
+    assert 3 == len(looks)
+
+
+@pytest.mark.parametrize("option", [{"poke_interval": 0}, {"timeout": 0, "deferrable": True}])
+def test_options_that_cannot_be_right_are_refused_when_the_dag_is_parsed(option):
+    """As the operator does."""
+    with pytest.raises(AirflowException, match="above zero"):
+        sensor(1, **option)

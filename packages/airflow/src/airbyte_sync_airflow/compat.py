@@ -17,6 +17,13 @@ except ImportError:  # Airflow 2
     )
 
 try:
+    from airflow.sdk import XComArg
+except ImportError:  # Airflow 2
+    from airflow.models.xcom_arg import (  # type: ignore[import-not-found, no-redef]
+        XComArg,
+    )
+
+try:
     from airflow.sdk.configuration import conf
 except ImportError:  # Airflow 2 and 3.0
     from airflow.configuration import conf
@@ -25,6 +32,7 @@ try:
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
     )
@@ -32,6 +40,7 @@ except ImportError:  # Airflow 2 and 3.0
     from airflow.exceptions import (  # type: ignore[attr-defined, no-redef]
         AirflowException,
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
     )
@@ -43,10 +52,12 @@ __all__ = [
     "RETURN_VALUE",
     "AirflowException",
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",
     "BaseOperator",
     "BaseSensorOperator",
+    "XComArg",
     "conf",
 ]

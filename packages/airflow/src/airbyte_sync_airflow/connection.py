@@ -15,12 +15,13 @@ extra           JSON: ``proxies``, ``auth`` (``basic``, ``bearer``), ``transport
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airbyte_sync import InvalidInput
-from airbyte_sync_airflow.compat import BaseHook
+from airbyte_sync_airflow.compat import AirflowNotFoundException, BaseHook
 from airbyte_sync_http import (
     BasicAuth,
     BearerToken,
@@ -39,6 +40,8 @@ from airbyte_sync_http.registry import (
 
 if TYPE_CHECKING:
     from airbyte_sync_http.settings import Auth
+
+_NOT_PATHS = {"", "true", "false"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +69,12 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
     Raises:
         InvalidInput: The connection cannot be right; the text names it and the field.
     """
-    connection = BaseHook.get_connection(conn_id)
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise InvalidInput(
+            f"there is no Airflow connection {conn_id!r}: create it, of type airbyte"
+        ) from error
     try:
         return server_from(connection, api_version)
     except InvalidInput as error:
@@ -75,9 +83,7 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
 
 def server_from(connection: Any, api_version: str) -> AirbyteServer:
     """Return the server that an Airflow ``Connection`` object describes; see :func:`read_server`."""
-    extra = connection.extra_dejson
-    if not isinstance(extra, dict):
-        raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
+    extra = _extra(connection)
     return AirbyteServer(
         settings=ServerSettings(
             base_url=normalise_base_url(_address(connection), api_version),
@@ -85,24 +91,38 @@ def server_from(connection: Any, api_version: str) -> AirbyteServer:
             headers=_mapping(extra, "headers"),
             transport=TransportOptions(
                 proxies=_mapping(extra, "proxies"),
-                verify=extra.get("verify", True),
+                verify=_verify(extra),
                 client_cert=_client_cert(extra),
             ),
         ),
-        transport=str(extra.get("transport", "requests")),
-        async_transport=str(extra.get("async_transport", "aiohttp")),
+        transport=str(extra.get("transport") or "requests"),
+        async_transport=str(extra.get("async_transport") or "aiohttp"),
     )
 
 
+def _extra(connection: Any) -> dict[str, Any]:
+    """Return the extra, and refuse what Airflow itself would take for an empty one."""
+    try:
+        document = json.loads(connection.extra or "{}") or {}
+    except ValueError as error:
+        raise InvalidInput("extra is not JSON: check its quotes and brackets") from error
+    if not isinstance(document, dict):
+        raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
+    extra: dict[str, Any] = connection.extra_dejson  # it masks the secrets in logs
+    return extra
+
+
 def _address(connection: Any) -> str:
-    host = (connection.host or "").strip()
-    if "://" not in host:
-        example = f"http://{host}" if host else "https://api.airbyte.com"
-        raise InvalidInput(f"the host {host!r} has no scheme: write {example}")
-    if connection.port and urlsplit(host).port is None:
+    """Return the host, with the port field where the host itself names none."""
+    host = str(connection.host or "").strip()
+    try:
         parts = urlsplit(host)
-        return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
-    return str(host)
+        wants_port = bool(connection.port and parts.netloc and parts.port is None)
+    except ValueError:
+        return host  # it is refused, with the reason, where addresses are read
+    if not wants_port:
+        return host
+    return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
 
 
 def _auth(connection: Any, extra: dict[str, Any]) -> Auth:
@@ -128,9 +148,22 @@ def _auth(connection: Any, extra: dict[str, Any]) -> Auth:
 
 def _mapping(extra: dict[str, Any], name: str) -> dict[str, str]:
     value = extra.get(name) or {}
-    if not isinstance(value, dict):
-        raise InvalidInput(f"the extra {name!r} is not a JSON object: write it as {{...}}")
-    return {str(key): str(each) for key, each in value.items()}
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise InvalidInput(
+            f'the extra {name!r} is not a JSON object of texts: write {{"...": "..."}}'
+        )
+    return value
+
+
+def _verify(extra: dict[str, Any]) -> bool | str:
+    value = extra.get("verify")
+    if value is None:
+        return True
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() not in _NOT_PATHS):
+        return value
+    raise InvalidInput(
+        "the extra 'verify' is neither true nor false without quotes, nor the path of a CA bundle"
+    )
 
 
 def _client_cert(extra: dict[str, Any]) -> str | tuple[str, str] | None:

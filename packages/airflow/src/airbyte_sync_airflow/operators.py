@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
+from airbyte_sync_airflow.conn_id import depend_on_what_it_names, rendered_conn_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,8 +53,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     template_fields: Sequence[str] = ("connection_id",)
     ui_color: str = "#6C51FD"
 
+    _conn_id = ""
+    """What ``airbyte_conn_id`` rendered to."""
     _own_job_id: int | None = None
     """The job to cancel when the task is killed."""
+    _is_killed = False
 
     def __init__(  # noqa: PLR0917 - the specified signature
         self,
@@ -78,6 +82,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         self.timeout = timeout
         self.on_conflict = on_conflict
         self._policy()
+        depend_on_what_it_names(self)
 
     def execute(self, context: Context) -> int:
         """
@@ -97,12 +102,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync_airflow.sessions import blocking_session
         from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
-        # The specification documents one template field, and templates this one in an example.
-        self.airbyte_conn_id = self.render_template(self.airbyte_conn_id, context)
         policy = self._policy()
+        self._conn_id = rendered_conn_id(self, context)
         with (
             airflow_exceptions(),
-            blocking_session(self.airbyte_conn_id, self.api_version, self._watcher()) as session,
+            blocking_session(self._conn_id, self.api_version, self._watcher()) as session,
         ):
             request = SyncRequest(connection_id=self.connection_id)
             if self.asynchronous:
@@ -114,7 +118,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             return turn.result.job.job_id
         return self.defer(
             trigger=AirbyteSyncTrigger(
-                airbyte_conn_id=self.airbyte_conn_id,
+                airbyte_conn_id=self._conn_id,
                 api_version=self.api_version,
                 checkpoint=turn.checkpoint.to_json(),
                 policy=policy.to_json(),
@@ -142,10 +146,15 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the Airbyte job of a task that is killed while it waits in a worker."""
+        self._is_killed = True
+        self._cancel_own_job()
+
+    def _cancel_own_job(self) -> None:
         from dataclasses import replace
         from datetime import timedelta
 
-        from airbyte_sync import AirbyteSyncError, cancel, run
+        from airbyte_sync import cancel, run
+        from airbyte_sync_airflow.rendering import TaskLog
         from airbyte_sync_airflow.sessions import blocking_session
 
         job_id = self._own_job_id
@@ -154,12 +163,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         policy = replace(self._policy(), cancel_timeout=timedelta(seconds=KILL_GRACE_SECONDS))
         # The session of execute() may be in the middle of a call: this needs one of its own.
         try:
-            with blocking_session(
-                self.airbyte_conn_id, self.api_version, self._watcher()
-            ) as session:
+            with blocking_session(self._conn_id, self.api_version, TaskLog(self.log)) as session:
                 run(cancel(job_id, policy), session)
-        except AirbyteSyncError as error:
-            self.log.warning("Could not cancel Airbyte job %s; cancel it there. %s", job_id, error)
+        except Exception:
+            # Whatever it is, it must not leave a signal handler.
+            self.log.exception("Could not cancel Airbyte job %s: cancel it in Airbyte", job_id)
 
     def _policy(self) -> SyncPolicy:
         from airbyte_sync_airflow.options import sync_policy
@@ -180,8 +188,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         write = TaskLog(self.log)
 
         def watch(event: Event) -> None:
+            write(event)
             if isinstance(event, JobObtained) and event.origin.is_ours_to_cancel:
                 self._own_job_id = event.job.job_id
-            write(event)
+                if self._is_killed:  # while the submission was on its way
+                    self._cancel_own_job()
 
         return watch

@@ -24,36 +24,28 @@ def sync_policy(
     Raises:
         InvalidInput: One of them cannot be right.
     """
-    floor = _seconds("wait_seconds", wait_seconds)
     try:
         conflict = OnConflict(on_conflict)
     except ValueError as error:
         known = ", ".join(repr(each.value) for each in OnConflict)
         raise InvalidInput(f"on_conflict is {on_conflict!r}: use one of {known}") from error
     return SyncPolicy(
-        poll=(
-            PollSchedule(floor=floor, cap=max(floor, LONGEST_DEFERRED_INTERVAL))
-            if deferred
-            else PollSchedule.fixed(floor)
-        ),
+        poll=_schedule(_seconds("wait_seconds", wait_seconds), deferred=deferred),
         timeout=_seconds("timeout", timeout),
         on_conflict=conflict,
     )
 
 
-def watch_policy(*, poke_interval: float, timeout: float | None, deferred: bool) -> SyncPolicy:
+def watch_policy(
+    *, interval: float, interval_name: str, timeout: float | None, deferred: bool
+) -> SyncPolicy:
     """
-    Return the policy of a sensor; see :func:`sync_policy`.
+    Return the policy of following somebody else's job; see :func:`sync_policy`.
 
-    ``timeout`` is ``None`` where Airflow itself enforces it, between pokes.
+    ``timeout`` is ``None`` where nothing ends the wait, or something else does.
     """
-    floor = _seconds("poke_interval", poke_interval)
     return SyncPolicy(
-        poll=(
-            PollSchedule(floor=floor, cap=max(floor, LONGEST_DEFERRED_INTERVAL))
-            if deferred
-            else PollSchedule.fixed(floor)
-        ),
+        poll=_schedule(_seconds(interval_name, interval), deferred=deferred),
         timeout=None if timeout is None else _seconds("timeout", timeout),
     )
 
@@ -65,18 +57,24 @@ def job_id_from(value: object) -> int:
     Raises:
         InvalidInput: It is not a job id.
     """
-    try:
-        return int(str(value).strip())
-    except ValueError as error:
+    text = str(value).strip()
+    if not (text.isascii() and text.isdecimal()):
         raise InvalidInput(
             f"airbyte_job_id is {value!r}: expected the number of an Airbyte job. Pass the result of "
             "an asynchronous AirbyteTriggerSyncOperator, as .output or as a template with xcom_pull."
-        ) from error
+        )
+    return int(text)
 
 
-def _seconds(name: str, value: float) -> timedelta:
+def _schedule(interval: timedelta, *, deferred: bool) -> PollSchedule:
+    if not deferred:
+        return PollSchedule.fixed(interval)
+    return PollSchedule(floor=interval, cap=max(interval, LONGEST_DEFERRED_INTERVAL))
+
+
+def _seconds(name: str, value: float | timedelta) -> timedelta:
     try:
-        duration = timedelta(seconds=float(value))
+        duration = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"{name} is {value!r}: give a number of seconds above zero") from error
     if duration <= timedelta(0):

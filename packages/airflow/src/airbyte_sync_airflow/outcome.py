@@ -62,15 +62,20 @@ def job_id_of(event: Any, when_late: type[AirflowException] = AirflowException) 
             be read is never taken for a success.
     """
     match event:
-        case {"error": str(name), "message": str(message)}:
-            kind = getattr(errors, name, errors.AirbyteSyncError)
-            raise _exception(kind, message, when_late)
-        case {"job_id": int(job_id)}:
+        case {"error": str(name), "message": str(message), **others} if not others:
+            raise _exception(_error_named(name), message, when_late)
+        case {"job_id": int(job_id), **others} if not others and not isinstance(job_id, bool):
             return job_id
     raise AirflowException(
         f"the trigger ended with an event that is not ours: {event!r}. Look at the connection's "
         "timeline in Airbyte to see what became of the sync."
     )
+
+
+def _error_named(name: str) -> type[Exception]:
+    kind = getattr(errors, name, None)
+    is_ours = isinstance(kind, type) and issubclass(kind, errors.AirbyteSyncError)
+    return kind if is_ours else errors.AirbyteSyncError
 
 
 def _exception(

@@ -1,4 +1,4 @@
-"""What Airflow asks a provider about itself. Imports nothing: every Airflow process calls it."""
+"""What Airflow asks a provider about itself: light, because every Airflow process calls it."""
 
 from __future__ import annotations
 

@@ -55,11 +55,17 @@ class TaskLog:
 
     def __call__(self, event: Event) -> None:
         """Write what is worth a line."""
-        if isinstance(event, JobSeen):
-            if self._next_progress is not None and event.at < self._next_progress:
-                return
-            self._next_progress = event.at + PROGRESS_EVERY
-        self._write(event)
+        if not isinstance(event, JobSeen) or self._is_due(event.at):
+            self._write(event)
+
+    def _is_due(self, at: datetime) -> bool:
+        """Tell whether a minute has passed; the first one begins with the first look."""
+        if self._next_progress is None:
+            self._next_progress = at + PROGRESS_EVERY
+        if at < self._next_progress:
+            return False
+        self._next_progress = at + PROGRESS_EVERY
+        return True
 
     def _write(self, event: Event) -> None:  # noqa: C901 - one case for each event is a table
         log = self._log

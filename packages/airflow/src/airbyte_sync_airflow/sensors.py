@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     conf,
 )
+from airbyte_sync_airflow.conn_id import depend_on_what_it_names, rendered_conn_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
 
     from airbyte_sync import Checkpoint, Flow, SyncPolicy
+    from airbyte_sync_airflow.rendering import TaskLog
 
 
 class AirbyteJobSensor(BaseSensorOperator):
@@ -51,9 +56,15 @@ class AirbyteJobSensor(BaseSensorOperator):
         self.airbyte_conn_id = airbyte_conn_id
         self.deferrable = deferrable
         self.api_version = api_version
+        self._policy()
+        depend_on_what_it_names(self)
 
+    _conn_id = ""
+    """What ``airbyte_conn_id`` rendered to."""
     _checkpoint: Checkpoint | None = None
     """Where the last poke left off; a sensor in mode ``reschedule`` begins anew at every poke."""
+    _task_log: TaskLog | None = None
+    """One for all pokes: it sums up those that show nothing new."""
 
     def execute(self, context: Context) -> Any:
         """
@@ -67,14 +78,15 @@ class AirbyteJobSensor(BaseSensorOperator):
         """
         from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
-        self.airbyte_conn_id = self.render_template(self.airbyte_conn_id, context)
+        self._conn_id, self._checkpoint = "", None
         if not self.deferrable:
             return super().execute(context)
-        if self.poke(context):
-            return None
+        with self._skipping_as_asked():
+            if self.poke(context):
+                return None
         return self.defer(
             trigger=AirbyteSyncTrigger(
-                airbyte_conn_id=self.airbyte_conn_id,
+                airbyte_conn_id=self._conn_id,
                 api_version=self.api_version,
                 checkpoint=self._checkpoint.to_json() if self._checkpoint else {},
                 policy=self._policy().to_json(),
@@ -92,17 +104,13 @@ class AirbyteJobSensor(BaseSensorOperator):
 
         Raises:
             AirflowException: The job did not succeed, or the event is not one of ours.
-            AirflowSkipException: The same, where ``soft_fail`` asks for it.
+            AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
         from airbyte_sync_airflow.outcome import job_id_of
 
         del context
-        try:
+        with self._skipping_as_asked():
             job_id = job_id_of(event, when_late=AirflowSensorTimeout)
-        except (AirflowSensorTimeout, AirflowFailException) as error:
-            if self.soft_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
         self.log.info("Airbyte job %s succeeded", job_id)
 
     def poke(self, context: Context) -> bool:
@@ -124,12 +132,12 @@ class AirbyteJobSensor(BaseSensorOperator):
         from airbyte_sync_airflow.rendering import TaskLog
         from airbyte_sync_airflow.sessions import blocking_session
 
-        del context
         policy = self._policy()
-        log = TaskLog(self.log)
+        self._conn_id = self._conn_id or rendered_conn_id(self, context)
+        self._task_log = self._task_log or TaskLog(self.log)
         with (
             airflow_exceptions(),
-            blocking_session(self.airbyte_conn_id, self.api_version, log) as session,
+            blocking_session(self._conn_id, self.api_version, self._task_log) as session,
         ):
             flow: Flow[Any] = (
                 watch(job_id_from(self.airbyte_job_id), policy)
@@ -140,14 +148,36 @@ class AirbyteJobSensor(BaseSensorOperator):
         if isinstance(turn, Done):
             return True
         self._checkpoint = turn.checkpoint
+        if not self.deferrable and turn.checkpoint.failing_since is None:
+            # Between pokes it is Airflow that decides when to look again.
+            self._checkpoint = replace(turn.checkpoint, wake_at=None)
         return False
 
     def _policy(self) -> SyncPolicy:
         from airbyte_sync_airflow.options import watch_policy
+        from airbyte_sync_airflow.outcome import airflow_exceptions
 
         # Between pokes it is Airflow that keeps the time; in the triggerer nobody else does.
-        return watch_policy(
-            poke_interval=self.poke_interval,
-            timeout=self.timeout if self.deferrable else None,
-            deferred=self.deferrable,
-        )
+        with airflow_exceptions():
+            return watch_policy(
+                interval=self.poke_interval,
+                interval_name="poke_interval",
+                timeout=self.timeout if self.deferrable else None,
+                deferred=self.deferrable,
+            )
+
+    @contextmanager
+    def _skipping_as_asked(self) -> Iterator[None]:
+        """Do what Airflow's own loop of pokes does with ``soft_fail`` and ``never_fail``."""
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except (AirflowSensorTimeout, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        except AirflowException as error:
+            if self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise

@@ -54,7 +54,14 @@ class AirbyteSyncTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the flow to its end and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
         await _import_in_a_thread("airbyte_sync_airflow.composition")
-        from airbyte_sync import AirbyteSyncError, Checkpoint, SyncPolicy, arun, resume
+        from airbyte_sync import (
+            AirbyteSyncError,
+            Checkpoint,
+            InvalidInput,
+            SyncPolicy,
+            arun,
+            resume,
+        )
         from airbyte_sync_airflow.outcome import failure, success
         from airbyte_sync_airflow.rendering import TaskLog
         from airbyte_sync_airflow.sessions import async_session
@@ -65,11 +72,19 @@ class AirbyteSyncTrigger(BaseTrigger):
                 self.airbyte_conn_id, self.api_version, TaskLog(self.log)
             ) as session:
                 result = await arun(flow, session)
+        except InvalidInput as error:
+            event = failure(type(error)(f"{self._who_is_left_alone()}{error}"))
         except AirbyteSyncError as error:
             event = failure(error)
         else:
             event = success(result.job.job_id)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    def _who_is_left_alone(self) -> str:
+        job_id = self.checkpoint.get("job_id")
+        if job_id is None:
+            return ""
+        return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
 
 
 async def _import_in_a_thread(module: str) -> None:

@@ -131,7 +131,8 @@ class SyncRequest:
     job_type: JobType = JobType.SYNC
 
     def __post_init__(self) -> None:
-        if not self.connection_id.strip() or "{{" in self.connection_id:
+        given: object = self.connection_id  # what comes from a template may be anything
+        if not isinstance(given, str) or not given.strip() or "{{" in given:
             raise InvalidInput(
                 f"connection_id is {self.connection_id!r}: expected the UUID of an Airbyte "
                 f"connection. {WHERE_TO_FIND_THE_ID}"

@@ -97,7 +97,7 @@ class SyncPolicy:
 
     def __post_init__(self) -> None:
         if self.timeout is not None:
-            _require_positive("timeout", self.timeout, "or None to wait without end")
+            _require_positive("timeout", self.timeout)
         _require_positive("unreachable_timeout", self.unreachable_timeout)
         _require_positive("cancel_timeout", self.cancel_timeout)
         if not _ZERO <= self.adopt_window <= _LONGEST:
@@ -172,12 +172,11 @@ class SyncPolicy:
             raise InvalidInput(f"this is not a stored sync policy: {error!r}") from error
 
 
-def _require_positive(what: str, value: timedelta, otherwise: str = "") -> None:
+def _require_positive(what: str, value: timedelta) -> None:
     if not _ZERO < value <= _LONGEST:
-        hint = f", {otherwise}" if otherwise else ""
         raise InvalidInput(
             f"{what} is {value.total_seconds():g} s: give a number of seconds above zero, and at most "
-            f"ten years{hint}"
+            "ten years"
         )
 
 

@@ -44,7 +44,7 @@ def normalise_base_url(host: str, api_version: str = "v1") -> str:
     Raises:
         InvalidInput: It cannot be such an address; the text says what to write.
     """
-    if not _VERSION.fullmatch(api_version):
+    if not _VERSION.fullmatch(str(api_version)):
         raise InvalidInput(f"api_version is {api_version!r}: write v1")
     origin, path = _split(host)
     if origin == CLOUD_UI:
@@ -109,6 +109,13 @@ def likely_base_url(url: str) -> str:
 def _split(address: str) -> tuple[str, str]:
     """Return scheme, host and port in one, and the path, after every other part was refused."""
     address = address.strip()
+    if "@" in address.partition("://")[2].partition("/")[0] or (
+        "://" not in address and "@" in address
+    ):
+        raise InvalidInput(
+            "the Airbyte address holds a user name or password: write it without them, and give the "
+            "credentials as credentials"
+        )
     if "://" not in address:
         example = f"{_scheme_for(address)}://{address}" if address else CLOUD_API
         raise InvalidInput(f"the Airbyte address {address!r} has no scheme: write {example}")
@@ -116,12 +123,7 @@ def _split(address: str) -> tuple[str, str]:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise InvalidInput(f"the Airbyte address is not a URL ({error}): {_EXAMPLES}") from error
-    if "@" in parts.netloc:
-        raise InvalidInput(
-            "the Airbyte address holds a user name or password: write it without them, and give the "
-            "credentials as credentials"
-        )
+        raise InvalidInput(f"the Airbyte address is not a URL: {_EXAMPLES}") from error
     if parts.scheme not in {"http", "https"}:
         raise InvalidInput(f"the Airbyte address begins with {parts.scheme}://: {_EXAMPLES}")
     if parts.query or parts.fragment:

@@ -138,7 +138,7 @@ class TransportOptions:
         if not isinstance(self.verify, (bool, str)):
             raise InvalidInput("verify is neither true nor false nor the path of a PEM file")
         for option, path in self._files():
-            if not Path(path).exists():
+            if not path or not Path(path).exists():
                 raise InvalidInput(
                     f"{option} is {path!r}, and there is no such file. Give the path of a PEM file "
                     "on the machine that runs the sync."
