@@ -117,8 +117,13 @@ def airflow2(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Real syncs by a real connector, run from a real Airflow: the main job, shown."""
     envs.build(envs.AIRFLOW_3, envs.PYAIRBYTE, envs.SOURCE_FAKER)
-    session.run(envs.AIRFLOW_3.python, "tools/demo.py", *session.posargs, external=True)
+    _patiently(session, envs.AIRFLOW_3.python, "tools/demo.py", *session.posargs)
 
 
 def _pytest(session: nox.Session, environment: envs.Environment, *arguments: str) -> None:
-    session.run(environment.python, "-m", "pytest", *(session.posargs or arguments), external=True)
+    _patiently(session, environment.python, "-m", "pytest", *(session.posargs or arguments))
+
+
+def _patiently(session: nox.Session, *command: object) -> None:
+    """Run a command that may have a whole Airflow to stop when it is interrupted."""
+    session.run(*command, external=True, interrupt_timeout=60, terminate_timeout=60)

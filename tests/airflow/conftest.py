@@ -1,14 +1,17 @@
 """A real Airflow, with its own home and database, and an Airbyte in virtual time beside it."""
 
+import atexit
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 HOME = Path(tempfile.mkdtemp(prefix="airbyte-sync-airflow-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 DAGS = HOME / "dags"
 DAGS.mkdir()
 os.environ.update(

@@ -19,9 +19,7 @@ except ImportError:  # Airflow 2
 try:
     from airflow.sdk import XComArg
 except ImportError:  # Airflow 2
-    from airflow.models.xcom_arg import (  # type: ignore[import-not-found, no-redef]
-        XComArg,
-    )
+    from airflow.models.xcom_arg import XComArg
 
 try:
     from airflow.sdk.configuration import conf

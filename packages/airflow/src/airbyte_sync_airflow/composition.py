@@ -13,13 +13,17 @@ from dependency_injector import containers, providers
 
 from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
 from airbyte_sync_airflow.connection import AirbyteServer
-from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway
+from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
 from airbyte_sync_http.registry import open_async_transport, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airbyte_sync.events import Event
+
+
+_TOKENS = TokenCache()
+"""One for the process: the pokes of a sensor, and the triggers of a triggerer, share their tokens."""
 
 
 class Container(containers.DeclarativeContainer):
@@ -32,7 +36,8 @@ class Container(containers.DeclarativeContainer):
     transport = providers.Singleton(
         open_transport, server.provided.transport, server.provided.settings.transport
     )
-    gateway = providers.Singleton(AirbyteGateway, transport, server.provided.settings)
+    tokens = providers.Callable(lambda: _TOKENS)
+    gateway = providers.Singleton(AirbyteGateway, transport, server.provided.settings, tokens)
     interpreter = providers.Factory(PortInterpreter, gateway, clock, on_event)
 
     async_clock = providers.Singleton(AsyncSystemClock)
@@ -40,7 +45,7 @@ class Container(containers.DeclarativeContainer):
         open_async_transport, server.provided.async_transport, server.provided.settings.transport
     )
     async_gateway = providers.Singleton(
-        AsyncAirbyteGateway, async_transport, server.provided.settings
+        AsyncAirbyteGateway, async_transport, server.provided.settings, tokens
     )
     async_interpreter = providers.Factory(
         AsyncPortInterpreter, async_gateway, async_clock, on_event

@@ -74,8 +74,9 @@ def job_id_of(event: Any, when_late: type[AirflowException] = AirflowException) 
 
 def _error_named(name: str) -> type[Exception]:
     kind = getattr(errors, name, None)
-    is_ours = isinstance(kind, type) and issubclass(kind, errors.AirbyteSyncError)
-    return kind if is_ours else errors.AirbyteSyncError
+    if isinstance(kind, type) and issubclass(kind, errors.AirbyteSyncError):
+        return kind
+    return errors.AirbyteSyncError
 
 
 def _exception(

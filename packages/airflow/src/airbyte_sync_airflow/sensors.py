@@ -82,13 +82,14 @@ class AirbyteJobSensor(BaseSensorOperator):
         if not self.deferrable:
             return super().execute(context)
         with self._skipping_as_asked():
-            if self.poke(context):
-                return None
+            checkpoint = self._look(context)
+        if checkpoint is None:
+            return None
         return self.defer(
             trigger=AirbyteSyncTrigger(
                 airbyte_conn_id=self._conn_id,
                 api_version=self.api_version,
-                checkpoint=self._checkpoint.to_json() if self._checkpoint else {},
+                checkpoint=checkpoint.to_json(),
                 policy=self._policy().to_json(),
             ),
             method_name=self.execute_complete.__name__,
@@ -126,6 +127,14 @@ class AirbyteJobSensor(BaseSensorOperator):
         Raises:
             AirflowException: It did not succeed, or Airbyte does not show it to us.
         """
+        self._checkpoint = self._look(context)
+        if self._checkpoint is not None and self._checkpoint.failing_since is None:
+            # Between pokes it is Airflow that decides when to look again.
+            self._checkpoint = replace(self._checkpoint, wake_at=None)
+        return self._checkpoint is None
+
+    def _look(self, context: Context) -> Checkpoint | None:
+        """Look once; return where the wait stands, or ``None`` when it is over."""
         from airbyte_sync import Done, resume, step, watch
         from airbyte_sync_airflow.options import job_id_from
         from airbyte_sync_airflow.outcome import airflow_exceptions
@@ -145,13 +154,7 @@ class AirbyteJobSensor(BaseSensorOperator):
                 else resume(self._checkpoint, policy)
             )
             turn = step(flow, session)
-        if isinstance(turn, Done):
-            return True
-        self._checkpoint = turn.checkpoint
-        if not self.deferrable and turn.checkpoint.failing_since is None:
-            # Between pokes it is Airflow that decides when to look again.
-            self._checkpoint = replace(turn.checkpoint, wake_at=None)
-        return False
+        return None if isinstance(turn, Done) else turn.checkpoint
 
     def _policy(self) -> SyncPolicy:
         from airbyte_sync_airflow.options import watch_policy

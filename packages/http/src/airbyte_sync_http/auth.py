@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -125,8 +125,10 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
     except (Unauthorized, Throttled):
         raise
     except CallFailed as error:
+        first_sentence = str(error).partition(". ")[0]
         raise RequestNotSent(
-            f"no access token, so the request that needs it was not sent. {error}",
+            f"no access token, so the request that needs it was not sent: {first_sentence}. Check the "
+            "token URL, and the server's address.",
             retry_after=error.retry_after,
         ) from error
 
@@ -219,7 +221,8 @@ class TokenHolder:
     """One application's token, and whose turn it is to buy the next one."""
 
     def __init__(self) -> None:
-        self.turn = Lock()
+        # Reentrant: a signal may interrupt a purchase, and its handler need a token of its own.
+        self.turn = RLock()
         self.purchases = 0
         """How many came to an end, good or bad."""
         self._held: tuple[str, datetime] | None = None
