@@ -65,7 +65,7 @@ def test_an_attached_job_is_never_cancelled(world):
     foreign = world.foreign(*ENDLESS)
     world.pass_time(60)
     with pytest.raises(
-        SyncTimedOut, match=r"left running. Raise timeout if it needs longer"
+        SyncTimedOut, match=r"left running. Raise the time-out if it needs longer"
     ) as caught:
         world.run(sync(world.request, replace(POLICY, on_conflict=OnConflict.ATTACH)))
     assert caught.value.job.job_id == foreign.job_id

@@ -88,7 +88,9 @@ def drive(policy, *, faults, foreign=False):
 def test_a_submission_that_always_fails_is_paced(error, adopt_window):
     """Submit, look, submit again: never without a pause in between, and never for ever."""
     policy = SyncPolicy(timeout=timedelta(hours=2), adopt_window=adopt_window)
-    assert drive(policy, faults={"submit": [error] * 9999}).busiest_minute() <= 40
+    assert (
+        drive(policy, faults={"submit": [error] * 9999}).busiest_minute() <= 50
+    )  # commands, of which half only ask the time or take notes
 
 
 some_faults = some.lists(some.none() | some.sampled_from(ERRORS[:5]), max_size=40)

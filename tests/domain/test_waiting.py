@@ -50,9 +50,9 @@ def test_a_status_that_does_not_end_a_job_waits(world, word):
 
 
 def test_a_failed_job_raises_with_advice(world):
-    """Airbyte has made all its attempts; the error carries the job and says where the reason is."""
+    """Airbyte has made all its attempts; the error carries the job and says where the logs are."""
     world.life((0, "running"), (10, "incomplete"), (20, "failed"))
-    with pytest.raises(SyncFailed, match="Open the job in Airbyte for the reason") as caught:
+    with pytest.raises(SyncFailed, match="Open the job in Airbyte for the logs") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.job.status.word == "failed"
 

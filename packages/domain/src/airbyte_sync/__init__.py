@@ -9,12 +9,15 @@ from airbyte_sync.errors import (
     BadRequest,
     CallFailed,
     CancelUnconfirmed,
+    ConnectionAmbiguous,
+    ConnectionNotFound,
     ConnectionUnavailable,
     Forbidden,
     InvalidCheckpoint,
     InvalidInput,
     JobNotRunning,
     NotFound,
+    QueueTimedOut,
     Refused,
     RequestNotSent,
     ResponseNotReceived,
@@ -34,11 +37,12 @@ from airbyte_sync.errors import (
     Unprocessable,
 )
 from airbyte_sync.events import Event, Origin
-from airbyte_sync.flows import cancel, resume, submit, sync, watch
+from airbyte_sync.flows import cancel, find_connection, resume, submit, sync, watch
 from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,
+    FailureReason,
     Job,
     JobPage,
     JobQuery,
@@ -48,14 +52,18 @@ from airbyte_sync.jobs import (
 )
 from airbyte_sync.policy import OnConflict, PollSchedule, SyncPolicy
 from airbyte_sync.ports import (
+    AsyncCheckpointStore,
     AsyncClock,
     AsyncConnectionPort,
     AsyncPollPort,
+    AsyncReasonPort,
     AsyncSyncGateway,
     AsyncSyncPort,
+    CheckpointStore,
     Clock,
     ConnectionPort,
     PollPort,
+    ReasonPort,
     SyncGateway,
     SyncPort,
 )
@@ -63,11 +71,13 @@ from airbyte_sync.results import Submission, SyncResult
 
 __all__ = [
     "AirbyteSyncError",
+    "AsyncCheckpointStore",
     "AsyncClock",
     "AsyncConnectionPort",
     "AsyncInterpreter",
     "AsyncPollPort",
     "AsyncPortInterpreter",
+    "AsyncReasonPort",
     "AsyncSyncGateway",
     "AsyncSyncPort",
     "AsyncSystemClock",
@@ -75,14 +85,18 @@ __all__ = [
     "CallFailed",
     "CancelUnconfirmed",
     "Checkpoint",
+    "CheckpointStore",
     "Clock",
     "Command",
     "Connection",
+    "ConnectionAmbiguous",
+    "ConnectionNotFound",
     "ConnectionPort",
     "ConnectionStatus",
     "ConnectionUnavailable",
     "Done",
     "Event",
+    "FailureReason",
     "Flow",
     "Forbidden",
     "Interpreter",
@@ -102,6 +116,8 @@ __all__ = [
     "PollPort",
     "PollSchedule",
     "PortInterpreter",
+    "QueueTimedOut",
+    "ReasonPort",
     "Refused",
     "RequestNotSent",
     "ResponseNotReceived",
@@ -128,6 +144,7 @@ __all__ = [
     "Unprocessable",
     "arun",
     "cancel",
+    "find_connection",
     "resume",
     "run",
     "step",

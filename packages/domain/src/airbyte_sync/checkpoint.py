@@ -47,6 +47,8 @@ class Checkpoint:
     asked_at: datetime
     """When the request was first made."""
     deadline: datetime | None = None
+    queue_deadline: datetime | None = None
+    """Until when the job must have begun to run."""
     job_id: int | None = None
     """The job of this request, once it has one."""
     origin: Origin | None = None
@@ -60,6 +62,8 @@ class Checkpoint:
     """Until when to look for a job before submitting again."""
     cancel_until: datetime | None = None
     cancel_sent: bool = False
+    queued_too_long: bool = False
+    """Whether it is the queue deadline that has passed."""
     wake_at: datetime | None = None
     """Nothing is to be done before this moment."""
     failing_since: datetime | None = None
@@ -139,6 +143,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "job_type": JobType,
     "asked_at": _moment,
     "deadline": _moment,
+    "queue_deadline": _moment,
     "job_id": _exactly(int),
     "origin": Origin,
     "status": lambda value: JobStatus(_exactly(str)(value)),
@@ -147,6 +152,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "settle_until": _moment,
     "cancel_until": _moment,
     "cancel_sent": _exactly(bool),
+    "queued_too_long": _exactly(bool),
     "wake_at": _moment,
     "failing_since": _moment,
     "failures": _count,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from airbyte_sync.jobs import Connection, Job, JobPage, JobQuery, JobType
+from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
 
 if TYPE_CHECKING:
     from airbyte_sync.checkpoint import Checkpoint
@@ -69,6 +69,33 @@ class FetchConnection(Command[Connection]):
     """Look at a connection: :meth:`~airbyte_sync.ports.ConnectionPort.fetch_connection`."""
 
     connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindConnections(Command[tuple[Connection, ...]]):
+    """Find connections: :meth:`~airbyte_sync.ports.ConnectionPort.find_connections`."""
+
+    name: str
+    workspace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainFailure(Command[FailureReason | None]):
+    """Ask why a job failed: :meth:`~airbyte_sync.ports.ReasonPort.explain_failure`."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recall(Command["Checkpoint | None"]):
+    """Say how far this request had come before; ``None`` where nobody remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember(Command[None]):
+    """Keep a checkpoint for whoever makes this request again; does nothing without a store."""
+
+    checkpoint: Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,13 @@
     │       ├── JobNotRunning        409: nothing to cancel
     │       └── StateConflict        409 for any other reason
     ├── ConnectionUnavailable        inactive, locked or deleted: no retry can mend it
+    ├── ConnectionNotFound           no connection has this name
+    ├── ConnectionAmbiguous          several connections have this name
     └── SyncNotDone                  the sync did not succeed
         ├── SyncFailed               Airbyte says it failed
         ├── SyncCancelled            Airbyte says it was cancelled
         ├── SyncTimedOut             the total time-out passed
+        ├── QueueTimedOut            it did not begin within the queue time-out
         ├── SyncSkipped              another sync runs, and the caller asked to skip then
         ├── SubmitInDoubt            nobody can say whether it was started
         ├── ServerUnreachable        the job could not be seen for too long
@@ -41,7 +44,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from airbyte_sync.jobs import Connection, Job
+    from airbyte_sync.jobs import Connection, FailureReason, Job
 
 
 class AirbyteSyncError(Exception):
@@ -151,6 +154,23 @@ class ConnectionUnavailable(AirbyteSyncError):
         self.connection = connection
 
 
+class ConnectionNotFound(AirbyteSyncError):
+    """No connection that we may see has this name."""
+
+
+class ConnectionAmbiguous(AirbyteSyncError):
+    """
+    Several connections have this name.
+
+    Attributes:
+        connections: All of them.
+    """
+
+    def __init__(self, message: str, *, connections: tuple[Connection, ...]) -> None:
+        super().__init__(message)
+        self.connections = connections
+
+
 class SyncNotDone(AirbyteSyncError):
     """
     The sync did not succeed.
@@ -165,7 +185,18 @@ class SyncNotDone(AirbyteSyncError):
 
 
 class SyncFailed(SyncNotDone):
-    """Airbyte made all its attempts, and the job failed."""
+    """
+    Airbyte made all its attempts, and the job failed.
+
+    Attributes:
+        reason: Why, where Airbyte says.
+    """
+
+    def __init__(
+        self, message: str, *, job: Job | None = None, reason: FailureReason | None = None
+    ) -> None:
+        super().__init__(message, job=job)
+        self.reason = reason
 
 
 class SyncCancelled(SyncNotDone):
@@ -174,6 +205,10 @@ class SyncCancelled(SyncNotDone):
 
 class SyncTimedOut(SyncNotDone):
     """The total time-out passed."""
+
+
+class QueueTimedOut(SyncNotDone):
+    """The sync did not begin within the queue time-out: Airbyte or its connection was too busy."""
 
 
 class SyncSkipped(SyncNotDone):

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync.commands import (
     CancelJob,
     Command,
+    ExplainFailure,
     FetchConnection,
     FetchJob,
+    FindConnections,
     FindJobs,
     Now,
     Pause,
+    Recall,
+    Remember,
     Report,
     SubmitSync,
 )
@@ -21,7 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airbyte_sync.events import Event
-    from airbyte_sync.ports import AsyncClock, AsyncSyncGateway, Clock, SyncGateway
+    from airbyte_sync.ports import (
+        AsyncCheckpointStore,
+        AsyncClock,
+        AsyncSyncGateway,
+        CheckpointStore,
+        Clock,
+        SyncGateway,
+    )
 
 _ZERO = timedelta(0)
 
@@ -35,19 +46,25 @@ class PortInterpreter:
     """Carries out commands on blocking ports."""
 
     def __init__(
-        self, gateway: SyncGateway, clock: Clock, on_event: Callable[[Event], None] = ignore
+        self,
+        gateway: SyncGateway,
+        clock: Clock,
+        on_event: Callable[[Event], None] = ignore,
+        store: CheckpointStore | None = None,
     ) -> None:
         """
         Args:
             gateway: Where jobs and connections are.
             clock: Tells the time and waits.
             on_event: Called with every event a flow reports; it must not raise.
+            store: Remembers the request for whoever makes it again; nobody does without one.
         """
         self._gateway = gateway
         self._clock = clock
         self._on_event = on_event
+        self._store = store
 
-    def answer(self, command: Command[Any]) -> Any:
+    def answer(self, command: Command[Any]) -> Any:  # noqa: C901 - a table
         """Carry out one command; see :class:`~airbyte_sync.drivers.Interpreter`."""
         match command:
             case Now():
@@ -66,6 +83,14 @@ class PortInterpreter:
                 return self._gateway.cancel(job_id)
             case FetchConnection(connection_id=connection_id):
                 return self._gateway.fetch_connection(connection_id)
+            case FindConnections(name=name, workspace_id=workspace_id):
+                return self._gateway.find_connections(name, workspace_id)
+            case ExplainFailure(job_id=job_id):
+                return self._gateway.explain_failure(job_id)
+            case Recall():
+                return None if self._store is None else self._store.load()
+            case Remember(checkpoint=checkpoint):
+                return None if self._store is None else self._store.save(checkpoint)
         raise TypeError(f"{command!r} is not a command of airbyte_sync")
 
 
@@ -77,13 +102,15 @@ class AsyncPortInterpreter:
         gateway: AsyncSyncGateway,
         clock: AsyncClock,
         on_event: Callable[[Event], None] = ignore,
+        store: AsyncCheckpointStore | None = None,
     ) -> None:
         """See :class:`PortInterpreter`; ``on_event`` is a plain function here too."""
         self._gateway = gateway
         self._clock = clock
         self._on_event = on_event
+        self._store = store
 
-    async def answer(self, command: Command[Any]) -> Any:
+    async def answer(self, command: Command[Any]) -> Any:  # noqa: C901 - a table
         """Carry out one command; see :class:`~airbyte_sync.drivers.AsyncInterpreter`."""
         match command:
             case Now():
@@ -102,4 +129,12 @@ class AsyncPortInterpreter:
                 return await self._gateway.cancel(job_id)
             case FetchConnection(connection_id=connection_id):
                 return await self._gateway.fetch_connection(connection_id)
+            case FindConnections(name=name, workspace_id=workspace_id):
+                return await self._gateway.find_connections(name, workspace_id)
+            case ExplainFailure(job_id=job_id):
+                return await self._gateway.explain_failure(job_id)
+            case Recall():
+                return None if self._store is None else await self._store.load()
+            case Remember(checkpoint=checkpoint):
+                return None if self._store is None else await self._store.save(checkpoint)
         raise TypeError(f"{command!r} is not a command of airbyte_sync")

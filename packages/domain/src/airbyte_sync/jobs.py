@@ -193,6 +193,18 @@ class Connection:
     destination_id: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureReason:
+    """Why an attempt of a job failed, as Airbyte itself puts it."""
+
+    message: str
+    """For a person: Airbyte's ``externalMessage``."""
+    origin: str = "unknown"
+    """What failed: ``source``, ``destination``, ``replication``, ``airbyte_platform`` ..."""
+    kind: str = "unknown"
+    """``config_error``, ``system_error``, ``transient_error``, ``heartbeat_timeout`` ..."""
+
+
 def newest(jobs: Iterable[Job]) -> Job | None:
     """Return the newest of some jobs, whatever order the server listed them in."""
     return max(jobs, key=lambda job: (job.created_at, job.job_id), default=None)

@@ -86,6 +86,9 @@ class SyncPolicy:
     poll: PollSchedule = field(default_factory=PollSchedule)
     timeout: timedelta | None = timedelta(hours=1)
     """Total time from the request to the end; then an own job is cancelled. ``None``: no end."""
+    queue_timeout: timedelta | None = None
+    """Time from the request until the job must have begun to run; ``None``: the total time-out alone.
+    Airbyte itself cancels a sync that was queued for eight hours."""
     on_conflict: OnConflict = OnConflict.QUEUE
     unreachable_timeout: timedelta = timedelta(minutes=15)
     """How long calls may fail in a row before we give up on seeing the job."""
@@ -94,10 +97,14 @@ class SyncPolicy:
     cancel_timeout: timedelta = timedelta(minutes=2)
     """How long to insist on a cancellation."""
     cancel_on_timeout: bool = True
+    explain: bool = True
+    """Whether to ask Airbyte why a job failed; it takes a few seconds at most and never fails."""
 
     def __post_init__(self) -> None:
         if self.timeout is not None:
             _require_positive("timeout", self.timeout)
+        if self.queue_timeout is not None:
+            _require_positive("queue_timeout", self.queue_timeout)
         _require_positive("unreachable_timeout", self.unreachable_timeout)
         _require_positive("cancel_timeout", self.cancel_timeout)
         if not _ZERO <= self.adopt_window <= _LONGEST:
@@ -136,12 +143,14 @@ class SyncPolicy:
                 "fraction": self.poll.fraction,
                 "jitter": self.poll.jitter,
             },
-            "timeout": None if self.timeout is None else self.timeout.total_seconds(),
+            "timeout": _seconds(self.timeout),
+            "queue_timeout": _seconds(self.queue_timeout),
             "on_conflict": self.on_conflict.value,
             "unreachable_timeout": self.unreachable_timeout.total_seconds(),
             "adopt_window": self.adopt_window.total_seconds(),
             "cancel_timeout": self.cancel_timeout.total_seconds(),
             "cancel_on_timeout": self.cancel_on_timeout,
+            "explain": self.explain,
         }
 
     @classmethod
@@ -161,15 +170,25 @@ class SyncPolicy:
                     fraction=float(poll["fraction"]),
                     jitter=float(poll["jitter"]),
                 ),
-                timeout=(None if data["timeout"] is None else timedelta(seconds=data["timeout"])),
+                timeout=_duration(data["timeout"]),
+                queue_timeout=_duration(data["queue_timeout"]),
                 on_conflict=OnConflict(data["on_conflict"]),
                 unreachable_timeout=timedelta(seconds=data["unreachable_timeout"]),
                 adopt_window=timedelta(seconds=data["adopt_window"]),
                 cancel_timeout=timedelta(seconds=data["cancel_timeout"]),
                 cancel_on_timeout=bool(data["cancel_on_timeout"]),
+                explain=bool(data["explain"]),
             )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(f"this is not a stored sync policy: {error!r}") from error
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds()
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _require_positive(what: str, value: timedelta) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from airbyte_sync.jobs import Connection, Job, JobPage, JobQuery, JobType
+    from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
 
 
 @runtime_checkable
@@ -178,6 +179,66 @@ class AsyncConnectionPort(Protocol):
 
 
 @runtime_checkable
+class ReasonPort(Protocol):
+    """Knows why jobs fail. The public API does not tell; an adapter may ask elsewhere."""
+
+    def explain_failure(self, job_id: int) -> FailureReason | None:
+        """
+        Say why a failed job failed: best effort, within a few seconds, from a source that may be absent.
+
+        Args:
+            job_id: A job that has failed.
+
+        Returns:
+            The reason of its last failed attempt, or ``None`` where nobody says.
+
+        Raises:
+            CallFailed: Any subclass; the caller goes on without a reason.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncReasonPort(Protocol):
+    """Knows why jobs fail, async: the contract of :class:`ReasonPort`."""
+
+    async def explain_failure(self, job_id: int) -> FailureReason | None:
+        """See :meth:`ReasonPort.explain_failure`."""
+        ...
+
+
+@runtime_checkable
+class CheckpointStore(Protocol):
+    """
+    Remembers how far *one* request has come, beyond the life of a process.
+
+    A store belongs to one request, such as a task of a scheduler's run, however often it is tried.
+    Who has used the result clears the store; what is remembered would answer the next request.
+    """
+
+    def load(self) -> Checkpoint | None:
+        """Return what was saved last, or ``None``. What cannot be read any more counts as nothing."""
+        ...
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Remember a checkpoint in the place of any other, durably, before returning."""
+        ...
+
+
+@runtime_checkable
+class AsyncCheckpointStore(Protocol):
+    """Remembers how far one request has come, async: the contract of :class:`CheckpointStore`."""
+
+    async def load(self) -> Checkpoint | None:
+        """See :meth:`CheckpointStore.load`."""
+        ...
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See :meth:`CheckpointStore.save`."""
+        ...
+
+
+@runtime_checkable
 class Clock(Protocol):
     """Tells the time and waits."""
 
@@ -204,10 +265,12 @@ class AsyncClock(Protocol):
 
 
 @runtime_checkable
-class SyncGateway(SyncPort, PollPort, ConnectionPort, Protocol):
+class SyncGateway(SyncPort, PollPort, ConnectionPort, ReasonPort, Protocol):
     """All blocking Airbyte ports in one object, as most adapters are built."""
 
 
 @runtime_checkable
-class AsyncSyncGateway(AsyncSyncPort, AsyncPollPort, AsyncConnectionPort, Protocol):
+class AsyncSyncGateway(
+    AsyncSyncPort, AsyncPollPort, AsyncConnectionPort, AsyncReasonPort, Protocol
+):
     """All async Airbyte ports in one object."""

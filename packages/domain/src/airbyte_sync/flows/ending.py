@@ -13,11 +13,10 @@ from airbyte_sync.errors import (
     CancelUnconfirmed,
     JobNotRunning,
     SyncNotDone,
-    SyncTimedOut,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
 from airbyte_sync.flows.steps import awake, job_id_of, origin_of, resting
-from airbyte_sync.flows.verdicts import judge, last_error
+from airbyte_sync.flows.verdicts import judge, last_error, timed_out
 from airbyte_sync.jobs import Job, JobStatus
 from airbyte_sync.results import SyncResult
 
@@ -27,29 +26,28 @@ if TYPE_CHECKING:
 
 def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     """Cancel a job of ours, or look a last time at one that is not to be cancelled."""
-    job_id = job_id_of(checkpoint)
-    waited = "" if policy.timeout is None else f" within {policy.timeout.total_seconds():g} s"
-    late = f"Airbyte job {job_id} did not end{waited} (timeout)"
     if not (origin_of(checkpoint).is_ours_to_cancel and policy.cancel_on_timeout):
-        return (yield from _look_for_the_last_time(checkpoint, policy, late))
+        return (yield from _look_for_the_last_time(checkpoint, policy))
     try:
         job, checkpoint = yield from insist_on_cancelling(checkpoint, policy)
     except (CallFailed, CancelUnconfirmed) as error:
-        raise SyncTimedOut(
-            f"{late}, and its cancellation is not confirmed: {error} Check the job in Airbyte.",
-            job=error.job if isinstance(error, SyncNotDone) else None,
+        raise timed_out(
+            checkpoint,
+            policy,
+            f", and its cancellation is not confirmed: {error} Check the job in Airbyte.",
+            error.job if isinstance(error, SyncNotDone) else None,
         ) from error
     if checkpoint.cancel_sent and job.status == JobStatus.CANCELLED:
-        raise SyncTimedOut(
-            f"{late} and was cancelled; Airbyte says {job.status}. Raise timeout if it needs longer.",
-            job=job,
+        raise timed_out(
+            checkpoint,
+            policy,
+            f" and was cancelled; Airbyte says {job.status}. Raise the time-out if it needs longer.",
+            job,
         )
-    return SyncResult(job=judge(job), origin=origin_of(checkpoint))
+    return SyncResult(job=(yield from judge(job, policy)), origin=origin_of(checkpoint))
 
 
-def _look_for_the_last_time(
-    checkpoint: Checkpoint, policy: SyncPolicy, late: str
-) -> Flow[SyncResult]:
+def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     """See how a job stands that is not to be cancelled: a look that fails is no reason to judge."""
     while True:
         now = yield from awake(checkpoint)
@@ -59,18 +57,23 @@ def _look_for_the_last_time(
             if error.retry_safe is False:
                 raise
             if checkpoint.cancel_until is None or now >= checkpoint.cancel_until:
-                raise SyncTimedOut(
-                    f"{late}, as far as we know: it could not be seen. Look at it in Airbyte before you "
-                    f"start it again.{last_error(error)}"
+                raise timed_out(
+                    checkpoint,
+                    policy,
+                    ", as far as we know: it could not be seen. Look at it in Airbyte before you start "
+                    f"it again.{last_error(error)}",
                 ) from error
             checkpoint = _insisting(checkpoint, policy, now, error)
             continue
         if not job.status.is_final:
-            raise SyncTimedOut(
-                f"{late}; it was left running. Raise timeout if it needs longer.", job=job
+            raise timed_out(
+                checkpoint,
+                policy,
+                "; it was left running. Raise the time-out if it needs longer.",
+                job,
             )
         yield from Report(JobEnded(job=job))
-        return SyncResult(job=judge(job), origin=origin_of(checkpoint))
+        return SyncResult(job=(yield from judge(job, policy)), origin=origin_of(checkpoint))
 
 
 def insist_on_cancelling(

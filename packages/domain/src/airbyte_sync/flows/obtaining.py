@@ -7,12 +7,22 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
-from airbyte_sync.commands import FetchConnection, FetchJob, FindJobs, Flow, Now, Report, SubmitSync
+from airbyte_sync.commands import (
+    FetchConnection,
+    FetchJob,
+    FindJobs,
+    Flow,
+    Now,
+    Remember,
+    Report,
+    SubmitSync,
+)
 from airbyte_sync.errors import (
     CallFailed,
     ConnectionUnavailable,
     InvalidCheckpoint,
     InvalidInput,
+    QueueTimedOut,
     StateConflict,
     SyncAlreadyRunning,
     SyncSkipped,
@@ -40,6 +50,7 @@ from airbyte_sync.flows.verdicts import (
     give_up_submitting,
     give_up_when_unreachable,
     is_late,
+    is_queued_too_long,
     submit_in_doubt,
     without_a_job,
 )
@@ -82,6 +93,10 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     """Submit once. Whatever goes wrong, the next thing is to look."""
     looking = replace(checkpoint, phase=Phase.LOOK)
     connection_id = connection_id_of(checkpoint)
+    now = yield from Now()
+    # If this process dies now, whoever makes the request again does not know what became of it.
+    lost = replace(looking, in_doubt=True, settle_until=now + policy.adopt_window)
+    yield from Remember(lost)
     try:
         job = yield from SubmitSync(connection_id, checkpoint.job_type)
     except SyncAlreadyRunning as error:
@@ -147,10 +162,12 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         checkpoint = seen(checkpoint, job)
         if job.status.is_final:
             return replace(checkpoint, phase=Phase.LOOK, status=None, settle_until=None, looks=0)
-        if is_late(checkpoint, now):
-            raise SyncTimedOut(
+        is_over = is_late(checkpoint, now)
+        if is_over or is_queued_too_long(checkpoint, now):
+            name, kind = ("timeout", SyncTimedOut) if is_over else ("queue_timeout", QueueTimedOut)
+            raise kind(
                 f"the sync did not begin in time: connection {job.connection_id} was busy with job "
-                f"{job.job_id} ({job.status}), which is not ours. Raise timeout, or set "
+                f"{job.job_id} ({job.status}), which is not ours. Raise {name}, or set "
                 "on_conflict to attach or skip.",
                 job=job,
             )
@@ -208,9 +225,10 @@ def _obtained(
         failures=0,
         looks=0,
     )
-    if job.status.is_final:
-        return watching
-    return resting_until_next_look(watching, policy, now, job.job_id)
+    if not job.status.is_final:
+        watching = resting_until_next_look(watching, policy, now, job.job_id)
+    yield from Remember(watching)
+    return watching
 
 
 def _busy(

@@ -35,8 +35,9 @@ def awake(checkpoint: Checkpoint) -> Flow[datetime]:
 
 def resting(checkpoint: Checkpoint, now: datetime, until: datetime) -> Checkpoint:
     """Rest until a moment, or until a deadline that is still ahead and comes first."""
-    if checkpoint.deadline is not None and now < checkpoint.deadline:
-        until = min(until, checkpoint.deadline)
+    for deadline in (checkpoint.deadline, checkpoint.queue_deadline):
+        if deadline is not None and now < deadline:
+            until = min(until, deadline)
     return replace(checkpoint, wake_at=until)
 
 

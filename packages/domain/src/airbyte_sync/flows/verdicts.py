@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airbyte_sync.commands import ExplainFailure, Flow
 from airbyte_sync.errors import (
     CallFailed,
+    QueueTimedOut,
     ServerUnreachable,
     SubmitInDoubt,
     SyncAlreadyRunning,
@@ -17,19 +19,23 @@ from airbyte_sync.errors import (
 from airbyte_sync.jobs import Job, JobStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync.jobs import FailureReason
     from airbyte_sync.policy import SyncPolicy
 
 
-def judge(job: Job) -> Job:
-    """Return a job that succeeded, and raise for any other end."""
+def judge(job: Job, policy: SyncPolicy) -> Flow[Job]:
+    """Return a job that succeeded, and raise for any other end, with the reason where there is one."""
     if job.status == JobStatus.FAILED:
+        reason = (yield from _reason_of(job)) if policy.explain else None
+        why = "" if reason is None else f": {reason.message} ({reason.origin}, {reason.kind})"
         raise SyncFailed(
-            f"Airbyte job {job.job_id} failed. Open the job in Airbyte for the reason and the logs; "
-            "Airbyte has already made all its own attempts.",
+            f"Airbyte job {job.job_id} failed{why}. Open the job in Airbyte for the logs; Airbyte has "
+            "already made all its own attempts.",
             job=job,
+            reason=reason,
         )
     if job.status == JobStatus.CANCELLED:
         raise SyncCancelled(
@@ -39,6 +45,33 @@ def judge(job: Job) -> Job:
             job=job,
         )
     return job
+
+
+def _reason_of(job: Job) -> Flow[FailureReason | None]:
+    try:
+        return (yield from ExplainFailure(job.job_id))
+    except CallFailed:
+        return None  # a reason is worth a few seconds, and never the outcome itself
+
+
+def timed_out(
+    checkpoint: Checkpoint, policy: SyncPolicy, outcome: str, job: Job | None = None
+) -> SyncNotDone:
+    """Say which time-out has passed, and what became of the job."""
+    if checkpoint.queued_too_long:
+        patience = f"did not begin{_within(policy.queue_timeout)} (queue_timeout)"
+        return QueueTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
+    patience = f"did not end{_within(policy.timeout)} (timeout)"
+    return SyncTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
+
+
+def _within(duration: timedelta | None) -> str:
+    return "" if duration is None else f" within {duration.total_seconds():g} s"
+
+
+def is_queued_too_long(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether the time to wait for the job to begin is over."""
+    return checkpoint.queue_deadline is not None and now >= checkpoint.queue_deadline
 
 
 def is_late(checkpoint: Checkpoint, now: datetime) -> bool:

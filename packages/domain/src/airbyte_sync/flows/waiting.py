@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airbyte_sync.commands import FetchJob, Flow, Report
@@ -9,7 +10,7 @@ from airbyte_sync.errors import CallFailed
 from airbyte_sync.events import JobEnded, JobSeen, StatusChanged
 from airbyte_sync.flows.ending import to_cancel
 from airbyte_sync.flows.steps import awake, job_id_of, look_failed, resting_until_next_look, seen
-from airbyte_sync.flows.verdicts import is_late
+from airbyte_sync.flows.verdicts import is_late, is_queued_too_long
 
 if TYPE_CHECKING:
     from airbyte_sync.checkpoint import Checkpoint
@@ -42,4 +43,9 @@ def look_until_it_ends(
             yield from Report(JobSeen(job=job, at=now))
         if is_late(checkpoint, now):
             return None, to_cancel(checkpoint, policy, now)
+        if not job.status.is_waiting_to_run:
+            checkpoint = replace(checkpoint, queue_deadline=None)
+        elif is_queued_too_long(checkpoint, now):
+            overdue = replace(checkpoint, queued_too_long=True)
+            return None, to_cancel(overdue, policy, now)
         checkpoint = resting_until_next_look(checkpoint, policy, now, job_id)

@@ -1,0 +1,141 @@
+"""The same request, asked again by a retry, goes on with what it started before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync import (
+    NotFound,
+    Pause,
+    PortInterpreter,
+    ResponseNotReceived,
+    SyncCancelled,
+    SyncFailed,
+    SyncPolicy,
+    SyncRequest,
+    run,
+    step,
+    submit,
+    sync,
+)
+from airbyte_sync.ports import CheckpointStore
+from airbyte_sync_testkit.memory import Fault, InMemoryStore
+
+POLICY = SyncPolicy()
+FOR_EVER = (0, "running")
+
+
+@pytest.fixture
+def store():
+    return InMemoryStore()
+
+
+@pytest.fixture
+def task(world, store):
+    """A process that makes the request, with the store that outlives it."""
+    return PortInterpreter(world.airbyte, world.clock, world.events.append, store)
+
+
+def die_at_the_first_pause(world, task):
+    assert isinstance(step(sync(world.request, POLICY), task), Pause)
+
+
+def test_the_store_in_memory_is_what_the_port_asks_for(store):
+    """It stands in for a scheduler's own."""
+    assert isinstance(store, CheckpointStore)
+    assert store.load() is None
+
+
+def test_an_active_job_is_followed(world, task):
+    """The process died while it waited: the next one starts nothing."""
+    die_at_the_first_pause(world, task)
+    assert run(sync(world.request, POLICY), task).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
+
+
+def test_its_own_success_is_the_result(world, task):
+    """The job ended while nobody was looking: it is not run again."""
+    die_at_the_first_pause(world, task)
+    world.pass_time(3600)
+    assert run(sync(world.request, POLICY), task).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
+
+
+@pytest.mark.parametrize(("end", "error"), [("failed", SyncFailed), ("cancelled", SyncCancelled)])
+def test_after_its_failure_it_starts_anew(world, task, end, error):
+    """What did not succeed is what a retry is for; the old job is not taken for the new one."""
+    world.life(FOR_EVER, (10, end))
+    with pytest.raises(error):
+        run(sync(world.request, POLICY), task)
+    assert run(sync(world.request, POLICY), task).job.job_id == 2
+
+
+def test_a_process_that_died_while_submitting_doubles_nothing(world, task):
+    """The request left and the process died: the next one finds the job and follows it."""
+    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost"), carried_out=True))
+    with pytest.raises(KeyboardInterrupt):
+        run(_dying(sync(world.request, POLICY)), task)
+    assert run(sync(world.request, POLICY), task).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
+
+
+def _dying(flow):
+    """Run a flow until its submission has failed, and die there."""
+    answer = None
+    while True:
+        command = flow.send(answer)
+        try:
+            answer = yield command
+        except ResponseNotReceived:
+            raise KeyboardInterrupt from None
+
+
+def test_a_job_that_appears_late_is_still_found(world, task, store):
+    """Airbyte may create the job up to a minute after the process died: the retry waits for it."""
+    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost")))
+    with pytest.raises(KeyboardInterrupt):
+        run(_dying(sync(world.request, POLICY)), task)
+    world.later(50, lambda: world.foreign(FOR_EVER, (100, "succeeded")))
+    assert run(sync(world.request, POLICY), task).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
+
+
+def test_what_another_request_left_is_not_ours(world, task):
+    """A store whose record names another connection, as of a re-expanded mapped task, is passed over."""
+    die_at_the_first_pause(world, task)
+    other = world.airbyte.add_connection("5d1c3f9e-0f7e-4d8a-9a55-7b8c1d7e1099")
+    request = SyncRequest(connection_id=other.connection_id)
+    assert run(sync(request, POLICY), task).job.connection_id == other.connection_id
+
+
+def test_a_job_that_airbyte_forgot_is_started_anew(world, task):
+    """A restored server does not know the job."""
+    die_at_the_first_pause(world, task)
+    world.pass_time(3600)
+    world.airbyte.fail("fetch_job", Fault(error=NotFound("no such job", status=404)))
+    assert run(sync(world.request, POLICY), task).job.job_id == 2
+
+
+def test_a_server_that_cannot_be_seen_is_waited_for(world, task):
+    """Trouble at the first look of a retry is trouble as at any other."""
+    die_at_the_first_pause(world, task)
+    world.airbyte.fail("fetch_job", Fault(error=ResponseNotReceived("lost")))
+    assert run(sync(world.request, POLICY), task).job.job_id == 1
+
+
+def test_each_try_has_its_own_time_out(world, task):
+    """The scheduler asked again, so the wait begins again."""
+    die_at_the_first_pause(world, task)
+    world.pass_time(POLICY.timeout.total_seconds() * 2)
+    submission = run(submit(world.request, POLICY), task)
+    assert submission.checkpoint.deadline == world.clock.now() + POLICY.timeout
+
+
+def test_without_a_store_every_request_is_the_first(world):
+    """Nobody remembers, nobody is asked."""
+    world.run(sync(world.request, POLICY))
+    world.run(sync(world.request, replace(POLICY, timeout=timedelta(hours=2))))
+    assert world.airbyte.count("submit") == 2
