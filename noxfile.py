@@ -41,7 +41,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """ruff: rules and format."""
-    envs.build(envs.CORE)
+    _build(session, envs.CORE)
     ruff = envs.CORE.executable("ruff")
     session.run(ruff, "check", *SOURCES, external=True)
     session.run(ruff, "format", "--check", *SOURCES, external=True)
@@ -50,7 +50,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """mypy, strict, on every package and the tests that are about types."""
-    envs.build(envs.CORE, envs.AIRFLOW_3)
+    _build(session, envs.CORE, envs.AIRFLOW_3)
     for package in envs.PACKAGES:
         environment = envs.CORE if package in envs.CORE.packages else envs.AIRFLOW_3
         session.run(
@@ -64,7 +64,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def contracts(session: nox.Session) -> None:
     """import-linter: dependencies point inward only."""
-    envs.build(envs.CORE, envs.AIRFLOW_3)
+    _build(session, envs.CORE, envs.AIRFLOW_3)
     sources = ":".join(str(ROOT / "packages" / name / "src") for name in envs.PACKAGES)
     session.run(envs.CORE.executable("lint-imports"), external=True, env={"PYTHONPATH": sources})
 
@@ -72,7 +72,7 @@ def contracts(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """The tests that need no Airflow, with branch coverage of domain and http."""
-    envs.build(envs.CORE)
+    _build(session, envs.CORE)
     folders = [f"tests/{name}" for name in WITHOUT_AIRFLOW]
     # Not as a plugin of pytest: ours is loaded first and imports what is to be measured.
     session.run(
@@ -87,14 +87,14 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def clients(session: nox.Session) -> None:
     """The official Airflow provider and Airbyte's SDK, unmodified, against the local Airbyte."""
-    envs.build(envs.CLIENTS)
+    _build(session, envs.CLIENTS)
     _pytest(session, envs.CLIENTS, "tests/clients")
 
 
 @nox.session
 def connectors(session: nox.Session) -> None:
     """The local Airbyte's engine with a real connector."""
-    envs.build(envs.CORE, envs.PYAIRBYTE, envs.SOURCE_FAKER)
+    _build(session, envs.CORE, envs.PYAIRBYTE, envs.SOURCE_FAKER)
     session.env["AIRBYTE_SYNC_CONNECTORS_PYTHON"] = str(envs.PYAIRBYTE.python)
     _pytest(session, envs.CORE, "tests/local/test_connector_process.py")
 
@@ -102,22 +102,29 @@ def connectors(session: nox.Session) -> None:
 @nox.session
 def airflow3(session: nox.Session) -> None:
     """The Airflow tests on Airflow 3.3, with real processes."""
-    envs.build(envs.AIRFLOW_3)
+    _build(session, envs.AIRFLOW_3)
     _pytest(session, envs.AIRFLOW_3, "tests/airflow", "tests/e2e")
 
 
 @nox.session
 def airflow2(session: nox.Session) -> None:
     """The Airflow tests on Airflow 2.11, with real processes."""
-    envs.build(envs.AIRFLOW_2)
+    _build(session, envs.AIRFLOW_2)
     _pytest(session, envs.AIRFLOW_2, "tests/airflow", "tests/e2e")
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
     """Real syncs by a real connector, run from a real Airflow: the main job, shown."""
-    envs.build(envs.AIRFLOW_3, envs.PYAIRBYTE, envs.SOURCE_FAKER)
+    _build(session, envs.AIRFLOW_3, envs.PYAIRBYTE, envs.SOURCE_FAKER)
     _patiently(session, envs.AIRFLOW_3.python, "tools/demo.py", *session.posargs)
+
+
+def _build(session: nox.Session, *environments: envs.Environment) -> None:
+    try:
+        envs.build(*environments)
+    except envs.CannotBuild as problem:
+        session.error(str(problem))
 
 
 def _pytest(session: nox.Session, environment: envs.Environment, *arguments: str) -> None:

@@ -288,3 +288,14 @@ def test_a_conflict_with_an_active_connection_is_submitted_again(world):
     world.airbyte.fail("submit", Fault(error=CONFLICT))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
     assert world.seconds() >= 90
+
+
+def test_a_doubt_outlives_the_other_sync(world):
+    """The answer was lost while another sync ran: when that ends, ours may still come, and does."""
+    world.foreign((0, "queued"), (70, "cancelled"))
+    world.pass_time(60)
+    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost")))
+    world.later(50, lambda: world.foreign((0, "running"), (20, "succeeded")))
+    result = world.run(sync(world.request, policy("queue")))
+    assert result.job.job_id == 2
+    assert world.airbyte.count("submit") == 1

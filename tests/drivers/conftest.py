@@ -158,5 +158,11 @@ def play() -> Callable[[Scene], list[Stage]]:
 
 
 @pytest.fixture(scope="session")
+def play_blocking() -> Callable[[Scene], Stage]:
+    """Play a scene once: for many scenes in a short time."""
+    return lambda scene: Stage(scene=scene).play(blocking)
+
+
+@pytest.fixture(scope="session")
 def scene() -> type[Scene]:
     return Scene

@@ -161,7 +161,8 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             continue
         checkpoint = seen(checkpoint, job)
         if job.status.is_final:
-            return replace(checkpoint, phase=Phase.LOOK, status=None, settle_until=None, looks=0)
+            # A submission in doubt may still come to life: how long to look for it has not changed.
+            return replace(checkpoint, phase=Phase.LOOK, status=None, looks=0)
         is_over = is_late(checkpoint, now)
         if is_over or is_queued_too_long(checkpoint, now):
             name, kind = ("timeout", SyncTimedOut) if is_over else ("queue_timeout", QueueTimedOut)
@@ -198,8 +199,6 @@ def _conflict(checkpoint: Checkpoint, policy: SyncPolicy, active: Job) -> Flow[C
                 checkpoint,
                 phase=Phase.QUEUE,
                 blocked_by=active.job_id,
-                in_doubt=False,
-                settle_until=None,
                 status=active.status,
                 failing_since=None,
                 failures=0,
