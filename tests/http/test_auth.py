@@ -14,6 +14,7 @@ from time import sleep
 import pytest
 
 from airbyte_sync import JobType, RequestNotSent, Unauthorized, UnexpectedReply
+from airbyte_sync.commands import Command
 from airbyte_sync_http import (
     AirbyteGateway,
     AsyncAirbyteGateway,
@@ -26,6 +27,7 @@ from airbyte_sync_http import (
     TokenCache,
     wire,
 )
+from airbyte_sync_http.auth import AsyncTransportInterpreter, TransportInterpreter
 
 SETTINGS = ServerSettings(
     base_url="http://localhost:8000",
@@ -352,3 +354,25 @@ def test_one_cache_serves_both_colours(transport, server, clock):
     gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, tokens, clock)
     assert 1 == asyncio.run(gateway.fetch_job(1)).job_id
     assert 1 == server.sold
+
+
+def test_a_second_refusal_is_final(scripted, clock):
+    """A fresh token that is refused, too, is from another server; there is no third try."""
+
+    def answer(request):
+        bought = response(body={"access_token": "t", "expires_in": 900})
+        return bought if request.url.endswith("/applications/token") else response(401)
+
+    transport = scripted(answer)
+    with pytest.raises(Unauthorized, match="A fresh token was refused, too") as caught:
+        AirbyteGateway(transport, SETTINGS, clock=clock).fetch_job(1)
+    assert (401, 4) == (caught.value.status, len(transport.sent))
+
+
+def test_an_interpreter_knows_its_own_commands_only(scripted, clock):
+    """A command of somebody else is a mistake in the program, in both colours."""
+    parts = (SETTINGS, TokenCache(), clock)
+    with pytest.raises(TypeError, match="is not a command of airbyte_sync_http"):
+        TransportInterpreter(scripted(None), *parts).answer(Command())
+    with pytest.raises(TypeError, match="is not a command of airbyte_sync_http"):
+        asyncio.run(AsyncTransportInterpreter(AsyncTransport(None), *parts).answer(Command()))

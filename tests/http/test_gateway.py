@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from airbyte_sync import UnexpectedReply
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, HttpResponse, ServerSettings
 
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
@@ -80,3 +81,24 @@ def test_leaving_the_async_block_closes_the_transport():
     transport = Closing()
     asyncio.run(enter_and_leave(transport))
     assert 1 == transport.closed
+
+
+def test_a_check_asks_for_what_needs_address_and_credentials(scripted):
+    """One list of connections proves both, in both colours."""
+    transport = scripted(lambda _: page([1]))
+    AirbyteGateway(transport, SETTINGS).check()
+
+    class Async:
+        async def send(self, request):
+            return transport.send(request)
+
+    asyncio.run(AsyncAirbyteGateway(Async(), SETTINGS).check())
+    expected = ("GET", f"{SETTINGS.base_url}/connections?limit=100&offset=0")
+    assert [expected] * 2 == [(sent.method, sent.url) for sent in transport.sent]
+
+
+def test_a_check_says_what_is_wrong(scripted):
+    """A page where the API should be means that the address is wrong."""
+    transport = scripted(lambda _: HttpResponse(status=200, body=b"<html>"))
+    with pytest.raises(UnexpectedReply, match="address is probably wrong"):
+        AirbyteGateway(transport, SETTINGS).check()

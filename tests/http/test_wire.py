@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from http import HTTPStatus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_sync import (
     BadRequest,
     CallFailed,
+    Connection,
     ConnectionStatus,
     Forbidden,
     InvalidInput,
     Job,
     JobNotRunning,
+    JobPage,
     JobQuery,
     JobType,
     NotFound,
@@ -28,6 +31,7 @@ from airbyte_sync import (
     UnexpectedReply,
     Unprocessable,
 )
+from airbyte_sync.jobs import FailureReason
 from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings, wire
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
@@ -53,21 +57,56 @@ CONNECTION = {
     "destinationId": "d",
     "schedule": {"scheduleType": "manual"},
 }
+REPORT = {
+    "job": {"id": 1234, "status": "failed"},
+    "attempts": [
+        {
+            "attempt": {
+                "id": 0,
+                "status": "failed",
+                "failureSummary": {
+                    "failures": [
+                        {
+                            "failureOrigin": "source",
+                            "failureType": "config_error",
+                            "externalMessage": "The password is wrong",
+                            "internalMessage": "401",
+                            "stacktrace": "Traceback",
+                            "timestamp": 1787307302000,
+                        }
+                    ],
+                    "partialSuccess": False,
+                },
+            }
+        }
+    ],
+}
 HTML = b"<!doctype html>\n<html><head><title>Airbyte &amp; friends</title></head></html>"
 
 SUBMIT = wire.submit(SETTINGS, ID, JobType.SYNC)
 FETCH = wire.fetch_job(SETTINGS, 1234)
 CANCEL = wire.cancel(SETTINGS, 1234)
 FIND = wire.find_jobs(SETTINGS, JobQuery(connection_id=ID))
+CONNECT = wire.fetch_connection(SETTINGS, ID)
+LIST = wire.list_connections(SETTINGS, None, 0)
+TOKEN = wire.token(SETTINGS, CREDENTIALS)
+EXPLAIN = wire.explain_failure(SETTINGS, 1234)
+PAGE = {"data": [JOB]}
+SOLD = {"access_token": "e30.e30.c2ln", "expires_in": 900}
 CALLS = [
-    SUBMIT,
-    FETCH,
-    CANCEL,
-    FIND,
-    wire.fetch_connection(SETTINGS, ID),
-    wire.list_connections(SETTINGS, None, 0),
-    wire.token(SETTINGS, CREDENTIALS),
+    pytest.param(call, body, kind, id=name)
+    for name, call, body, kind in (
+        ("submit", SUBMIT, JOB, Job),
+        ("fetch", FETCH, JOB, Job),
+        ("cancel", CANCEL, JOB, Job),
+        ("find", FIND, PAGE, JobPage),
+        ("connection", CONNECT, CONNECTION, Connection),
+        ("connections", LIST, {"data": [CONNECTION]}, tuple),
+        ("token", TOKEN, SOLD, wire.AccessToken),
+        ("explain", EXPLAIN, REPORT, FailureReason | None),
+    )
 ]
+"""Every call with a body that it reads, and what it reads."""
 
 
 def utc(*parts):
@@ -346,6 +385,8 @@ HATEOAS = {
         (400, problem(400, "bad-request", "Invalid order by"), BadRequest, "Invalid order by"),
         (400, HATEOAS, BadRequest, "Invalid client id or token"),
         (400, {"errorId": "e-1"}, BadRequest, "errorId e-1"),
+        (400, {"_embedded": {"errors": [7, {"message": "odd"}]}}, BadRequest, "odd"),
+        (400, {"_embedded": {"errors": 7}, "title": "bare"}, BadRequest, "bare"),
         (401, problem("401", "invalid-access-token"), Unauthorized, "Generic"),
         (401, b"", Unauthorized, "401. Check"),
         (403, problem(403, "forbidden", "Caller may not"), Forbidden, "Caller may not"),
@@ -425,6 +466,7 @@ def test_a_long_message_is_cut():
         (" 7 ", 7),
         ("999999999999999999999", 3600),
         ("Fri, 21 Aug 2026 10:16:07 GMT", 60),
+        ("Fri, 21 Aug 2026 10:16:07 -0000", 60),
         ("Fri, 21 Aug 2026 10:00:00 GMT", 0),
         ("Fri, 21 Aug 2099 10:00:00 GMT", 3600),
         ("-1", None),
@@ -453,8 +495,11 @@ def test_a_retry_date_without_a_clock():
 
 # --- anything at all ---
 
+unhurried = settings(deadline=None)  # a busy machine is no failure
+
+huge_numbers = st.sampled_from([1e308, -1e308, 10**400, -(10**400), 2**63, float("inf")])
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | huge_numbers | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
@@ -464,36 +509,78 @@ names = st.sampled_from(
         *CONNECTION,
         *("data", "message", "_embedded", "errors", "detail", "title", "errorId"),
         *("access_token", "expires_in"),
+        *("attempts", "attempt", "status", "failureSummary", "failures", "externalMessage"),
     ]
 )
 documents = st.recursive(
-    json_values | st.sampled_from([JOB, CONNECTION]),
+    json_values | st.sampled_from([JOB, CONNECTION, REPORT]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5),
     max_leaves=10,
 )
+odd_values = json_values | huge_numbers
 bodies = st.binary() | documents.map(lambda value: json.dumps(value).encode())
 headers = st.dictionaries(
     st.sampled_from(["Date", "Retry-After", "Location", "Content-Type"]), st.text()
 )
 
 
+@pytest.mark.parametrize(("call", "good", "kind"), CALLS)
+@unhurried
 @given(
-    call=st.sampled_from(CALLS),
-    status=st.integers(100, 599) | st.just(200),
+    status=st.sampled_from(HTTPStatus).map(int) | st.integers(100, 999),
     body=bodies,
     headers=headers,
 )
-def test_any_answer_is_read_or_refused(call, status, body, headers):
+def test_any_answer_is_read_or_refused(call, good, kind, status, body, headers):
     """Whatever a server sends, the result is a value or a domain error with the status."""
     result = outcome(call, HttpResponse(status=status, headers=headers, body=body))
+    assert isinstance(result, (kind, CallFailed))
     assert not isinstance(result, CallFailed) or result.status == status
 
 
-@given(changes=st.dictionaries(st.sampled_from(list(JOB)), json_values, min_size=1))
-def test_a_job_changed_at_random_is_read_or_refused(changes):
-    """Wrong types and odd numbers in a job are no exception."""
-    result = outcome(FETCH, reply({**JOB, **changes}))
-    assert isinstance(result, (Job, UnexpectedReply))
+@pytest.mark.parametrize(("call", "good", "kind"), CALLS)
+@unhurried
+@given(data=st.data())
+def test_a_body_that_is_cut_is_no_document(call, good, kind, data):
+    """Half a document is refused, wherever the connection broke."""
+    whole = json.dumps(good).encode()
+    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    with pytest.raises(UnexpectedReply, match="That is not Airbyte's public API"):
+        call.read(reply(cut))
+
+
+@pytest.mark.parametrize(("call", "good", "kind"), CALLS[:-1])
+@unhurried
+@given(data=st.data())
+def test_a_part_changed_at_random_is_read_or_named(call, good, kind, data):
+    """Wrong types and odd numbers give a value, or an error that names a part that was changed."""
+    row = good["data"][0] if "data" in good else good
+    changes = data.draw(st.dictionaries(st.sampled_from([*row]), odd_values, min_size=1))
+    changed = {**row, **changes}
+    result = outcome(call, reply({"data": [changed]} if "data" in good else changed))
+    assert isinstance(result, (kind, UnexpectedReply))
+    if isinstance(result, UnexpectedReply):
+        assert any(f"{name} is" in str(result) for name in changes)
+
+
+@unhurried
+@given(path=st.lists(st.integers(0, 5), max_size=12), value=documents)
+def test_a_report_changed_anywhere_is_read_or_left_out(path, value):
+    """A reason is best effort: whatever is odd in a report is as if it were not there."""
+    report = json.loads(json.dumps(REPORT))
+    put(report, path, value)
+    assert isinstance(outcome(EXPLAIN, reply(report)), FailureReason | None)
+
+
+def put(place, path, value):
+    """Replace what is found by taking the n-th member, then its n-th member, and so on."""
+    for depth, index in enumerate(path, start=1):
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = keys[index % len(keys)]
+        if depth == len(path) or not isinstance(place[key], (dict, list)):
+            place[key] = value
+            return
+        place = place[key]
 
 
 def outcome(call, answer):

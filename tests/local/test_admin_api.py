@@ -103,6 +103,13 @@ def test_connections_can_be_put(api):
     assert "failed" == api.status(1)
 
 
+def test_somebody_elses_sync_comes_with_a_connection_once(api):
+    """A connection may be put with a running sync, and not twice."""
+    body = {"id": "c1", "already_running": "never_ends"}
+    statuses = [local(api, "PUT", "connections", json=body).status_code for _ in range(2)]
+    assert ([200, 409], [1]) == (statuses, api.list_ids())
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [

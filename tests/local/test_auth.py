@@ -6,7 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_local import BasicAuth, BearerAuth, ClientCredentials, Edition, Quirks
+from airbyte_sync_local import (
+    BasicAuth,
+    BearerAuth,
+    ClientCredentials,
+    Edition,
+    Quirks,
+    Unauthorized,
+)
 
 CREDENTIALS = {"client_id": "me", "client_secret": "hush"}
 
@@ -109,6 +116,27 @@ def test_cloud_refuses_with_a_problem(serve):
     api = serve(auth=ClientCredentials(**CREDENTIALS), quirks=Quirks(edition=Edition.CLOUD))
     body = list_with(api, None).json()
     assert ("401", "invalid-access-token") == (body["status"], body["title"])
+
+
+@pytest.mark.parametrize("edition", Edition)
+def test_the_body_of_a_401_can_be_chosen(serve, edition):
+    """Whatever the edition, a 401 carries what the quirk says."""
+    replies = {
+        body: list_with(
+            serve(
+                auth=ClientCredentials(**CREDENTIALS),
+                quirks=Quirks(edition=edition, unauthorized=body),
+            ),
+            None,
+        )
+        for body in Unauthorized
+    }
+    assert {401} == {reply.status_code for reply in replies.values()}
+    assert b"" == replies[Unauthorized.EMPTY].content
+    assert "_links" in replies[Unauthorized.FRAMEWORK].json()
+    assert "title" in replies[Unauthorized.PROBLEM].json()
+    usual = Unauthorized.PROBLEM if edition is Edition.CLOUD else Unauthorized.FRAMEWORK
+    assert replies[usual].json() == replies[Unauthorized.BY_EDITION].json()
 
 
 @pytest.mark.parametrize("wrong", [{"client_secret": "x"}, {"client_id": "x"}, {"client_id": None}])

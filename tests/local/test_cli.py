@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from airbyte_sync_local import scenario_names
 from airbyte_sync_local.cli import main
 
 
@@ -79,9 +80,29 @@ def test_a_scenario_is_served(tmp_path):
         assert "Orders" == requests.get(f"{url_of(line)}/connections/c1", timeout=5).json()["name"]
 
 
+def test_a_ready_made_scenario_is_served_by_its_name():
+    """Its credentials are told, and an option goes before them."""
+    with serving("--scenario", "token-180s") as (_, line):
+        assert "client id: local, client secret: local" in line
+        url = f"{url_of(line)}/applications/token"
+        body = {"client_id": "local", "client_secret": "local"}
+        assert 180 == requests.post(url, json=body, timeout=5).json()["expires_in"]
+    with serving("--scenario", "token-180s", "--auth", "none") as (_, line):
+        assert 200 == requests.get(f"{url_of(line)}/jobs", timeout=5).status_code
+
+
+def test_ready_made_scenarios_are_listed(capsys):
+    """Each with its name and what it shows."""
+    assert 0 == main(["scenarios"])
+    lines = capsys.readouterr().out.splitlines()
+    assert list(scenario_names()) == [line.split()[0] for line in lines]
+    assert "queued                           A sync waits a minute for capacity" in "\n".join(lines)
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        (["--scenario", "nothing-like-it"], "airbyte-sync-local scenarios lists"),
         (["--port", "99999"], "'99999' is not a number from 0 to 65535; give one"),
         (["--threads", "0"], "'0' is not a number from 1 to 1000; give one"),
         (["--latency", "fast"], "'fast' is not a number"),

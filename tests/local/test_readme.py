@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import FAULT_ACTIONS, answers, lives, load
+from airbyte_sync_local import FAULT_ACTIONS, answers, lives, load, scenario_names
 from airbyte_sync_local.operations import LOCAL_PREFIX
 
 README = (Path(__file__).parents[2] / "packages/local/README.md").read_text()
@@ -34,6 +34,12 @@ def test_the_scenarios_load(tmp_path, content, expected):
 
 
 def test_every_word_is_explained():
-    """The ready-made lives, the actions and the answers are all listed."""
-    words = {*lives.BY_NAME, *answers.BY_NAME, *FAULT_ACTIONS, f"GET {LOCAL_PREFIX}/jobs"}
+    """The ready-made lives and scenarios, the actions and the answers are all listed."""
+    words = {
+        *lives.BY_NAME,
+        *scenario_names(),
+        *answers.BY_NAME,
+        *FAULT_ACTIONS,
+        f"GET {LOCAL_PREFIX}/jobs",
+    }
     assert set() == {word for word in words if f"`{word}`" not in README}

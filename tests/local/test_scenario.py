@@ -7,6 +7,7 @@ import pytest
 
 from airbyte_sync_local import (
     Caller,
+    ClientCredentials,
     Connection,
     ConnectionScenario,
     Fault,
@@ -22,6 +23,7 @@ from airbyte_sync_local import (
 from airbyte_sync_local.model import Failure
 
 TOML = """
+about = "Everything at once."
 default_life = "succeeds_slowly"
 
 [quirks]
@@ -29,8 +31,14 @@ caller = "member"
 job_appears_after = 20
 list_has_stats = false
 
+[auth]
+client_id = "me"
+lifetime = 180
+told_lifetime = 900
+
 [[connections]]
 id = "c1"
+already_running = "never_ends"
 name = "Orders"
 source_id = "s1"
 destination_id = "d1"
@@ -64,11 +72,19 @@ answer = { status = 418, body = { teapot = true }, headers = { X-Short = "stout"
 """
 
 EXPECTED = Scenario(
+    about="Everything at once.",
+    auth=ClientCredentials(
+        client_id="me",
+        client_secret="local",
+        lifetime=timedelta(seconds=180),
+        told_lifetime=timedelta(seconds=900),
+    ),
     connections=(
         ConnectionScenario(
             connection=Connection(
                 connection_id="c1", name="Orders", source_id="s1", destination_id="d1"
             ),
+            already_running=lives.never_ends(),
             lives=(
                 lives.succeeds(),
                 lives.fails("The password is wrong", lasts=timedelta(seconds=30)),

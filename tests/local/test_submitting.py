@@ -85,7 +85,8 @@ def test_a_second_submit_finds_the_waiting_job(api, connection):
 
 def test_a_second_submit_may_be_refused_without_a_reason(serve):
     """Some servers refuse a second POST before the first attempt, and do not say why."""
-    api = serve(quirks=Quirks(second_submit=SecondSubmit.STATE_CONFLICT))
+    quirks = Quirks(second_submit=SecondSubmit.STATE_CONFLICT, second_submit_waits=timedelta(0))
+    api = serve(quirks=quirks)
     connection = api.airbyte.add_connection()
     api.submit(connection)
     reply = api.submit(connection)

@@ -168,8 +168,7 @@ def _constant(auth: NoAuth | BasicAuth | BearerToken) -> str | None:
             return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
         case BearerToken(token=token):
             return f"Bearer {token}"
-        case NoAuth():
-            return None
+    return None
 
 
 def _advice(auth: Auth) -> str:
@@ -180,12 +179,11 @@ def _advice(auth: Auth) -> str:
             return "The user name or the password is wrong, or this server wants a client id and secret."
         case BearerToken():
             return "The token is wrong or has ended: get a new one, or give a client id and secret."
-        case ClientCredentials():
-            return (
-                "A fresh token was refused, too: it is from another server than the one asked. Check that "
-                "the token URL and the server's address belong together, and that nothing in between "
-                "removes the Authorization header."
-            )
+    return (
+        "A fresh token was refused, too: it is from another server than the one asked. Check that the "
+        "token URL and the server's address belong together, and that nothing in between removes the "
+        "Authorization header."
+    )
 
 
 def _hiding(secret: str, response: HttpResponse) -> HttpResponse:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airbyte_sync.commands import Flow
-    from airbyte_sync.jobs import Connection, Job, JobPage, JobQuery, JobType
+    from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
     from airbyte_sync.ports import AsyncClock, Clock
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transport import AsyncTransport, Transport
@@ -57,9 +57,9 @@ class AirbyteGateway:
         """
         self._transport = transport
         self._settings = settings
-        self._interpreter = TransportInterpreter(
-            transport, settings, tokens or TokenCache(), clock or SystemClock()
-        )
+        tokens, clock = tokens or TokenCache(), clock or SystemClock()
+        self._interpreter = TransportInterpreter(transport, settings, tokens, clock)
+        self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock)
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -84,6 +84,11 @@ class AirbyteGateway:
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
         return run(_find_connections(self._settings, name, workspace_id), self._interpreter)
+
+    def explain_failure(self, job_id: int) -> FailureReason | None:
+        """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
+        call = wire.explain_failure(self._settings, job_id)
+        return run(perform(call, self._settings.auth), self._hasty)
 
     def check(self) -> None:
         """
@@ -130,9 +135,9 @@ class AsyncAirbyteGateway:
         """See :class:`AirbyteGateway`."""
         self._transport = transport
         self._settings = settings
-        self._interpreter = AsyncTransportInterpreter(
-            transport, settings, tokens or TokenCache(), clock or AsyncSystemClock()
-        )
+        tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
+        self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock)
+        self._hasty = AsyncTransportInterpreter(transport, settings.in_haste(), tokens, clock)
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -157,6 +162,11 @@ class AsyncAirbyteGateway:
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
         return await arun(_find_connections(self._settings, name, workspace_id), self._interpreter)
+
+    async def explain_failure(self, job_id: int) -> FailureReason | None:
+        """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
+        call = wire.explain_failure(self._settings, job_id)
+        return await arun(perform(call, self._settings.auth), self._hasty)
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""

@@ -134,7 +134,7 @@ def what_happened(request: HttpRequest, response: HttpResponse) -> str:
     answered = f"{request.method} {request.url} was answered with {response.status}"
     target = response.header("Location")
     if target is not None and response.status in range(300, 400):
-        return f"{answered}, a redirect to {_clean(target).split('?')[0]}, which is not followed"
+        return f"{answered}, a redirect to {one_line(target).split('?')[0]}, which is not followed"
     if page := _page(response):
         return f"{answered} and {page}"
     message = _message(response)
@@ -147,7 +147,7 @@ def _message(response: HttpResponse) -> str | None:
         for part in _words(Part.of(response.body)):
             text = if_readable(part.text)
             if text and text.strip():
-                return _clean(text)
+                return one_line(text)
     except Unreadable:
         return None
     return None
@@ -174,18 +174,18 @@ def _page(response: HttpResponse) -> str | None:
     title = _TITLE.search(response.body)
     if title is None:
         return "a web page"
-    return f"a web page ({_clean(unescape(title[1].decode(errors='replace')))})"
+    return f"a web page ({one_line(unescape(title[1].decode(errors='replace')))})"
 
 
 def _is_json(response: HttpResponse) -> bool:
     return if_readable(lambda: Part.of(response.body)) is not None
 
 
-def _clean(text: str) -> str:
+def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Put a foreign text on one line, without control characters, and no longer than needed."""
-    line = "".join(char if char.isprintable() else " " for char in text[: 4 * _LONGEST_QUOTE])
+    line = "".join(char if char.isprintable() else " " for char in text[: 4 * longest])
     line = " ".join(line.split())
-    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE]}..."
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
 def _retry_after(response: HttpResponse) -> timedelta | None:

@@ -6,7 +6,7 @@ No ``repr`` of these values shows a secret.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_HASTY_CONNECT_TIMEOUT = timedelta(seconds=2)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -99,6 +100,8 @@ class ServerSettings:
     read_timeout: timedelta = timedelta(seconds=30)
     submit_timeout: timedelta = timedelta(seconds=90)
     """The read time-out of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
+    explain_timeout: timedelta = timedelta(seconds=3)
+    """The read time-out when the Config API is asked why a job failed: nobody waits long for a reason."""
     transport: TransportOptions = field(default_factory=TransportOptions)
     user_agent: str = f"airbyte-sync/{__version__}"
     """Cloud refuses requests without one with 403 (reference.airbyte.com/reference/errors)."""
@@ -111,11 +114,24 @@ class ServerSettings:
                     f"the extra header {name!r} cannot be sent: a name is one word, and a value has "
                     "neither line breaks nor characters beyond ASCII"
                 )
-        for option in ("connect_timeout", "read_timeout", "submit_timeout"):
+        for option in (
+            "connect_timeout",
+            "read_timeout",
+            "submit_timeout",
+            "explain_timeout",
+        ):
             if getattr(self, option) <= timedelta(0):
                 raise InvalidInput(f"{option} is not above zero: give a number of seconds")
         if isinstance(self.auth, ClientCredentials):
             self.token_url(self.auth)
+
+    def in_haste(self) -> ServerSettings:
+        """Return the same server for what may not take long: time-outs of a few seconds at most."""
+        return replace(
+            self,
+            connect_timeout=min(self.connect_timeout, _HASTY_CONNECT_TIMEOUT),
+            read_timeout=min(self.read_timeout, self.explain_timeout),
+        )
 
     def token_url(self, credentials: ClientCredentials) -> str:
         """Return where ``credentials`` buy tokens."""

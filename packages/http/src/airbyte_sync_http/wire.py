@@ -23,13 +23,16 @@ from airbyte_sync.errors import InvalidInput
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,
+    FailureReason,
     Job,
     JobPage,
     JobQuery,
     JobStatus,
     JobType,
 )
+from airbyte_sync_http.addresses import config_api_url
 from airbyte_sync_http.document import Part, Unreadable, if_readable
+from airbyte_sync_http.reasons import failure_reason
 from airbyte_sync_http.refusals import refusal, server_time, unexpected, wrong_address
 from airbyte_sync_http.settings import is_token
 from airbyte_sync_http.transport import HttpRequest, HttpResponse
@@ -208,6 +211,22 @@ def _connection_status(word: str) -> ConnectionStatus:
 
 
 # --------------------------------------------------------------------------------------------------
+# Reasons
+
+
+def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason | None]:
+    """
+    Ask the Config API why a job failed, in haste. It takes the public API's credentials.
+
+    Of its routes this one is cheap, for it reads no logs; it wants the id under exactly this name
+    (``JobsApiController.kt``, ``AuthorizationServerHandler.kt``).
+    """
+    url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
+    request = _request(settings.in_haste(), "POST", url, body={"id": job_id})
+    return Call(request=request, build=lambda document, _: failure_reason(document))
+
+
+# --------------------------------------------------------------------------------------------------
 # Tokens
 
 
@@ -267,7 +286,7 @@ def _request(
     address: str,
     parameters: Mapping[str, str] | None = None,
     *,
-    body: Mapping[str, str] | None = None,
+    body: Mapping[str, object] | None = None,
     read_timeout: timedelta | None = None,
 ) -> HttpRequest:
     """Build a request to a path below the API's root, or to a whole URL."""

@@ -11,8 +11,9 @@ from airbyte_sync_local.faults import FAULT_ACTIONS, Fault, FaultAction, Impossi
 from airbyte_sync_local.lives import ImpossibleLife, Life, Step
 from airbyte_sync_local.local_airbyte import LocalAirbyte
 from airbyte_sync_local.model import Attempt, Connection, Failure, Job
+from airbyte_sync_local.named import EXAMPLE, named_scenario, scenario_names
 from airbyte_sync_local.pipeline import Threads
-from airbyte_sync_local.quirks import Caller, Edition, Quirks, SecondSubmit
+from airbyte_sync_local.quirks import Caller, Edition, Quirks, SecondSubmit, Unauthorized
 from airbyte_sync_local.reading import InvalidScenario
 from airbyte_sync_local.request_log import RequestRecord
 from airbyte_sync_local.scenario import ConnectionScenario, Scenario, load
@@ -20,6 +21,7 @@ from airbyte_sync_local.scripted import ScriptedEngine
 from airbyte_sync_local.server import NotLoopback, Server, Settings, WrongEngine
 
 __all__ = [
+    "EXAMPLE",
     "FAULT_ACTIONS",
     "Answer",
     "Attempt",
@@ -59,10 +61,13 @@ __all__ = [
     "Settings",
     "Step",
     "Threads",
+    "Unauthorized",
     "WrongEngine",
     "answers",
     "lives",
     "load",
+    "named_scenario",
+    "scenario_names",
     "statuses",
     "utc_now",
 ]

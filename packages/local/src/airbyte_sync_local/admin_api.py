@@ -91,7 +91,10 @@ class AdminApi:
     async def put_connection(self, request: web.Request) -> web.StreamResponse:
         """Add or replace a connection, written as in a scenario file."""
         entry = await _read(request, read_connection)
-        self._server.add(entry)
+        try:
+            self._server.add(entry)
+        except Refused as refused:  # a sync of somebody else was to start beside another
+            return response(refused.answer)
         return web.json_response(wire.connection(entry.connection))
 
 

@@ -73,7 +73,7 @@ class ClientCredentials:
     lifetime: timedelta = DEFAULT_LIFETIME
     told_lifetime: timedelta | None = None
     """What ``expires_in`` says, where it is not the truth; Keycloak may cap what was configured."""
-    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False, compare=False)
 
     def accepts(self, client_id: str, client_secret: str) -> bool:
         """Tell whether these are the application's credentials."""

@@ -16,7 +16,7 @@ from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentia
 from airbyte_sync_local.clock import utc_now
 from airbyte_sync_local.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.connectors import Connector, ConnectorsEngine
-from airbyte_sync_local.model import Connection
+from airbyte_sync_local.named import EXAMPLE, named_scenario, scenario_names
 from airbyte_sync_local.pipeline import Threads
 from airbyte_sync_local.reading import InvalidScenario
 from airbyte_sync_local.scenario import ConnectionScenario, Scenario, load
@@ -24,16 +24,9 @@ from airbyte_sync_local.scripted import ScriptedEngine
 from airbyte_sync_local.server import Server, Settings, WrongEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airbyte_sync_local.engine import Engine
-
-_EXAMPLE: Final = Connection(
-    connection_id="b5ef9c4c-6b4f-4d5c-9f55-0d2a4c9b7c11",
-    source_id="0c7ab1f5-8d7e-4a76-9d0a-4c1d3c6f8a02",
-    destination_id="d2b7c9a8-1e61-4f0e-8b39-6a5e0c3f9d03",
-)
-"""What is served when no scenario is given: one connection, always under the same id."""
 
 
 class UnusableOption(ValueError):
@@ -45,8 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        scenario = load(arguments.scenario) if arguments.scenario else _example(arguments.engine)
-        auth, credentials = _AUTHS[arguments.auth](arguments)
+        if arguments.command == "scenarios":
+            sys.stdout.write("".join(f"{name:32} {about}\n" for name, about in _abouts()))
+            return 0
+        scenario = _scenario(arguments)
+        auth, credentials = _auth(arguments, scenario)
         settings = Settings(
             port=arguments.port,
             engine=_ENGINES[arguments.engine](arguments, scenario),
@@ -116,7 +112,41 @@ def _write_whole(path: Path, text: str) -> None:
         ) from problem
 
 
+# --- what it starts with --------------------------------------------------------------------------
+
+
+def _scenario(arguments: argparse.Namespace) -> Scenario:
+    """Read the scenario: a ready-made one by its name, or a file."""
+    if arguments.scenario is None:
+        connector = Connector(config={"count": 1000}) if arguments.engine == "connectors" else None
+        return Scenario(connections=(ConnectionScenario(connection=EXAMPLE, connector=connector),))
+    if arguments.scenario in scenario_names():
+        return named_scenario(arguments.scenario)
+    try:
+        return load(Path(arguments.scenario))
+    except InvalidScenario as problem:
+        if Path(arguments.scenario).suffix:
+            raise
+        raise UnusableOption(
+            f"no scenario is called {arguments.scenario!r}: name a file, or one of those that "
+            "airbyte-sync-local scenarios lists"
+        ) from problem
+
+
+def _abouts() -> Iterator[tuple[str, str]]:
+    for name in scenario_names():
+        yield name, named_scenario(name).about
+
+
 # --- who may come in ------------------------------------------------------------------------------
+
+
+def _auth(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Auth, str]:
+    """Choose who may come in, and what to tell about it; an option goes before the scenario."""
+    if arguments.auth is None and isinstance(scenario.auth, ClientCredentials):
+        auth = scenario.auth
+        return auth, f"client id: {auth.client_id}, client secret: {auth.client_secret}"
+    return _AUTHS[arguments.auth or "none"](arguments)
 
 
 def _no_auth(_arguments: argparse.Namespace) -> tuple[Auth, str]:
@@ -168,12 +198,6 @@ def _connectors(arguments: argparse.Namespace, _scenario: Scenario) -> Engine:
     )
 
 
-def _example(engine: str) -> Scenario:
-    """Make the scenario of a server that was given none."""
-    connector = Connector(config={"count": 1000}) if engine == "connectors" else None
-    return Scenario(connections=(ConnectionScenario(connection=_EXAMPLE, connector=connector),))
-
-
 _ENGINES: Final[Mapping[str, Callable[[argparse.Namespace, Scenario], Engine]]] = {
     "scripted": _scripted,
     "connectors": _connectors,
@@ -187,12 +211,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="airbyte-sync-local", description="An Airbyte for one machine."
     )
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="command", dest="command")
+    commands.add_parser("scenarios", help="list the ready-made scenarios")
     serve = commands.add_parser("serve", help="serve the public API on 127.0.0.1")
     serve.add_argument("--port", type=_port, default=0, help="0, the default, for any free one")
     serve.add_argument("--engine", choices=list(_ENGINES), default="scripted")
-    serve.add_argument("--scenario", type=Path, metavar="FILE", help="TOML or JSON")
-    serve.add_argument("--auth", choices=list(_AUTHS), default="none")
+    serve.add_argument("--scenario", metavar="NAME-or-FILE", help="a ready-made one, TOML or JSON")
+    serve.add_argument("--auth", choices=list(_AUTHS), help="none, or what the scenario says")
     serve.add_argument("--client-id", default="local", metavar="ID")
     serve.add_argument("--client-secret", metavar="SECRET", help="made up if not given")
     serve.add_argument("--username", default="local", metavar="NAME", help="for --auth basic")

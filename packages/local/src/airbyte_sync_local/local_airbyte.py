@@ -45,7 +45,7 @@ class LocalAirbyte:
     An Airbyte on a free port of 127.0.0.1. Use it once, as a context manager.
 
     Args:
-        scenario: What it starts with; its quirks hold unless `quirks` are given.
+        scenario: What it starts with; its quirks and auth hold unless others are given.
         engine: What plays the jobs' lives; a scripted engine by default.
         clock: What time it is for the server. Give a `ManualClock` for virtual time.
         auth: Who may come in; everybody by default.
@@ -70,12 +70,13 @@ class LocalAirbyte:
     ) -> None:
         default_life = scenario.default_life if scenario else None
         default_quirks = scenario.quirks if scenario else Quirks()
+        default_auth = scenario.auth if scenario else None
         self._server = Server(
             Settings(
                 port=port,
                 engine=engine or ScriptedEngine(default=default_life),
                 clock=clock,
-                auth=auth or NoAuth(),
+                auth=auth or default_auth or NoAuth(),
                 quirks=quirks or default_quirks,
                 threads=threads or Threads(),
             )

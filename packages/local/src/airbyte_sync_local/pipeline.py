@@ -25,7 +25,7 @@ from airbyte_sync_local import answers, operations
 from airbyte_sync_local.answers import Refused
 from airbyte_sync_local.faults import Fault, FaultPlan
 from airbyte_sync_local.messages import drop, response, stall
-from airbyte_sync_local.quirks import Edition
+from airbyte_sync_local.quirks import Edition, Quirks, Unauthorized
 from airbyte_sync_local.request_log import (
     RequestLog,
     RequestRecord,
@@ -58,7 +58,7 @@ class Pipeline:
 
     auth: Auth
     clock: Clock
-    edition: Edition = Edition.COMMUNITY
+    quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)
     log: RequestLog = field(default_factory=RequestLog)
     faults: FaultPlan = field(default_factory=FaultPlan)
@@ -110,7 +110,11 @@ class Pipeline:
         return self.auth.admits(request.headers.get("Authorization"), now=self.clock())
 
     def _unauthorized(self, request: web.Request) -> Answer:
-        if self.edition is Edition.CLOUD:
+        body = self.quirks.unauthorized
+        if body is Unauthorized.EMPTY:
+            return answers.unauthorized_empty()
+        is_problem = body is Unauthorized.PROBLEM
+        if is_problem or (body is Unauthorized.BY_EDITION and self.quirks.edition is Edition.CLOUD):
             return answers.unauthorized_problem()
         return answers.micronaut(401, "Unauthorized", path=request.path)
 

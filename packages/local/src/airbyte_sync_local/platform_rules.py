@@ -150,7 +150,10 @@ class Platform:
         if connection.status != "active":
             raise Refused(answers.state_conflict())
         active = self._store.active_job(connection_id)
-        job = await self._signal(connection_id) if active is None else self._second_submit(active)
+        if active is None:
+            job = await self._signal(connection_id)
+        else:
+            job = await self._second_submit(active)
         if self.quirks.submit_waits_for_start:
             await self._until(lambda: not self.job(job.job_id).is_waiting)
         return self.job(job.job_id)
@@ -176,6 +179,8 @@ class Platform:
             raise Refused(answers.job_not_running())
         if self._hears_a_cancel(active):
             await self._engine.cancel(active.job_id, at=self._clock())
+            if self.quirks.cancel_waits_for_end:
+                await self._until(lambda: self.job(active.job_id).is_terminal)
         return self.job(job_id)
 
     def start_foreign(self, connection_id: str, job_type: JobType = "sync") -> Job:
@@ -224,12 +229,14 @@ class Platform:
         self._engine.start(job)
         self._play(until=at)
 
-    def _second_submit(self, active: Job) -> Job:
+    async def _second_submit(self, active: Job) -> Job:
         if not active.is_waiting:
             raise Refused(answers.already_running(active.connection_id))
         finds_it = self.quirks.second_submit is SecondSubmit.SAME_JOB
         if finds_it and active.job_type == "sync":
             return active
+        give_up = self._clock() + self.quirks.second_submit_waits
+        await self._until(lambda: self._clock() >= give_up)
         raise Refused(answers.state_conflict())
 
     async def _signal(self, connection_id: str) -> Job:

@@ -39,19 +39,35 @@ class SecondSubmit(str, Enum):
     """409 with a text that explains nothing: what its production code probably does."""
 
 
+class Unauthorized(str, Enum):
+    """What a 401 carries. Nobody documents it, so clients must live with all of them."""
+
+    BY_EDITION = "by_edition"
+    """The framework's shape from a community server, and a problem from Cloud."""
+    FRAMEWORK = "framework"
+    PROBLEM = "problem"
+    EMPTY = "empty"
+    """No body at all, as some proxies have it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quirks:
     """How this particular server behaves."""
 
     caller: Caller = Caller.ADMIN
     edition: Edition = Edition.COMMUNITY
+    unauthorized: Unauthorized = Unauthorized.BY_EDITION
     second_submit: SecondSubmit = SecondSubmit.SAME_JOB
+    second_submit_waits: timedelta = timedelta(seconds=60)
+    """How long a second POST waits for a job of its own before it gives up with the conflict."""
     job_appears_after: timedelta = timedelta(0)
     """How long after a POST the job exists. Beyond 60 s the POST gives up; the job comes anyway."""
     submit_waits_for_start: bool = False
     """POST answers only once the job has begun, with ``running``: v2.0.0 and older."""
     queued_can_be_cancelled: bool = True
     """Whether a cancel reaches a job that waits for capacity, rather than being dropped."""
+    cancel_waits_for_end: bool = False
+    """DELETE answers only once nothing runs any more, however long that takes, as Airbyte mostly does."""
     list_hides_refreshes: bool = False
     """A list without ``jobType`` holds syncs and resets only: v2.0.0 and older."""
     list_has_stats: bool = True

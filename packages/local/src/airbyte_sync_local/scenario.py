@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_local import answers, lives
 from airbyte_sync_local.answers import Answer
+from airbyte_sync_local.auth import DEFAULT_LIFETIME, Auth, ClientCredentials
 from airbyte_sync_local.connectors import Connector
 from airbyte_sync_local.faults import FAULT_ACTIONS, Fault
 from airbyte_sync_local.lives import Life, Step
@@ -53,16 +54,22 @@ class ConnectionScenario:
     """For the scripted engine: one for each sync, and the last one repeats."""
     connector: Connector | None = None
     """For the engine with real connectors: which one to run, and how."""
+    already_running: Life | None = None
+    """For the scripted engine: a sync that somebody else has just started, and what becomes of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
     """What a server starts with."""
 
+    about: str = ""
+    """What it shows, in a sentence."""
     connections: tuple[ConnectionScenario, ...] = ()
     faults: tuple[Fault, ...] = ()
     quirks: Quirks = field(default_factory=Quirks)
     default_life: Life | None = None
+    auth: Auth | None = None
+    """Who may come in; for whoever starts the server to overrule."""
 
 
 def load(path: Path) -> Scenario:
@@ -93,9 +100,23 @@ def read_scenario(value: Json) -> Scenario:
         faults=table.take("faults", several(read_fault), ()),
         quirks=table.take("quirks", read_quirks, Quirks()),
         default_life=table.take("default_life", read_life, None),
+        auth=table.take("auth", _read_auth, None),
+        about=table.take("about", text, ""),
     )
     table.done()
     return scenario
+
+
+def _read_auth(value: Json) -> Auth:
+    table = Table(value)
+    auth = ClientCredentials(
+        client_id=table.take("client_id", text, "local"),
+        client_secret=table.take("client_secret", text, "local"),
+        lifetime=table.take("lifetime", seconds, DEFAULT_LIFETIME),
+        told_lifetime=table.take("told_lifetime", seconds, None),
+    )
+    table.done()
+    return auth
 
 
 def read_connection(value: Json) -> ConnectionScenario:
@@ -117,6 +138,7 @@ def read_connection(value: Json) -> ConnectionScenario:
         connection=row,
         lives=table.take("lives", several(read_life), ()),
         connector=table.take("connector", _read_connector, None),
+        already_running=table.take("already_running", read_life, None),
     )
     table.done()
     return found

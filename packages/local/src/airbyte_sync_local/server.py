@@ -94,7 +94,7 @@ class Server:
         self.pipeline = Pipeline(
             auth=settings.auth,
             clock=settings.clock,
-            edition=settings.quirks.edition,
+            quirks=settings.quirks,
             threads=settings.threads,
         )
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
@@ -139,6 +139,8 @@ class Server:
         if entry.connector is not None:
             self._connectors().connect(entry.connection.connection_id, entry.connector)
         self.platform.put_connection(entry.connection)
+        if entry.already_running is not None:
+            self.start_foreign_job(entry.connection.connection_id, entry.already_running)
 
     def start_foreign_job(self, connection_id: str, life: Life | None = None) -> Job:
         """
