@@ -1,63 +1,82 @@
-"""Both gateways keep the contract, each over its own transport."""
+"""Both gateways keep the published contract, each over its own transport."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
-from gateway_contract import GatewayContract, OnALoop
 
-from airbyte_sync import AsyncSyncGateway, SyncGateway
-from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway
+from airbyte_sync import (
+    AsyncSyncGateway,
+    RequestNotSent,
+    SyncGateway,
+    Unauthorized,
+    UnexpectedReply,
+)
+from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
 from airbyte_sync_http.transports.aiohttp import AiohttpTransport
 from airbyte_sync_http.transports.requests import RequestsTransport
-
-PORT_METHODS = [
-    "cancel",
-    "fetch_connection",
-    "fetch_job",
-    "find_connections",
-    "find_jobs",
-    "submit",
-]
+from airbyte_sync_local import Fault, answers
+from airbyte_sync_testkit.contract import AsyncGatewayContract, GatewayContract
+from airbyte_sync_testkit.contract.gateway import PORT_METHODS
 
 
 class TestAirbyteGateway(GatewayContract):
     @pytest.fixture
-    def open_gateway(self):
-        with ExitStack() as stack:
-            yield lambda settings, clock: stack.enter_context(
-                AirbyteGateway(RequestsTransport(settings.transport), settings, clock=clock)
-            )
+    def new_gateway(self):
+        return lambda settings, clock: AirbyteGateway(
+            RequestsTransport(settings.transport), settings, clock=clock
+        )
 
-    def test_has_every_port(self, gateway):
-        """It is what the flows ask for."""
-        assert isinstance(gateway, SyncGateway)
+    def test_a_wrong_address_is_explained(self, open_gateway, airbyte, clock):
+        """The error says what to write."""
+        settings = ServerSettings(base_url=f"{airbyte.base_url}/airbyte/v1")
+        with pytest.raises(UnexpectedReply, match=f"write {airbyte.api_url}"):
+            open_gateway(settings, clock).fetch_job(1)
+
+    def test_a_second_refusal_is_explained(self, open_gateway, guarded, settings, clock):
+        """Fresh tokens that are refused, too, come from the wrong place."""
+        guarded.inject(
+            Fault(on="GET *", do="answer", answer=answers.unauthorized_empty(), times=None)
+        )
+        with pytest.raises(Unauthorized, match="token URL"):
+            open_gateway(settings, clock).fetch_job(1)
+
+    def test_a_wrong_secret_is_explained(self, open_gateway, settings, clock):
+        """The client secret is named, and not shown."""
+        auth = ClientCredentials(client_id="me", client_secret="guess")
+        with pytest.raises(Unauthorized, match="client secret is wrong"):
+            open_gateway(replace(settings, auth=auth), clock).fetch_job(1)
+
+    def test_a_server_without_a_token_route_is_explained(
+        self, open_gateway, airbyte, settings, clock
+    ):
+        """The error says that no credentials are needed."""
+        with pytest.raises(Unauthorized, match="no credentials are needed"):
+            open_gateway(replace(settings, base_url=airbyte.base_url), clock).fetch_job(1)
+
+    def test_an_outage_of_the_token_route_is_explained(
+        self, open_gateway, guarded, settings, clock
+    ):
+        """The error says what was missing."""
+        guarded.inject(Fault(on="POST /applications/token", do="drop"))
+        with pytest.raises(RequestNotSent, match="no access token"):
+            open_gateway(settings, clock).fetch_job(1)
 
 
-class TestAsyncAirbyteGateway(GatewayContract):
+class TestAsyncAirbyteGateway(AsyncGatewayContract):
     @pytest.fixture
-    def open_gateway(self):
-        loop = asyncio.new_event_loop()
-        opened = []
+    def new_gateway(self):
+        return lambda settings, clock: AsyncAirbyteGateway(
+            AiohttpTransport(settings.transport), settings, clock=clock
+        )
 
-        def open_one(settings, clock):
-            transport = AiohttpTransport(settings.transport)
-            opened.append(AsyncAirbyteGateway(transport, settings, clock=clock))
-            return OnALoop(opened[-1], loop)
 
-        yield open_one
-        for one in opened:
-            loop.run_until_complete(one.close())
-        loop.close()
-
-    def test_has_every_port(self):
-        """It is what the flows ask for, and every method is a coroutine."""
-        assert issubclass(AsyncAirbyteGateway, AsyncSyncGateway)
-        methods = [getattr(AsyncAirbyteGateway, name) for name in PORT_METHODS]
-        assert all(inspect.iscoroutinefunction(method) for method in methods)
+def test_both_are_what_the_flows_ask_for():
+    """Each has every port of its colour."""
+    assert issubclass(AirbyteGateway, SyncGateway)
+    assert issubclass(AsyncAirbyteGateway, AsyncSyncGateway)
 
 
 def test_twins_have_the_same_methods():

@@ -5,24 +5,22 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
+from airbyte_sync_testkit.contract import TransportContract
+
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "own_transport"
-sys.path[:0] = [str(EXAMPLE), str(Path(__file__).parents[1] / "contract")]
-
-from standard_library_transport import StandardLibraryTransport  # noqa: E402
-from transport_contract import TransportContract  # noqa: E402
-
-from airbyte_sync_http import TransportOptions  # noqa: E402
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives  # noqa: E402
 
 
 class TestStandardLibraryTransport(TransportContract):
     @pytest.fixture
-    def open_transport(self):
-        return lambda options=None: StandardLibraryTransport(options or TransportOptions())
+    def new_transport(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(EXAMPLE))
+        return import_module("standard_library_transport").StandardLibraryTransport
 
 
 def test_it_is_small():

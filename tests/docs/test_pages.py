@@ -26,10 +26,3 @@ def test_no_tracked_text_names_a_registry_or_a_folder_of_one_machine():
     assert len(files) > 10
     named = re.compile(r"--(?:extra-)?index-url|--find-links|files\.|\.whl|file://|@ http")
     assert [] == [file.name for file in files if named.search(file.read_text())]
-
-
-def test_the_testkits_readme_runs():
-    """Its example is executed as it stands."""
-    text = (ROOT / "packages" / "testkit" / "README.md").read_text()
-    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(compile(snippet, "README.md", "exec"), {})  # noqa: S102

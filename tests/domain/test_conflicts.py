@@ -299,3 +299,14 @@ def test_a_doubt_outlives_the_other_sync(world):
     result = world.run(sync(world.request, policy("queue")))
     assert result.job.job_id == 2
     assert world.airbyte.count("submit") == 1
+
+
+@pytest.mark.parametrize("on_conflict", ["attach", "skip", "fail"])
+def test_a_doubt_is_settled_before_a_conflict(world, on_conflict):
+    """The answer was lost while another sync ran: nothing is decided as long as ours may still come."""
+    world.foreign((0, "queued"), (70, "cancelled"))
+    world.pass_time(60)
+    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost")))
+    world.later(50, lambda: world.foreign((0, "running"), (20, "succeeded")))
+    assert world.run(sync(world.request, policy(on_conflict))).job.job_id == 2
+    assert world.airbyte.count("submit") == 1

@@ -66,7 +66,7 @@ class Transport(Protocol):
     """
     Sends requests, blocking.
 
-    The contract, which ``tests/contract`` checks on a real socket:
+    The contract, which the suites of ``airbyte_sync_testkit.contract`` check on a real socket:
 
     - every answer is returned, whatever its status: 4xx, 5xx, and 3xx too. A redirect is never
       followed, because it could carry the credentials elsewhere, or turn a POST into a GET;

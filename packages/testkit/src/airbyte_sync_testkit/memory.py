@@ -10,12 +10,14 @@ What a job goes through is a :class:`JobLife`; what goes wrong on the way is a :
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.errors import (
     CallFailed,
     JobNotRunning,
@@ -27,6 +29,7 @@ from airbyte_sync.errors import (
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,
+    FailureReason,
     Job,
     JobPage,
     JobQuery,
@@ -104,6 +107,8 @@ class InMemoryAirbyte:
     clock: Clock
     lives: deque[JobLife] = field(default_factory=deque)
     """The lives of the next jobs; when it is empty they live :data:`SUCCESS`."""
+    reasons: dict[int, FailureReason] = field(default_factory=dict)
+    """Why jobs fail, by job id."""
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     """Every call received: (method, argument)."""
 
@@ -230,6 +235,10 @@ class InMemoryAirbyte:
 
         return self._call("find_connections", name, carry_out)
 
+    def explain_failure(self, job_id: int) -> FailureReason | None:
+        """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
+        return self._call("explain_failure", job_id, lambda: self.reasons.get(job_id))
+
     # the machinery
 
     def _call(self, method: str, argument: object, carry_out: Callable[[], T]) -> T:
@@ -314,3 +323,26 @@ class AsyncInMemoryAirbyte:
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
         return self.airbyte.find_connections(name, workspace_id)
+
+    async def explain_failure(self, job_id: int) -> FailureReason | None:
+        """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
+        return self.airbyte.explain_failure(job_id)
+
+
+class InMemoryStore:
+    """A :class:`~airbyte_sync.ports.CheckpointStore` that lasts as long as the test; JSON inside."""
+
+    def __init__(self) -> None:
+        self.document: str | None = None
+
+    def load(self) -> Checkpoint | None:
+        """See :meth:`airbyte_sync.ports.CheckpointStore.load`."""
+        return None if self.document is None else Checkpoint.from_json(json.loads(self.document))
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """See :meth:`airbyte_sync.ports.CheckpointStore.save`."""
+        self.document = json.dumps(checkpoint.to_json())
+
+    def clear(self) -> None:
+        """Forget, as who has used the result does."""
+        self.document = None

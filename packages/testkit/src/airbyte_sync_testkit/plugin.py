@@ -1,8 +1,12 @@
-"""The pytest plugin: a local Airbyte for any test that asks for one."""
+"""The pytest plugin: a local Airbyte for any test that asks for one.
+
+Every pytest run where the package is installed loads this module: what it needs is imported by the fixture.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +15,35 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local import LocalAirbyte
 
+pytest.register_assert_rewrite("airbyte_sync_testkit.contract")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line(
+        "markers",
+        "local_airbyte(scenario=None, **options): what the fixture local_airbyte starts with: a Scenario or "
+        "the path of a scenario file, from the test's folder, and whatever else LocalAirbyte takes",
+    )
+
 
 @pytest.fixture
-def local_airbyte() -> Iterator[LocalAirbyte]:
-    """Serve Airbyte's public API on a free loopback port while the test runs."""
-    from airbyte_sync_local import LocalAirbyte  # noqa: PLC0415 - every pytest run loads the plugin
+def local_airbyte(request: pytest.FixtureRequest) -> Iterator[LocalAirbyte]:
+    """
+    Serve Airbyte's public API on a free loopback port while the test runs.
 
-    with LocalAirbyte() as server:
+    The marker ``local_airbyte`` gives it options; of several, each option of the nearest one holds.
+
+    Raises:
+        InvalidScenario: The scenario file cannot be read, or says something that cannot be meant.
+        TypeError: :class:`~airbyte_sync_local.LocalAirbyte` has no such option.
+    """
+    from airbyte_sync_local import LocalAirbyte, load  # noqa: PLC0415 - see above
+
+    options: dict[str, Any] = {}
+    for marker in request.node.iter_markers("local_airbyte"):
+        options = {**marker.kwargs, **options}
+    if isinstance(options.get("scenario"), (str, Path)):
+        options["scenario"] = load(request.path.parent / options["scenario"])
+    with LocalAirbyte(**options) as server:
         yield server

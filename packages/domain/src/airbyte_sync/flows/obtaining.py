@@ -137,7 +137,9 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         if fresh is not None:
             return (yield from _obtained(checkpoint, policy, fresh, Origin.ADOPTED))
         active = newest(job for job in page.jobs if not job.status.is_final)
-        if active is not None:
+        # Our own may still come to life behind it: only queueing needs no decision about that.
+        may_decide = policy.on_conflict is OnConflict.QUEUE or not _is_open(checkpoint, now)
+        if active is not None and may_decide:
             return (yield from _conflict(checkpoint, policy, active))
         if is_late(checkpoint, now):
             raise without_a_job(checkpoint)
@@ -146,6 +148,12 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
+
+
+def _is_open(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether a submission in doubt may still come to life."""
+    settle_until = checkpoint.settle_until
+    return checkpoint.in_doubt and settle_until is not None and now < settle_until
 
 
 def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:

@@ -1,5 +1,7 @@
-"""
-A certificate for 127.0.0.1 that signs itself, and its key, for TLS servers in tests. No secret at all.
+"""A certificate for 127.0.0.1 that signs itself, and its key, for TLS servers in tests.
+
+No secret at all: everybody has the key, nobody trusts the certificate, and it names loopback only. The
+standard library cannot make one, and a dependency only for that would cost every user more.
 """
 
 CERTIFICATE = """\

@@ -115,6 +115,10 @@ class RawServer:
         for connection in self._open:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        self.wait_for_peers()
+
+    def wait_for_peers(self) -> None:
+        """Wait until the scripts of all connections made so far have come to their end."""
         for thread in self._threads:
             thread.join()
 

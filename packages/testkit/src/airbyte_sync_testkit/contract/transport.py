@@ -1,22 +1,35 @@
-"""What every transport has to prove, on real sockets.
+"""What every transport has to prove, on real sockets of this machine.
 
-Subclass :class:`TransportContract` and give it the fixture ``open_transport``. An async transport is
-wrapped in :class:`OnALoop`, so that one suite serves both colours.
+Subclass :class:`TransportContract` or :class:`AsyncTransportContract` and give it the fixture
+``new_transport``: what makes a transport from :class:`~airbyte_sync_http.TransportOptions`. The suite closes
+what it opens. An async transport is driven on an event loop of its own, so that one list of facts serves
+both colours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import inspect
 import os
 import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from loopback_certificate import CERTIFICATE, KEY
-from raw_server import (
+
+from airbyte_sync.errors import (
+    AirbyteSyncError,
+    InvalidInput,
+    RequestNotSent,
+    ResponseNotReceived,
+)
+from airbyte_sync_http import AsyncTransport, HttpRequest, Transport, TransportOptions
+from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
+from airbyte_sync_testkit.contract.raw_server import (
     PATIENCE,
     Peer,
     RawServer,
@@ -26,18 +39,11 @@ from raw_server import (
     unreachable_port,
 )
 
-from airbyte_sync.errors import (
-    AirbyteSyncError,
-    InvalidInput,
-    RequestNotSent,
-    ResponseNotReceived,
-)
-from airbyte_sync_http import HttpRequest, Transport, TransportOptions
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airbyte_sync_http import AsyncTransport, HttpResponse
+    from airbyte_sync_http import HttpResponse
 
 SHORT = timedelta(milliseconds=50)
 SECRET = "s3cr3t-t0k3n"
@@ -46,25 +52,12 @@ SECRET = "s3cr3t-t0k3n"
 class OpenTransport(Protocol):
     """Opens a transport that is closed after the test."""
 
-    def __call__(self, options: TransportOptions | None = None) -> Transport: ...
+    def __call__(self, options: TransportOptions | None = None) -> Transport:
+        """Open one."""
+        ...
 
 
-class OnALoop:
-    """An async transport as a blocking one, on an event loop of its own."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-        self._loop = asyncio.new_event_loop()
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        return self._loop.run_until_complete(self._transport.send(request))
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._transport.close())
-        self._loop.close()
-
-
-def get(url: str, **changes) -> HttpRequest:
+def get(url: str, **changes: Any) -> HttpRequest:
     """Make a request that hangs for no longer than a test may."""
     settings = {
         "method": "GET",
@@ -75,16 +68,18 @@ def get(url: str, **changes) -> HttpRequest:
     return HttpRequest(url=url, **{**settings, **changes})
 
 
-def post(url: str, **changes) -> HttpRequest:
+def post(url: str, **changes: Any) -> HttpRequest:
+    """Make such a request with a body and a secret."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {SECRET}"}
     return get(url, **{"method": "POST", "headers": headers, "body": b'{"a": 1}', **changes})
 
 
-class TransportContract:
-    """The suite. Subclasses provide ``open_transport``."""
+class TransportFacts:
+    """What both colours have to prove; subclasses say how a transport is opened."""
 
     @pytest.fixture
     def open_transport(self) -> OpenTransport:
+        """Open transports of the colour at hand, as blocking ones."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -111,7 +106,7 @@ class TransportContract:
 
     # --- what is sent and what is returned ---
 
-    def test_sends_what_it_is_given(self, open_transport):
+    def test_sends_what_it_is_given(self, open_transport: OpenTransport) -> None:
         """Method, target, headers and body arrive as they were given."""
         with RawServer(answering(answer())) as server:
             target = "/v1/jobs?orderBy=createdAt%7CDESC&limit=5"
@@ -121,7 +116,7 @@ class TransportContract:
         assert "1" == request.headers["x-one"]
         assert b'{"a": 1}' == request.body
 
-    def test_a_request_without_a_body_has_none(self, open_transport):
+    def test_a_request_without_a_body_has_none(self, open_transport: OpenTransport) -> None:
         """A GET and a DELETE carry no body."""
         with RawServer(answering(answer())) as server:
             transport = open_transport()
@@ -131,21 +126,21 @@ class TransportContract:
         assert ["GET", "DELETE"] == [request.method for request in server.requests]
 
     @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "401 No", "404 No", "503 No"])
-    def test_returns_every_status(self, open_transport, status):
+    def test_returns_every_status(self, open_transport: OpenTransport, status: str) -> None:
         """No status raises."""
         body = b"" if status.startswith("204") else b"body"
         with RawServer(answering(answer(body, status=status))) as server:
             response = open_transport().send(get(server.url))
         assert (int(status[:3]), body) == (response.status, response.body)
 
-    def test_headers_are_found_in_any_case(self, open_transport):
+    def test_headers_are_found_in_any_case(self, open_transport: OpenTransport) -> None:
         """A header is looked up whatever the case of its name."""
         with RawServer(answering(answer(headers=("rEtRy-AfTeR: 7",)))) as server:
             response = open_transport().send(get(server.url))
         assert "7" == response.header("Retry-After")
         assert response.header("X-Absent") is None
 
-    def test_decompresses(self, open_transport):
+    def test_decompresses(self, open_transport: OpenTransport) -> None:
         """A compressed body is returned as it was before."""
         body = gzip.compress(b'{"data": []}')
         with RawServer(answering(answer(body, headers=("Content-Encoding: gzip",)))) as server:
@@ -154,7 +149,9 @@ class TransportContract:
 
     @pytest.mark.parametrize("location", ["/elsewhere", "http://[", "http://192.0.2.1/", "//"])
     @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect"])
-    def test_never_follows_a_redirect(self, open_transport, status, location):
+    def test_never_follows_a_redirect(
+        self, open_transport: OpenTransport, status: str, location: str
+    ) -> None:
         """A redirect is returned, even one that leads nowhere."""
         redirect = answer(status=status, headers=(f"Location: {location}",))
         with RawServer(answering(redirect)) as server:
@@ -162,7 +159,7 @@ class TransportContract:
         assert (int(status[:3]), location) == (response.status, response.header("Location"))
         assert 1 == len(server.requests)
 
-    def test_keeps_no_cookie(self, open_transport):
+    def test_keeps_no_cookie(self, open_transport: OpenTransport) -> None:
         """A cookie that one answer sets is not in the next request."""
         with RawServer(answering(answer(headers=("Set-Cookie: a=b; Path=/",)))) as server:
             transport = open_transport()
@@ -170,7 +167,9 @@ class TransportContract:
             transport.send(get(server.url))
         assert [False, False] == ["cookie" in request.headers for request in server.requests]
 
-    def test_does_not_read_netrc(self, open_transport, tmp_path, monkeypatch):
+    def test_does_not_read_netrc(
+        self, open_transport: OpenTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The password of ``~/.netrc`` neither joins a request nor replaces its credentials."""
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login somebody password else\n")
@@ -185,19 +184,21 @@ class TransportContract:
 
     # --- proven unsent ---
 
-    def test_a_refused_connection_is_proof(self, open_transport):
+    def test_a_refused_connection_is_proof(self, open_transport: OpenTransport) -> None:
         """Nobody listens: surely not sent."""
-        with refused_port() as port, pytest.raises(RequestNotSent, match="Refused"):
+        with refused_port() as port, pytest.raises(RequestNotSent, match=r"[Rr]efused"):
             open_transport().send(post(f"http://127.0.0.1:{port}/"))
 
-    def test_a_connection_that_takes_too_long_is_proof(self, open_transport):
+    def test_a_connection_that_takes_too_long_is_proof(self, open_transport: OpenTransport) -> None:
         """The connect time-out passes: surely not sent."""
         began = monotonic()
         with unreachable_port() as port, pytest.raises(RequestNotSent):
             open_transport().send(post(f"http://127.0.0.1:{port}/", connect_timeout=SHORT))
         assert monotonic() - began < PATIENCE
 
-    def test_a_certificate_that_nobody_vouches_for_is_proof(self, open_transport, server_tls):
+    def test_a_certificate_that_nobody_vouches_for_is_proof(
+        self, open_transport: OpenTransport, server_tls: ssl.SSLContext
+    ) -> None:
         """The server shows a certificate that we do not trust: surely not sent."""
         with (
             RawServer(answering(answer()), tls=server_tls) as server,
@@ -206,7 +207,7 @@ class TransportContract:
             open_transport().send(post(server.url))
         assert [] == server.requests
 
-    def test_tls_to_a_server_without_is_proof(self, open_transport):
+    def test_tls_to_a_server_without_is_proof(self, open_transport: OpenTransport) -> None:
         """``https://`` to a port that speaks plain HTTP: the handshake fails, surely not sent."""
 
         def plain(peer: Peer) -> None:
@@ -217,12 +218,12 @@ class TransportContract:
         with RawServer(plain) as server, pytest.raises(RequestNotSent):
             open_transport().send(post(f"https://127.0.0.1:{server.port}/"))
 
-    def test_a_handshake_that_takes_too_long_is_proof(self, open_transport):
+    def test_a_handshake_that_takes_too_long_is_proof(self, open_transport: OpenTransport) -> None:
         """The connect time-out covers TLS: surely not sent."""
         with RawServer(Peer.hold) as server, pytest.raises(RequestNotSent):
             open_transport().send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=SHORT))
 
-    def test_a_proxy_that_cannot_be_reached_is_proof(self, open_transport):
+    def test_a_proxy_that_cannot_be_reached_is_proof(self, open_transport: OpenTransport) -> None:
         """Nobody listens where the proxy should be: surely not sent."""
         with refused_port() as port:
             transport = open_transport(
@@ -231,7 +232,7 @@ class TransportContract:
             with pytest.raises(RequestNotSent):
                 transport.send(post("http://airbyte.invalid:8000/"))
 
-    def test_a_proxy_that_opens_no_tunnel_is_proof(self, open_transport):
+    def test_a_proxy_that_opens_no_tunnel_is_proof(self, open_transport: OpenTransport) -> None:
         """The proxy answers CONNECT with 407: surely not sent."""
         refusal = answer(status="407 Proxy Authentication Required")
         with RawServer(answering(refusal)) as proxy:
@@ -242,7 +243,7 @@ class TransportContract:
 
     # --- in doubt ---
 
-    def test_a_silent_server_is_no_proof(self, open_transport):
+    def test_a_silent_server_is_no_proof(self, open_transport: OpenTransport) -> None:
         """The request is taken and nothing comes: in doubt."""
 
         def silent(peer: Peer) -> None:
@@ -255,7 +256,7 @@ class TransportContract:
         assert monotonic() - began < PATIENCE
         assert 1 == len(server.requests)
 
-    def test_a_silence_within_the_answer_is_no_proof(self, open_transport):
+    def test_a_silence_within_the_answer_is_no_proof(self, open_transport: OpenTransport) -> None:
         """The answer begins and does not go on: in doubt."""
 
         def stopping(peer: Peer) -> None:
@@ -266,7 +267,7 @@ class TransportContract:
         with RawServer(stopping) as server, pytest.raises(ResponseNotReceived):
             open_transport().send(post(server.url, read_timeout=SHORT))
 
-    def test_a_reset_at_once_is_one_or_the_other(self, open_transport):
+    def test_a_reset_at_once_is_one_or_the_other(self, open_transport: OpenTransport) -> None:
         """The connection is reset as soon as it stands: who notices in time has a proof."""
         either = (RequestNotSent, ResponseNotReceived)
         with RawServer(Peer.reset) as server, pytest.raises(either):
@@ -290,7 +291,9 @@ class TransportContract:
         ],
     )
     @pytest.mark.parametrize("end", [Peer.reset, lambda _: None], ids=["reset", "closed"])
-    def test_half_an_answer_is_no_proof(self, open_transport, sent, end):
+    def test_half_an_answer_is_no_proof(
+        self, open_transport: OpenTransport, sent: bytes, end: Callable[[Peer], None]
+    ) -> None:
         """The connection ends within the answer: in doubt, and never half a body."""
 
         def breaking_off(peer: Peer) -> None:
@@ -305,8 +308,8 @@ class TransportContract:
     # asyncio of Python 3.10 forgets that it has closed such a connection.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_tls_that_breaks_under_the_answer_is_no_proof(
-        self, open_transport, server_tls, certificate
-    ):
+        self, open_transport: OpenTransport, server_tls: ssl.SSLContext, certificate: Path
+    ) -> None:
         """An error of TLS is no proof once the handshake is done."""
 
         def breaking(peer: Peer) -> None:
@@ -320,7 +323,9 @@ class TransportContract:
                 transport.send(post(server.url))
         assert 1 == len(server.requests)
 
-    def test_an_error_that_is_being_handled_proves_nothing(self, open_transport):
+    def test_an_error_that_is_being_handled_proves_nothing(
+        self, open_transport: OpenTransport
+    ) -> None:
         """A request made while a refused connection is being handled is judged on its own."""
 
         def hanging_up(peer: Peer) -> None:
@@ -335,7 +340,9 @@ class TransportContract:
                     transport.send(post(server.url))
 
     @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
-    def test_repeats_nothing_on_a_dropped_connection(self, open_transport, method):
+    def test_repeats_nothing_on_a_dropped_connection(
+        self, open_transport: OpenTransport, method: str
+    ) -> None:
         """A connection that is kept alive and then dropped under a request: in doubt, not repeated."""
 
         def once(peer: Peer) -> None:
@@ -355,7 +362,9 @@ class TransportContract:
         assert ["GET", method] == [request.method for request in server.requests]
 
     @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
-    def test_repeats_nothing_on_a_fresh_connection(self, open_transport, method):
+    def test_repeats_nothing_on_a_fresh_connection(
+        self, open_transport: OpenTransport, method: str
+    ) -> None:
         """A first request that is dropped is not repeated either."""
 
         def hanging_up(peer: Peer) -> None:
@@ -365,24 +374,28 @@ class TransportContract:
             open_transport().send(get(server.url, method=method))
         assert 1 == len(server.requests)
 
-    def test_refuses_a_body_without_end(self, open_transport):
+    def test_refuses_a_body_without_end(self, open_transport: OpenTransport) -> None:
         """A body larger than any answer of Airbyte does not fill the memory."""
         body = gzip.compress(bytes(33 * 1024 * 1024))
         with (
             RawServer(answering(answer(body, headers=("Content-Encoding: gzip",)))) as server,
-            pytest.raises(ResponseNotReceived, match="larger"),
+            pytest.raises(ResponseNotReceived),
         ):
             open_transport().send(get(server.url))
 
     # --- options ---
 
-    def test_trusts_a_private_certificate(self, open_transport, server_tls, certificate):
+    def test_trusts_a_private_certificate(
+        self, open_transport: OpenTransport, server_tls: ssl.SSLContext, certificate: Path
+    ) -> None:
         """``verify`` is the path of a CA bundle."""
         with RawServer(answering(answer()), tls=server_tls) as server:
             transport = open_transport(TransportOptions(verify=str(certificate)))
             assert 200 == transport.send(get(server.url)).status
 
-    def test_a_bundle_that_is_none_is_no_doubt(self, open_transport, server_tls):
+    def test_a_bundle_that_is_none_is_no_doubt(
+        self, open_transport: OpenTransport, server_tls: ssl.SSLContext
+    ) -> None:
         """A file without certificates is refused when it is read: nothing was sent."""
         with RawServer(answering(answer()), tls=server_tls) as server:
             options = TransportOptions(verify=__file__)
@@ -390,13 +403,21 @@ class TransportContract:
                 open_transport(options).send(post(server.url))
 
     @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-    def test_trusts_anybody_when_told_so(self, open_transport, server_tls):
+    def test_trusts_anybody_when_told_so(
+        self, open_transport: OpenTransport, server_tls: ssl.SSLContext
+    ) -> None:
         """``verify=False`` takes any certificate."""
         with RawServer(answering(answer()), tls=server_tls) as server:
             transport = open_transport(TransportOptions(verify=False))
             assert 200 == transport.send(get(server.url)).status
 
-    def test_shows_a_client_certificate(self, open_transport, server_tls, certificate, tmp_path):
+    def test_shows_a_client_certificate(
+        self,
+        open_transport: OpenTransport,
+        server_tls: ssl.SSLContext,
+        certificate: Path,
+        tmp_path: Path,
+    ) -> None:
         """``client_cert`` is shown to a server that asks for one."""
         server_tls.load_verify_locations(certificate)
         server_tls.verify_mode = ssl.CERT_REQUIRED
@@ -407,7 +428,9 @@ class TransportContract:
                 options = TransportOptions(verify=str(certificate), client_cert=cert)
                 assert 200 == open_transport(options).send(get(server.url)).status
 
-    def test_uses_the_proxy_it_is_given(self, open_transport, monkeypatch):
+    def test_uses_the_proxy_it_is_given(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A proxy among the options goes before one of the environment."""
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -419,7 +442,9 @@ class TransportContract:
         assert "http://airbyte.invalid/v1/jobs" == request.target
         assert "Basic dXNlcjpwYXNz" == request.headers["proxy-authorization"]
 
-    def test_uses_the_proxy_of_the_environment(self, open_transport, monkeypatch):
+    def test_uses_the_proxy_of_the_environment(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """``HTTP_PROXY`` holds where the options are silent, except for hosts in ``NO_PROXY``."""
         with RawServer(answering(answer())) as proxy, RawServer(answering(answer())) as server:
             monkeypatch.setenv("http_proxy", proxy.url)
@@ -429,7 +454,9 @@ class TransportContract:
             transport.send(get(server.url))
         assert (1, 1) == (len(proxy.requests), len(server.requests))
 
-    def test_leaves_the_environment_alone_when_told_so(self, open_transport, monkeypatch):
+    def test_leaves_the_environment_alone_when_told_so(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Without ``trust_env`` the proxy of the environment is not used."""
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
         with RawServer(answering(answer())) as server:
@@ -438,7 +465,7 @@ class TransportContract:
 
     # --- errors ---
 
-    def test_an_error_tells_the_address_and_no_secret(self, open_transport):
+    def test_an_error_tells_the_address_and_no_secret(self, open_transport: OpenTransport) -> None:
         """The text names method and URL, says what to do, and holds no credential."""
 
         def hanging_up(peer: Peer) -> None:
@@ -452,6 +479,134 @@ class TransportContract:
                 assert SECRET not in str(caught.value)
                 assert caught.value.__cause__ is not None
 
-    def test_is_a_transport(self, open_transport):
+    def test_is_a_transport(self, open_transport: OpenTransport) -> None:
         """It has the methods of the protocol."""
         assert isinstance(open_transport(), Transport)
+
+
+class TransportContract(TransportFacts):
+    """The suite for a blocking transport. Provide the fixture ``new_transport``."""
+
+    @pytest.fixture
+    def new_transport(self) -> Callable[[TransportOptions], Transport]:
+        """Return what makes a transport: usually its class."""
+        raise NotImplementedError("override the fixture new_transport: return your transport class")
+
+    @pytest.fixture
+    def open_transport(
+        self, new_transport: Callable[[TransportOptions], Transport]
+    ) -> Iterator[OpenTransport]:
+        """Open transports, and close them after the test."""
+        with ExitStack() as stack:
+
+            def open_one(options: TransportOptions | None = None) -> Transport:
+                transport = new_transport(options or TransportOptions())
+                stack.callback(transport.close)
+                return transport
+
+            yield open_one
+
+    def test_serves_several_threads(self, open_transport: OpenTransport) -> None:
+        """Requests from several threads do not disturb one another."""
+        with RawServer(echoing_the_target) as server, ThreadPoolExecutor(8) as pool:
+            transport = open_transport()
+            targets = [f"/{number}" for number in range(40)]
+            requests_made = [get(server.url + target) for target in targets]
+            answers = list(pool.map(transport.send, requests_made))
+        assert targets == [response.body.decode() for response in answers]
+
+
+class AsyncTransportContract(TransportFacts):
+    """The suite for an async transport. Provide the fixture ``new_transport``."""
+
+    @pytest.fixture
+    def new_transport(self) -> Callable[[TransportOptions], AsyncTransport]:
+        """Return what makes a transport: usually its class."""
+        raise NotImplementedError("override the fixture new_transport: return your transport class")
+
+    @pytest.fixture
+    def open_transport(
+        self, new_transport: Callable[[TransportOptions], AsyncTransport]
+    ) -> Iterator[OpenTransport]:
+        """Open transports, each on an event loop of its own, and close them after the test."""
+        with ExitStack() as stack:
+
+            def open_one(options: TransportOptions | None = None) -> Transport:
+                loop = asyncio.new_event_loop()
+                stack.callback(loop.close)
+                transport = _OnALoop(new_transport, options or TransportOptions(), loop)
+                stack.callback(transport.close)
+                return transport
+
+            yield open_one
+
+    def test_is_an_async_transport(
+        self, new_transport: Callable[[TransportOptions], AsyncTransport]
+    ) -> None:
+        """It has the methods of the protocol, as coroutines."""
+
+        async def look() -> None:
+            async with AsyncExitStack() as stack:
+                transport = new_transport(TransportOptions())
+                stack.push_async_callback(transport.close)
+                assert isinstance(transport, AsyncTransport)
+                assert inspect.iscoroutinefunction(transport.send)
+                assert inspect.iscoroutinefunction(transport.close)
+
+        asyncio.run(look())
+
+    def test_a_cancelled_request_closes_its_connection(
+        self, new_transport: Callable[[TransportOptions], AsyncTransport]
+    ) -> None:
+        """Cancelling passes through, and the server sees the connection go."""
+        gone = []
+
+        async def cancel_underway() -> None:
+            arrived, loop = asyncio.Event(), asyncio.get_running_loop()
+
+            def waiting(peer: Peer) -> None:
+                peer.read_request()
+                loop.call_soon_threadsafe(arrived.set)
+                gone.append(peer.read_request() is None)
+
+            with RawServer(waiting) as server:
+                async with AsyncExitStack() as stack:
+                    transport = new_transport(TransportOptions())
+                    stack.push_async_callback(transport.close)
+                    task = asyncio.create_task(transport.send(get(server.url)))
+                    await asyncio.wait_for(arrived.wait(), PATIENCE)
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                await asyncio.to_thread(server.wait_for_peers)
+
+        asyncio.run(cancel_underway())
+        assert [True] == gone
+
+
+class _OnALoop:
+    """An async transport as a blocking one. It is made on its loop, as some libraries want it."""
+
+    def __init__(
+        self,
+        new_transport: Callable[[TransportOptions], AsyncTransport],
+        options: TransportOptions,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        async def make() -> AsyncTransport:
+            return new_transport(options)
+
+        self._loop = loop
+        self._transport = loop.run_until_complete(make())
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._loop.run_until_complete(self._transport.send(request))
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._transport.close())
+
+
+def echoing_the_target(peer: Peer) -> None:
+    """Answer each request with its own target."""
+    while (request := peer.read_request()) is not None:
+        peer.send(answer(request.target.encode()))

@@ -1,0 +1,774 @@
+"""The published suites catch adapters that are wrong in one way, each in the place that names it.
+
+Every adapter below is one of ours with one fault. Pytest runs the whole suite on each of them, in other
+processes, and what fails must be what is expected to fail: nothing less, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from types import new_class
+from urllib.parse import urljoin
+from xml.etree import ElementTree as ET
+
+import pytest
+import requests
+import urllib3
+
+from airbyte_sync import (
+    CallFailed,
+    Forbidden,
+    JobNotRunning,
+    JobStatus,
+    JobType,
+    NotFound,
+    RequestNotSent,
+    ResponseNotReceived,
+    ServerTrouble,
+    StateConflict,
+    SyncAlreadyRunning,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    run,
+)
+from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, TokenCache, wire
+from airbyte_sync_http.auth import FetchToken, Send, perform
+from airbyte_sync_http.document import Part
+from airbyte_sync_http.transport import causes
+from airbyte_sync_http.transports.aiohttp import AiohttpTransport
+from airbyte_sync_http.transports.requests import RequestsTransport
+from airbyte_sync_testkit.contract import (
+    AsyncTransportContract,
+    GatewayContract,
+    ServerTime,
+    TransportContract,
+)
+
+ROOT = Path(__file__).parents[2]
+CAUGHT_BY = {}
+UNPROVEN = {"a_reset_at_once_is_one_or_the_other", "is_a_transport"}
+
+
+def _caught_by(contract, tests, fixture, new):
+    def put_to_the_test(adapter):
+        name = f"Wrong{adapter.__name__}"
+        CAUGHT_BY[name] = {f"test_{test}" for test in tests}
+        provided = pytest.fixture(lambda self: new(adapter), name=fixture)
+        globals()[name] = new_class(
+            name,
+            (contract,),
+            exec_body=lambda body: body.update({fixture: provided, "__module__": __name__}),
+        )
+        return adapter
+
+    return put_to_the_test
+
+
+def transport_caught_by(*tests):
+    """Put a wrong transport to the test."""
+    return _caught_by(TransportContract, tests, "new_transport", lambda adapter: adapter)
+
+
+def async_transport_caught_by(*tests):
+    """Put a wrong async transport to the test."""
+    return _caught_by(AsyncTransportContract, tests, "new_transport", lambda adapter: adapter)
+
+
+def gateway_caught_by(*tests):
+    """Put a wrong gateway to the test."""
+
+    def new(adapter):
+        return lambda settings, clock: adapter(
+            RequestsTransport(settings.transport), settings, clock=clock
+        )
+
+    return _caught_by(GatewayContract, tests, "new_gateway", new)
+
+
+# --- transports ---
+
+
+@transport_caught_by("sends_what_it_is_given")
+class DropsTheQuery(RequestsTransport):
+    def send(self, request):
+        return super().send(replace(request, url=request.url.partition("?")[0]))
+
+
+@transport_caught_by("a_request_without_a_body_has_none")
+class AlwaysSendsABody(RequestsTransport):
+    def send(self, request):
+        return super().send(replace(request, body=request.body or b"{}"))
+
+
+@transport_caught_by("never_follows_a_redirect")
+class FollowsRedirects(RequestsTransport):
+    def send(self, request):
+        answer = super().send(request)
+        target = answer.header("Location")
+        if target == "/elsewhere":
+            return super().send(replace(request, url=urljoin(request.url, target)))
+        return answer
+
+
+class Repeats(RequestsTransport):
+    method = ""
+
+    def send(self, request):
+        try:
+            return super().send(request)
+        except ResponseNotReceived:
+            if request.method != self.method:
+                raise
+            return super().send(request)
+
+
+@transport_caught_by(
+    "repeats_nothing_on_a_dropped_connection", "repeats_nothing_on_a_fresh_connection"
+)
+class RepeatsAGet(Repeats):
+    method = "GET"
+
+
+@transport_caught_by(
+    "repeats_nothing_on_a_dropped_connection", "repeats_nothing_on_a_fresh_connection"
+)
+class RepeatsADelete(Repeats):
+    method = "DELETE"
+
+
+@transport_caught_by(
+    "a_silent_server_is_no_proof",
+    "half_an_answer_is_no_proof",
+    "repeats_nothing_on_a_dropped_connection",
+    "repeats_nothing_on_a_fresh_connection",
+    "tls_that_breaks_under_the_answer_is_no_proof",
+)
+class RepeatsAPost(Repeats):
+    method = "POST"
+
+
+@transport_caught_by(
+    "a_silence_within_the_answer_is_no_proof",
+    "a_silent_server_is_no_proof",
+    "an_error_that_is_being_handled_proves_nothing",
+    "half_an_answer_is_no_proof",
+    "refuses_a_body_without_end",
+    "repeats_nothing_on_a_dropped_connection",
+    "repeats_nothing_on_a_fresh_connection",
+    "tls_that_breaks_under_the_answer_is_no_proof",
+)
+class SaysNotSentForALostAnswer(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except ResponseNotReceived as error:
+            raise RequestNotSent(str(error)) from error
+
+
+@transport_caught_by(
+    "a_bundle_that_is_none_is_no_doubt",
+    "a_certificate_that_nobody_vouches_for_is_proof",
+    "a_connection_that_takes_too_long_is_proof",
+    "a_handshake_that_takes_too_long_is_proof",
+    "a_proxy_that_cannot_be_reached_is_proof",
+    "a_proxy_that_opens_no_tunnel_is_proof",
+    "a_refused_connection_is_proof",
+    "an_error_that_is_being_handled_proves_nothing",
+    "tls_to_a_server_without_is_proof",
+)
+class SaysInDoubtForARefusedConnection(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except RequestNotSent as error:
+            raise ResponseNotReceived(str(error)) from error
+
+
+@transport_caught_by("a_connection_that_takes_too_long_is_proof")
+class SaysInDoubtForASlowConnection(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except RequestNotSent as error:
+            if any(isinstance(cause, requests.ConnectTimeout) for cause in causes(error)):
+                raise ResponseNotReceived(str(error)) from error
+            raise
+
+
+@transport_caught_by("an_error_that_is_being_handled_proves_nothing")
+class JudgesByTheErrorBeingHandled(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except ResponseNotReceived as error:
+            around = error
+            while around is not None:
+                if isinstance(around, RequestNotSent):
+                    raise RequestNotSent(str(error)) from error
+                around = around.__context__
+            raise
+
+
+@transport_caught_by("keeps_no_cookie")
+class KeepsCookies(RequestsTransport):
+    cookie = None
+
+    def send(self, request):
+        if self.cookie is not None:
+            request = request.with_header("Cookie", self.cookie)
+        answer = super().send(request)
+        self.cookie = answer.header("Set-Cookie")
+        return answer
+
+
+@transport_caught_by("does_not_read_netrc")
+class ReadsNetrc(RequestsTransport):
+    def send(self, request):
+        found = requests.utils.get_netrc_auth(request.url)
+        if found is not None:
+            basic = urllib3.make_headers(basic_auth=":".join(found))["authorization"]
+            request = request.with_header("Authorization", basic)
+        return super().send(request)
+
+
+@transport_caught_by("returns_every_status")
+class RaisesForAStatus(RequestsTransport):
+    def send(self, request):
+        answer = super().send(request)
+        if answer.status >= 400:
+            raise ResponseNotReceived(f"{answer.status}")
+        return answer
+
+
+@transport_caught_by("half_an_answer_is_no_proof")
+class ReturnsHalfABody(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except ResponseNotReceived as error:
+            for cause in causes(error):
+                if isinstance(cause, urllib3.exceptions.IncompleteRead):
+                    return HttpResponse(status=200, body=b"x" * (cause.partial or 0))
+            raise
+
+
+@transport_caught_by("decompresses")
+class LeavesABodyCompressed(RequestsTransport):
+    def send(self, request):
+        answer = super().send(request)
+        if answer.header("Content-Encoding") == "gzip":
+            return replace(answer, body=gzip.compress(answer.body))
+        return answer
+
+
+@transport_caught_by("headers_are_found_in_any_case")
+class LosesHeaders(RequestsTransport):
+    def send(self, request):
+        answer = super().send(request)
+        kept = {name: value for name, value in answer.headers.items() if name != "rEtRy-AfTeR"}
+        return replace(answer, headers=kept)
+
+
+@transport_caught_by("a_certificate_that_nobody_vouches_for_is_proof")
+class TrustsAnybody(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, verify=options.verify is not True and options.verify))
+
+    def send(self, request):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return super().send(request)
+
+
+@transport_caught_by("trusts_anybody_when_told_so")
+class TrustsNobody(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, verify=options.verify or True))
+
+
+@transport_caught_by(
+    "shows_a_client_certificate",
+    "tls_that_breaks_under_the_answer_is_no_proof",
+    "trusts_a_private_certificate",
+)
+class ForgetsThePrivateBundle(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, verify=bool(options.verify)))
+
+
+@transport_caught_by("a_proxy_that_opens_no_tunnel_is_proof", "uses_the_proxy_it_is_given")
+class ForgetsTheProxy(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, proxies={}))
+
+
+@transport_caught_by("shows_a_client_certificate")
+class ForgetsTheClientCertificate(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, client_cert=None))
+
+
+@transport_caught_by("leaves_the_environment_alone_when_told_so")
+class AlwaysTrustsTheEnvironment(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, trust_env=True))
+
+
+@transport_caught_by("uses_the_proxy_of_the_environment")
+class NeverTrustsTheEnvironment(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(replace(options, trust_env=False))
+
+
+@transport_caught_by("an_error_tells_the_address_and_no_secret")
+class TellsTheSecret(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except CallFailed as error:
+            raise type(error)(f"{error} {request.headers}") from error
+
+
+@transport_caught_by("serves_several_threads")
+class KeepsTheRequestInItself(RequestsTransport):
+    def send(self, request):
+        self.request = request
+        Event().wait(0.001)  # long enough for another thread
+        return super().send(self.request)
+
+
+@async_transport_caught_by("a_cancelled_request_closes_its_connection")
+class SwallowsACancellation(AiohttpTransport):
+    async def send(self, request):
+        try:
+            return await super().send(request)
+        except asyncio.CancelledError:
+            return HttpResponse(status=200)
+
+
+@async_transport_caught_by("is_an_async_transport")
+class ClosesWithoutBeingAwaited(AiohttpTransport):
+    def close(self):
+        return super().close()
+
+
+# --- gateways: what is asked ---
+
+
+@gateway_caught_by("a_lost_reply_is_in_doubt")
+class RepeatsASubmissionAfterALostAnswer(AirbyteGateway):
+    def submit(self, connection_id, job_type):
+        try:
+            return super().submit(connection_id, job_type)
+        except ResponseNotReceived:
+            return super().submit(connection_id, job_type)
+
+
+@gateway_caught_by("a_refused_token_is_replaced_once", "submits_once")
+class SubmitsTwice(AirbyteGateway):
+    def submit(self, connection_id, job_type):
+        job = super().submit(connection_id, job_type)
+        if job_type is JobType.SYNC:
+            with suppress(SyncAlreadyRunning):
+                super().submit(connection_id, job_type)
+        return job
+
+
+@gateway_caught_by("finds_connections_by_name_on_any_page", "finds_connections_in_a_workspace")
+class FollowsNext(AirbyteGateway):
+    def find_connections(self, name, workspace_id):
+        call = wire.list_connections(self._settings, workspace_id, 0)
+        found = []
+        while True:
+            answer = self._transport.send(call.request)
+            page = call.read(answer)
+            found += page
+            following = Part.of(answer.body)["next"].value
+            if not page or not following:
+                return tuple(
+                    one for one in found if one.name == name and one.status.value != "deprecated"
+                )
+            call = replace(call, request=replace(call.request, url=following))
+
+
+@gateway_caught_by("finds_connections_by_name_on_any_page")
+class LooksAtTheFirstPageOnly(AirbyteGateway):
+    def find_connections(self, name, workspace_id):
+        page = self._call(wire.list_connections(self._settings, workspace_id, 0))
+        return tuple(one for one in page if one.name == name and one.status.value != "deprecated")
+
+
+@gateway_caught_by("finds_connections_in_a_workspace")
+class FindsInAnyWorkspace(AirbyteGateway):
+    def find_connections(self, name, workspace_id):
+        return super().find_connections(name, None)
+
+
+@gateway_caught_by("lists_the_newest_jobs_first")
+class ListsTheOldestFirst(AirbyteGateway):
+    def find_jobs(self, query):
+        page = super().find_jobs(query)
+        return replace(page, jobs=page.jobs[::-1])
+
+
+@gateway_caught_by("lists_jobs_of_one_type")
+class ListsJobsOfAnyType(AirbyteGateway):
+    def find_jobs(self, query):
+        return super().find_jobs(replace(query, job_type=None))
+
+
+@gateway_caught_by("a_refresh_is_not_offered", "clears_as_a_reset", "lists_jobs_of_one_type")
+class SubmitsEverythingAsASync(AirbyteGateway):
+    def submit(self, connection_id, job_type):
+        return super().submit(connection_id, JobType.SYNC)
+
+
+@gateway_caught_by("says_who_it_is")
+class ForgetsTheHeaders(AirbyteGateway):
+    def __init__(self, transport, settings, **others):
+        super().__init__(transport, replace(settings, headers={}), **others)
+
+
+# --- gateways: how it is read ---
+
+
+@gateway_caught_by("clears_as_a_reset")
+class ExpectsAClearToBeCalledClear(AirbyteGateway):
+    def submit(self, connection_id, job_type):
+        job = super().submit(connection_id, job_type)
+        if job.job_type != job_type.value:
+            raise UnexpectedReply(f"asked for {job_type}, got {job.job_type}", status=200)
+        return job
+
+
+@gateway_caught_by("passes_on_a_status_nobody_knows")
+class TakesAnUnknownStatusForAnError(AirbyteGateway):
+    def fetch_job(self, job_id):
+        job = super().fetch_job(job_id)
+        if not job.status.is_known:
+            raise UnexpectedReply(f"{job.status} is no status", status=200)
+        return job
+
+
+class ReadsTimes(AirbyteGateway):
+    instead = b""
+
+    def _call(self, call):
+        def build(_, response):
+            body = re.sub(rb"T(\d\d:\d\d)Z", self.instead, response.body)
+            return call.build(Part.of(body), response)
+
+        return super()._call(replace(call, build=build))
+
+
+@gateway_caught_by("reads_a_time_without_seconds")
+class MisreadsATimeWithoutSeconds(ReadsTimes):
+    instead = rb"T00:\1Z"
+
+
+@gateway_caught_by("reads_a_time_without_seconds")
+class RejectsATimeWithoutSeconds(ReadsTimes):
+    instead = rb"T\1"
+
+
+@gateway_caught_by("a_page_tells_the_servers_time")
+class ForgetsTheServersTime(AirbyteGateway):
+    def find_jobs(self, query):
+        return replace(super().find_jobs(query), server_time=None)
+
+
+@gateway_caught_by("submits_a_sync")
+class MakesUpStatistics(AirbyteGateway):
+    def submit(self, connection_id, job_type):
+        return replace(super().submit(connection_id, job_type), rows=0, bytes=0)
+
+
+@gateway_caught_by("fetches_a_job")
+class LosesTheEndOfAJob(AirbyteGateway):
+    def fetch_job(self, job_id):
+        return replace(super().fetch_job(job_id), ended_at=None)
+
+
+@gateway_caught_by("fetches_a_connection")
+class LosesTheWorkspace(AirbyteGateway):
+    def fetch_connection(self, connection_id):
+        return replace(super().fetch_connection(connection_id), workspace_id="")
+
+
+@gateway_caught_by("cancels_a_running_job")
+class MisreadsTheReplyToACancellation(AirbyteGateway):
+    def cancel(self, job_id):
+        return replace(super().cancel(job_id), status=JobStatus.RUNNING)
+
+
+@gateway_caught_by("a_reason_is_told_or_nobody_knows_one")
+class StumblesWithoutAReason(AirbyteGateway):
+    def explain_failure(self, job_id):
+        return {}[job_id]
+
+
+@gateway_caught_by("a_reason_is_told_or_nobody_knows_one", "has_every_port")
+class HasNoReasons(AirbyteGateway):
+    @property
+    def explain_failure(self):
+        raise AttributeError("explain_failure")
+
+
+# --- gateways: what goes wrong ---
+
+
+class Renames(AirbyteGateway):
+    """Raises one error in place of another."""
+
+    fact = CallFailed
+    name = CallFailed
+
+    def _call(self, call):
+        try:
+            return super()._call(call)
+        except self.fact as error:
+            if type(error) is not self.fact:
+                raise
+            raise self.name(
+                str(error), status=error.status, retry_after=error.retry_after
+            ) from error
+
+
+@gateway_caught_by("a_lost_reply_is_in_doubt")
+class SaysALostAnswerWasNotSent(Renames):
+    fact, name = ResponseNotReceived, RequestNotSent
+
+
+@gateway_caught_by("an_outage_of_the_token_route_leaves_no_doubt", "nobody_there_is_not_in_doubt")
+class DoubtsWhatWasNotSent(Renames):
+    fact, name = RequestNotSent, ResponseNotReceived
+
+
+@gateway_caught_by("an_outage_of_the_token_route_leaves_no_doubt")
+class DoubtsWhatHadNoToken(AirbyteGateway):
+    def _call(self, call):
+        try:
+            return super()._call(call)
+        except RequestNotSent as error:
+            if isinstance(error.__cause__, (ResponseNotReceived, ServerTrouble)):
+                raise error.__cause__ from error
+            raise
+
+
+@gateway_caught_by("a_busy_connection_is_told_apart")
+class TakesABusyConnectionForAConflict(Renames):
+    fact, name = SyncAlreadyRunning, StateConflict
+
+
+@gateway_caught_by("a_connection_that_is_off_is_a_conflict", "a_refusal_has_a_name")
+class TakesAnyConflictForABusyConnection(Renames):
+    fact, name = StateConflict, SyncAlreadyRunning
+
+
+@gateway_caught_by("nothing_to_cancel_is_told_apart")
+class TakesNothingToCancelForAConflict(Renames):
+    fact, name = JobNotRunning, StateConflict
+
+
+@gateway_caught_by("an_unknown_job_is_not_found", "says_who_it_is")
+class TakesAnUnknownJobForAConflict(AirbyteGateway):
+    def fetch_job(self, job_id):
+        try:
+            return super().fetch_job(job_id)
+        except NotFound as error:
+            if error.status == 409:
+                raise StateConflict(str(error), status=409) from error
+            raise
+
+
+@gateway_caught_by("a_member_may_not_know", "a_refusal_has_a_name")
+class TakesForbiddenForNotFound(Renames):
+    fact, name = Forbidden, NotFound
+
+
+@gateway_caught_by("a_refusal_has_a_name", "an_unknown_connection_is_not_found")
+class TakesAnUnknownConnectionForForbidden(AirbyteGateway):
+    def fetch_connection(self, connection_id):
+        try:
+            return super().fetch_connection(connection_id)
+        except NotFound as error:
+            raise Forbidden(str(error), status=error.status) from error
+
+
+@gateway_caught_by("a_refusal_has_a_name", "a_wrong_address_is_no_reply")
+class TakesAWebPageForTrouble(Renames):
+    fact, name = UnexpectedReply, ServerTrouble
+
+
+@gateway_caught_by("honours_retry_after")
+class ForgetsWhenToComeBack(AirbyteGateway):
+    def _call(self, call):
+        try:
+            return super()._call(call)
+        except Throttled as error:
+            raise Throttled(str(error), status=error.status) from error
+
+
+# --- gateways: who asks ---
+
+
+@gateway_caught_by(
+    "a_refusal_has_a_name",
+    "a_second_refusal_is_final",
+    "a_server_without_a_token_route",
+    "a_wrong_secret_is_final",
+    "constant_credentials",
+)
+class TakesA401ForTrouble(Renames):
+    fact, name = Unauthorized, ServerTrouble
+
+
+class Authenticates(AirbyteGateway):
+    """Sends with a token, and does as it likes with a 401."""
+
+    def _call(self, call):
+        auth = self._settings.auth
+        flow = self._perform(call, auth) if isinstance(auth, ClientCredentials) else None
+        return run(flow or perform(call, auth), self._interpreter)
+
+    def _send(self, call, token):
+        return (yield from Send(call.request.with_header("Authorization", f"Bearer {token}")))
+
+
+@gateway_caught_by("a_refused_token_is_replaced_once", "a_second_refusal_is_final")
+class IgnoresA401(Authenticates):
+    def _perform(self, call, auth):
+        token = yield from FetchToken(auth)
+        return call.read((yield from self._send(call, token)))
+
+
+@gateway_caught_by("a_refused_token_is_replaced_once", "a_second_refusal_is_final")
+class RefreshesAndDoesNotRepeat(Authenticates):
+    def _perform(self, call, auth):
+        token = yield from FetchToken(auth)
+        answer = yield from self._send(call, token)
+        if answer.status == 401:
+            yield from FetchToken(auth, refused=token)
+        return call.read(answer)
+
+
+@gateway_caught_by("a_refused_token_is_replaced_once")
+class RepeatsWithTheRefusedToken(Authenticates):
+    def _perform(self, call, auth):
+        token = yield from FetchToken(auth)
+        answer = yield from self._send(call, token)
+        if answer.status == 401:
+            answer = yield from self._send(call, token)
+        return call.read(answer)
+
+
+@gateway_caught_by("a_second_refusal_is_final")
+class RefreshesAgainAndAgain(Authenticates):
+    def _perform(self, call, auth):
+        token = yield from FetchToken(auth)
+        answer = yield from self._send(call, token)
+        for _ in range(3):
+            if answer.status == 401:
+                token = yield from FetchToken(auth, refused=token)
+                answer = yield from self._send(call, token)
+        return call.read(answer)
+
+
+@gateway_caught_by("a_throttled_token_route_may_be_asked_again")
+class TakesAThrottledTokenRouteForARefusal(AirbyteGateway):
+    def _call(self, call):
+        try:
+            return super()._call(call)
+        except Throttled as error:
+            if isinstance(self._settings.auth, ClientCredentials):
+                raise Unauthorized(str(error), status=error.status) from error
+            raise
+
+
+@gateway_caught_by("one_token_serves_many_calls", "a_token_is_replaced_before_it_ends")
+class BuysATokenForEveryCall(AirbyteGateway):
+    def _call(self, call):
+        self._interpreter._tokens = TokenCache()
+        return super()._call(call)
+
+
+@gateway_caught_by("a_token_is_replaced_before_it_ends")
+class KeepsATokenUntilItIsRefused(AirbyteGateway):
+    def __init__(self, transport, settings, *, clock):
+        super().__init__(transport, settings, clock=ServerTime())
+
+
+@gateway_caught_by("a_wrong_secret_is_final", "no_secret_is_in_an_error")
+class TellsTheSecretInAnError(AirbyteGateway):
+    def _call(self, call):
+        try:
+            return super()._call(call)
+        except CallFailed as error:
+            if isinstance(self._settings.auth, ClientCredentials):
+                error.args = (f"{error} ({self._settings.auth.client_secret})",)
+            raise
+
+
+# --- the proof ---
+
+
+def run_suites(names, report):
+    """Run the suites on some of them, and yield (adapter, test) for each test that fails."""
+    command = ["-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    chosen = [f"{Path(__file__).relative_to(ROOT)}::{name}" for name in names]
+    done = subprocess.run(
+        [sys.executable, *command, "-o", "python_classes=Wrong", *chosen],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert 1 == done.returncode, done.stdout + done.stderr
+    return {
+        (case.get("classname").rpartition(".")[2], case.get("name").partition("[")[0])
+        for case in ET.parse(report).iter("testcase")  # noqa: S314 - pytest wrote it just now
+        if case.find("failure") is not None or case.find("error") is not None
+    }
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
+    """Run the suites on all of them, in two processes at a time."""
+    reports = tmp_path_factory.mktemp("wrong")
+    names = list(CAUGHT_BY)
+    with ThreadPoolExecutor(2) as pool:
+        halves = pool.map(
+            run_suites, [names[::2], names[1::2]], [reports / "even.xml", reports / "odd.xml"]
+        )
+    return set().union(*halves)
+
+
+@pytest.mark.parametrize("adapter", CAUGHT_BY)
+def test_it_is_caught_in_its_place(failed, adapter):
+    """What fails is what names the fault."""
+    assert CAUGHT_BY[adapter] == {test for name, test in failed if name == adapter}
+
+
+def test_what_no_wrong_adapter_here_shows():
+    """These facts of the suites are proven by right adapters only; the list may get shorter."""
+    facts = {
+        name
+        for contract in (TransportContract, AsyncTransportContract, GatewayContract)
+        for name in dir(contract)
+        if name.startswith("test_")
+    }
+    assert UNPROVEN == {
+        name.removeprefix("test_") for name in facts.difference(*CAUGHT_BY.values())
+    }
