@@ -32,7 +32,7 @@ WITHOUT_AIRFLOW = [
 def tests(session: nox.Session) -> None:
     """Everything: lint, typing, import contracts, all tests on Airflow 3.3 and 2.11."""
     for name in (
-        *("lint", "typing", "contracts", "unit"),
+        *("lint", "typing", "contracts", "unit", "lives"),
         *("clients", "connectors", "airflow3", "airflow2"),
     ):
         session.notify(name)
@@ -76,12 +76,19 @@ def unit(session: nox.Session) -> None:
     folders = [f"tests/{name}" for name in WITHOUT_AIRFLOW]
     # Not as a plugin of pytest: ours is loaded first and imports what is to be measured.
     session.run(
-        *(envs.CORE.python, "-m", "coverage", "run", "-m", "pytest"),
+        *(envs.CORE.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not lives"),
         *(session.posargs or folders),
         external=True,
     )
     if not session.posargs:
         session.run(envs.CORE.python, "-m", "coverage", "report", external=True)
+
+
+@nox.session
+def lives(session: nox.Session) -> None:
+    """Ten thousand random lives of a sync, with faults: the promises hold in each."""
+    _build(session, envs.CORE)
+    _pytest(session, envs.CORE, "tests/drivers", "-m", "lives", "--durations=1")
 
 
 @nox.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -207,9 +208,10 @@ def test_every_driver_gives_the_same_in_any_life(play, scene, drawn):
     assert_promises_are_kept(stages[0])
 
 
+@pytest.mark.lives
 @settings(
     derandomize=FIXED,
-    max_examples=10_000,
+    max_examples=2_500,
     deadline=None,
     database=None,
     phases=[Phase.generate],  # a life that breaks a promise is small enough to read
@@ -217,8 +219,10 @@ def test_every_driver_gives_the_same_in_any_life(play, scene, drawn):
 )
 @given(drawn=scenes)
 def test_the_promises_are_kept_in_ten_thousand_lives(play_blocking, scene, drawn):
-    """One request, one sync, seen through to its end, whatever fails on the way."""
-    assert_promises_are_kept(play_blocking(scene_of(scene, drawn)))
+    """One request, one sync, seen through to its end: 2,500 worlds under each of four conflict policies."""
+    for on_conflict in OnConflict:
+        lived = {**drawn, "policy": replace(drawn["policy"], on_conflict=on_conflict)}
+        assert_promises_are_kept(play_blocking(scene_of(scene, lived)))
 
 
 def assert_promises_are_kept(stage):
