@@ -59,7 +59,10 @@ _ADVICE: dict[int, tuple[type[CallFailed], str]] = {
         ),
     ),
     404: (NotFound, "Airbyte does not know this id. Check the id, and the server's address."),
-    422: (Unprocessable, "Airbyte does not offer this over its public API."),
+    422: (
+        Unprocessable,
+        "Airbyte does not offer this over its public API: start it on the connection's page in Airbyte.",
+    ),
     429: (Throttled, "Ask less often: all applications of the same user are counted together."),
 }
 
