@@ -31,12 +31,7 @@ from airbyte_sync_http import (
     TransportOptions,
 )
 from airbyte_sync_http.addresses import normalise_base_url
-from airbyte_sync_http.registry import (
-    ASYNC_TRANSPORTS,
-    TRANSPORTS,
-    UnknownTransport,
-    registered,
-)
+from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
 
 if TYPE_CHECKING:
     from airbyte_sync_http.settings import Auth
@@ -54,8 +49,11 @@ class AirbyteServer:
 
     def __post_init__(self) -> None:
         # A task may only find out in the triggerer that a name is wrong, after the sync has begun.
-        _require_registered("transport", self.transport, TRANSPORTS)
-        _require_registered("async_transport", self.async_transport, ASYNC_TRANSPORTS)
+        for option, name, group in (
+            ("transport", self.transport, TRANSPORTS),
+            ("async_transport", self.async_transport, ASYNC_TRANSPORTS),
+        ):
+            require_registered(group, name, f"the extra {option!r} is {name!r}")
 
 
 def read_server(conn_id: str, api_version: str) -> AirbyteServer:
@@ -177,12 +175,3 @@ def _client_cert(extra: dict[str, Any]) -> str | tuple[str, str] | None:
     raise InvalidInput(
         "the extra 'client_cert' is neither a path nor a list of two: [certificate, key]"
     )
-
-
-def _require_registered(option: str, name: str, group: str) -> None:
-    known = registered(group)
-    if name not in known:
-        raise UnknownTransport(
-            f"the extra {option!r} is {name!r}; known are: {', '.join(known) or 'none'}. Install the "
-            f"package that brings it, or register your own as an entry point in the group {group}."
-        )

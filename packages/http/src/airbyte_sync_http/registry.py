@@ -61,14 +61,30 @@ def registered(group: str) -> tuple[str, ...]:
     return tuple(sorted(entry_points(group=group).names))
 
 
-def _load(group: str, name: str) -> Any:
-    found = [entry for entry in entry_points(group=group) if entry.name == name]
-    if not found:
-        known = ", ".join(registered(group)) or "none"
+def require_registered(group: str, name: str, said: str = "") -> None:
+    """
+    Refuse a name that nobody registers, without importing anything.
+
+    Args:
+        group: :data:`TRANSPORTS` or :data:`ASYNC_TRANSPORTS`.
+        name: The name of a transport.
+        said: How the error begins, where the caller knows which setting holds the name.
+
+    Raises:
+        UnknownTransport: Nobody registers it.
+    """
+    known = registered(group)
+    if name not in known:
         raise UnknownTransport(
-            f"no transport is called {name!r}; known are: {known}. Install the package that brings it, or "
-            f"register your own as an entry point in the group {group}."
+            f"{said or f'no transport is called {name!r}'}; known are: {', '.join(known) or 'none'}. "
+            "Install the package that brings it, or register your own as an entry point in the group "
+            f"{group}."
         )
+
+
+def _load(group: str, name: str) -> Any:
+    require_registered(group, name)
+    found = [entry for entry in entry_points(group=group) if entry.name == name]
     try:
         return found[0].load()
     except ImportError as error:

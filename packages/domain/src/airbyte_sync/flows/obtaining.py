@@ -67,9 +67,10 @@ SHORTEST_LOOK = timedelta(seconds=1)
 """The least time between two looks for a job whose submission is in doubt."""
 
 SKEW_WITH_SERVER_TIME = timedelta(seconds=2)
+"""How far job times and request times may disagree: both are cut to whole seconds by the server."""
 
 SKEW_WITHOUT = timedelta(seconds=5)
-"""How far job times and request times may disagree: both are cut to whole seconds by the server."""
+"""The same, where the server does not tell its time."""
 
 UNREADABLE_ID = 500
 """What Airbyte answers for an id that is no UUID; a proxy in trouble answers 502 to 504."""
