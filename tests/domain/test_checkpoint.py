@@ -26,26 +26,30 @@ moments = some.datetimes(
 )
 ids = some.integers(1, 2**63)
 
-checkpoints = some.builds(
-    Checkpoint,
-    phase=some.sampled_from(Phase),
-    connection_id=some.none() | some.text(),
-    job_type=some.sampled_from(JobType),
-    asked_at=moments,
-    deadline=some.none() | moments,
-    job_id=some.none() | ids,
-    origin=some.none() | some.sampled_from(Origin),
-    status=some.none() | some.builds(JobStatus, some.text()),
-    blocked_by=some.none() | ids,
-    in_doubt=some.booleans(),
-    settle_until=some.none() | moments,
-    cancel_until=some.none() | moments,
-    cancel_sent=some.booleans(),
-    wake_at=some.none() | moments,
-    failing_since=some.none() | moments,
-    failures=some.integers(0, 10**6),
-    looks=some.integers(0, 10**6),
-)
+FIELDS = {
+    "phase": some.sampled_from(Phase),
+    "connection_id": some.none() | some.text(),
+    "job_type": some.sampled_from(JobType),
+    "asked_at": moments,
+    "deadline": some.none() | moments,
+    "ends_early": some.booleans(),
+    "queue_deadline": some.none() | moments,
+    "answered_since": some.none() | moments,
+    "job_id": some.none() | ids,
+    "origin": some.none() | some.sampled_from(Origin),
+    "status": some.none() | some.builds(JobStatus, some.text()),
+    "blocked_by": some.none() | ids,
+    "in_doubt": some.booleans(),
+    "settle_until": some.none() | moments,
+    "cancel_until": some.none() | moments,
+    "cancel_sent": some.booleans(),
+    "queued_too_long": some.booleans(),
+    "wake_at": some.none() | moments,
+    "failing_since": some.none() | moments,
+    "failures": some.integers(0, 10**6),
+    "looks": some.integers(0, 10**6),
+}
+checkpoints = some.builds(Checkpoint, **FIELDS)
 
 JSON = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
@@ -60,6 +64,11 @@ def test_a_checkpoint_survives_json(checkpoint):
     assert Checkpoint.from_json(json.loads(json.dumps(checkpoint.to_json()))) == checkpoint
 
 
+def test_the_examples_above_know_every_field():
+    """A field that is added to the checkpoint is tried in a store too."""
+    assert set(FIELDS) == set(Checkpoint.__dataclass_fields__)
+
+
 def test_defaults_are_left_out():
     """A stored checkpoint is small: it says only what is not as usual."""
     checkpoint = Checkpoint(phase=Phase.WATCH, asked_at=NOON, job_id=7, origin=Origin.STARTED)
@@ -70,6 +79,13 @@ def test_defaults_are_left_out():
         "job_id": 7,
         "origin": "started",
     }
+
+
+def test_a_checkpoint_of_the_release_before_is_read():
+    """What a task had put away when it was upgraded has no early end and no earlier try."""
+    document = {"version": 1, "phase": "look", "asked_at": NOON.isoformat(), "connection_id": "c"}
+    checkpoint = Checkpoint.from_json(document)
+    assert (checkpoint.ends_early, checkpoint.answered_since) == (False, None)
 
 
 def test_moments_are_stored_in_utc():
@@ -116,6 +132,9 @@ def test_a_damaged_checkpoint_is_refused(damage):
         {"job_id": True},
         {"job_id": "7"},
         {"looks": -1},
+        {"ends_early": 1},
+        {"answered_since": "2026-01-05T12:00:00"},
+        {"answered_since": True},
         {"token": "secret"},
     ],
 )

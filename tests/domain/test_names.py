@@ -1,10 +1,25 @@
-"""Connections by name."""
+"""Connections by name, and the name of a connection."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from airbyte_sync import ConnectionAmbiguous, ConnectionNotFound, find_connection
+from airbyte_sync import (
+    AsyncPortInterpreter,
+    ConnectionAmbiguous,
+    ConnectionNotFound,
+    Forbidden,
+    ResponseNotReceived,
+    Throttled,
+    Unauthorized,
+    arun,
+    describe_connection,
+    find_connection,
+)
+from airbyte_sync_testkit.clock import AsyncVirtualClock
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, Fault
 
 OTHER = "5d1c3f9e-0f7e-4d8a-9a55-7b8c1d7e1099"
 
@@ -37,3 +52,41 @@ def test_the_workspace_narrows_the_search(world):
     assert world.run(find_connection("orders", "w2")).connection_id == OTHER
     with pytest.raises(ConnectionNotFound, match="in workspace w3"):
         world.run(find_connection("orders", "w3"))
+
+
+def test_it_is_found_on_an_event_loop_too(world):
+    """Both colours answer alike."""
+    world.airbyte.add_connection(OTHER, name="orders")
+    ports = AsyncPortInterpreter(
+        AsyncInMemoryAirbyte(world.airbyte), AsyncVirtualClock(world.clock)
+    )
+    assert asyncio.run(arun(find_connection("orders"), ports)).connection_id == OTHER
+
+
+def test_a_connection_is_described(world):
+    """A log names it for people, and a link needs its workspace."""
+    expected = world.airbyte.add_connection(OTHER, name="orders", workspace_id="w1")
+    assert expected == world.run(describe_connection(OTHER))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResponseNotReceived("the connection was reset"),
+        Throttled("slow down", status=429),
+        Forbidden("no", status=403),
+        Unauthorized("no", status=401),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_connection_that_cannot_be_described_does_not_matter(world, error):
+    """It is asked for once, for people: whoever cannot answer is not asked again."""
+    world.airbyte.fail("fetch_connection", Fault(error=error))
+    assert world.run(describe_connection(world.connection_id)) is None
+    assert world.airbyte.count("fetch_connection") == 1
+    assert world.seconds() == 0
+
+
+def test_a_connection_that_is_unknown_is_not_described(world):
+    """What the id means is the submission's business."""
+    assert world.run(describe_connection(OTHER)) is None

@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync import (
+    Forbidden,
     NotFound,
+    OnConflict,
+    Origin,
     Pause,
     PortInterpreter,
     ResponseNotReceived,
@@ -16,11 +19,13 @@ from airbyte_sync import (
     SyncFailed,
     SyncPolicy,
     SyncRequest,
+    SyncTimedOut,
     run,
     step,
     submit,
     sync,
 )
+from airbyte_sync.events import JobObtained, JobRecalled
 from airbyte_sync.ports import CheckpointStore
 from airbyte_sync_testkit.memory import Fault, InMemoryStore
 
@@ -126,12 +131,90 @@ def test_a_server_that_cannot_be_seen_is_waited_for(world, task):
     assert run(sync(world.request, POLICY), task).job.job_id == 1
 
 
+def test_a_server_that_refuses_the_look_is_not_asked_for_another_sync(world, task):
+    """Nobody may see what became of the job: nothing is started on top of it."""
+    die_at_the_first_pause(world, task)
+    refusal = Forbidden("no", status=403)
+    world.airbyte.fail("fetch_job", Fault(error=refusal))
+    with pytest.raises(Forbidden) as caught:
+        run(sync(world.request, POLICY), task)
+    assert caught.value is refusal
+    assert world.airbyte.count("submit") == 1
+
+
 def test_each_try_has_its_own_time_out(world, task):
     """The scheduler asked again, so the wait begins again."""
     die_at_the_first_pause(world, task)
     world.pass_time(POLICY.timeout.total_seconds() * 2)
     submission = run(submit(world.request, POLICY), task)
     assert submission.checkpoint.deadline == world.clock.now() + POLICY.timeout
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(10, "running"), (3600, "succeeded")])
+def test_what_is_gone_on_with_is_told(world, task, seconds, word):
+    """A log says which job it is, how it stands and how the request came to it: once, not as obtained."""
+    die_at_the_first_pause(world, task)
+    world.pass_time(seconds)
+    world.events.clear()
+    run(submit(world.request, POLICY), task)
+    recalled = world.event(JobRecalled)
+    assert (recalled.job.job_id, recalled.origin) == (1, Origin.STARTED)
+    assert recalled.job.status.word == word
+    assert not any(isinstance(event, JobObtained) for event in world.events)
+
+
+def test_a_job_that_was_attached_to_is_recalled_as_such(world, task):
+    """A retry has no more right to cancel it than the first try."""
+    world.foreign(FOR_EVER, (900, "succeeded"))
+    world.pass_time(60)
+    policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
+    run(submit(world.request, policy), task)
+    run(submit(world.request, policy), task)
+    assert world.event(JobRecalled).origin is Origin.ATTACHED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [NotFound("no such job", status=404), ResponseNotReceived("lost")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_cannot_be_seen_is_not_told(world, task, fault):
+    """Nobody knows yet whether the job is still there."""
+    die_at_the_first_pause(world, task)
+    world.airbyte.fail("fetch_job", Fault(error=fault))
+    run(submit(world.request, POLICY), task)
+    assert not any(isinstance(event, JobRecalled) for event in world.events)
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_what_came_to_nothing_is_not_gone_on_with(world, task, end):
+    """It starts anew, and says only that."""
+    world.life(FOR_EVER, (10, end))
+    die_at_the_first_pause(world, task)
+    world.pass_time(60)
+    world.events.clear()
+    run(submit(world.request, POLICY), task)
+    assert [type(event) for event in world.events] == [JobObtained]
+
+
+def test_each_try_has_the_time_of_its_own_caller(world, task):
+    """The scheduler gives a retry its own time: its deadline is the new one."""
+    end_by = world.clock.now() + timedelta(seconds=60)
+    run(submit(replace(world.request, end_by=end_by), POLICY), task)
+    again = replace(world.request, end_by=end_by + timedelta(minutes=10))
+    assert run(submit(again, POLICY), task).checkpoint.deadline == again.end_by
+
+
+@pytest.mark.parametrize("first_ends_early", [True, False])
+def test_each_try_ends_in_its_own_words(world, task, first_ends_early):
+    """Whose time is over is a matter of this try: the words of the one before are not repeated."""
+    world.life(FOR_EVER)
+    early = replace(world.request, end_by=world.clock.now() + timedelta(minutes=5))
+    first, second = (early, world.request) if first_ends_early else (world.request, early)
+    run(submit(first, POLICY), task)
+    words = r"within 3600 s \(timeout\)" if first_ends_early else "by 09:05:00 UTC, when the caller"
+    with pytest.raises(SyncTimedOut, match=words):
+        run(sync(second, POLICY), task)
 
 
 def test_without_a_store_every_request_is_the_first(world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,9 +17,11 @@ from airbyte_sync import (
     AsyncPortInterpreter,
     Checkpoint,
     Done,
+    EarlierTries,
     Flow,
     Job,
     JobType,
+    Pause,
     PortInterpreter,
     SyncPolicy,
     SyncRequest,
@@ -30,6 +33,7 @@ from airbyte_sync import (
     sync,
     watch,
 )
+from airbyte_sync.commands import Now, Recall, Remember, Report
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
 from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, Fault, InMemoryAirbyte, JobLife
 
@@ -37,6 +41,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
+
+
+LATEST_DETECTION = timedelta(minutes=6)
+"""How long after the end of a try its job may have succeeded, where that is known roughly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """A try that its process does not survive, and what is known of it when the next one begins."""
+
+    dies_at: int
+    """At which of its calls and pauses: a call is carried out, and its answer is lost with the process."""
+    noticed_after: float
+    """Seconds until it is known that the process has died."""
+    delay: float
+    """Seconds from there to the next try; after a try that ended with an error, from its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +75,10 @@ class Scene:
     faults: tuple[tuple[str, tuple[Fault | None, ...]], ...] = ()
     watched: bool = False
     """Whether the job that was there before is only watched."""
+    retries: tuple[Retry, ...] = ()
+    """The tries before the last one; nothing survives of them but when they were."""
+    known_since: float | None = None
+    """How many seconds before the request the first try may have begun; ``None``: it is known exactly."""
 
 
 @dataclass(kw_only=True)
@@ -75,7 +99,10 @@ class Stage:
         if scene.foreign_before is not None:
             self._start_foreign(scene.foreign_before)
             clock.advance(timedelta(minutes=1))
-        self.asked_at = clock.now()
+        self.asked_at = self.since = clock.now()
+        if scene.known_since is not None:
+            self.since -= timedelta(seconds=scene.known_since)
+        self.succeeded_after = self.since
         for seconds, life in scene.foreign_later:
             clock.at(
                 self.asked_at + timedelta(seconds=seconds),
@@ -99,11 +126,24 @@ class Stage:
         if job_id is not None:
             self.foreign.append(job_id)
 
-    def flow(self) -> Flow[Any]:
+    def flow(self, earlier: EarlierTries | None = None) -> Flow[Any]:
         if self.scene.watched:
             return watch(1, self.scene.policy)
-        request = SyncRequest(connection_id=CONNECTION_ID, job_type=self.scene.job_type)
+        request = SyncRequest(
+            connection_id=CONNECTION_ID, job_type=self.scene.job_type, earlier=earlier
+        )
         return sync(request, self.scene.policy)
+
+    def next_try(self, retry: Retry, *, has_died: bool) -> EarlierTries:
+        """Let the time pass to the next try, and return what it is told of those before."""
+        if has_died:
+            self.clock.advance(timedelta(seconds=retry.noticed_after))
+        over_at = self.clock.now()
+        self.clock.advance(timedelta(seconds=retry.delay))
+        if self.scene.known_since is None:
+            return EarlierTries(since=self.since, over_at=over_at)
+        self.succeeded_after = over_at - LATEST_DETECTION
+        return EarlierTries(since=self.since, over_at=over_at, succeeded_after=self.succeeded_after)
 
     def play(self, drive: Callable[[Stage], Any]) -> Stage:
         """Let a driver play, and keep its result or its error in a comparable form."""
@@ -147,6 +187,44 @@ def poking(stage: Stage) -> Any:
         )
 
 
+class Died(BaseException):
+    """The process is gone: no flow sees it coming."""
+
+
+class Mortal(PortInterpreter):
+    """Carries out commands until its process dies."""
+
+    def __init__(self, stage: Stage, dies_at: int) -> None:
+        super().__init__(stage.airbyte, stage.clock, stage.events.append)
+        self.left = dies_at
+
+    def answer(self, command: Any) -> Any:
+        if isinstance(command, (Now, Report, Recall, Remember)):
+            return super().answer(command)
+        self.left -= 1
+        if self.left > 0:
+            return super().answer(command)
+        if not isinstance(command, Pause):
+            with suppress(AirbyteSyncError):
+                super().answer(command)
+        raise Died
+
+
+def retrying(stage: Stage) -> Any:
+    """A new process for every try, which knows when the others were and nothing else."""
+    earlier = None
+    for retry in stage.scene.retries:
+        try:
+            return run(stage.flow(earlier), Mortal(stage, retry.dies_at))
+        except AirbyteSyncError:
+            earlier = stage.next_try(retry, has_died=False)
+        except Died:
+            earlier = stage.next_try(retry, has_died=True)
+    return run(
+        stage.flow(earlier), PortInterpreter(stage.airbyte, stage.clock, stage.events.append)
+    )
+
+
 @pytest.fixture(scope="session")
 def play() -> Callable[[Scene], list[Stage]]:
     """Play a scene with each driver: blocking, async, and poke by poke."""
@@ -161,6 +239,17 @@ def play() -> Callable[[Scene], list[Stage]]:
 def play_blocking() -> Callable[[Scene], Stage]:
     """Play a scene once: for many scenes in a short time."""
     return lambda scene: Stage(scene=scene).play(blocking)
+
+
+@pytest.fixture(scope="session")
+def play_retrying() -> Callable[[Scene], Stage]:
+    """Play a scene whose request is made again after each of its deaths."""
+    return lambda scene: Stage(scene=scene).play(retrying)
+
+
+@pytest.fixture(scope="session")
+def retry() -> type[Retry]:
+    return Retry
 
 
 @pytest.fixture(scope="session")

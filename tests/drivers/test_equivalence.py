@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -225,14 +226,95 @@ def test_the_promises_are_kept_in_ten_thousand_lives(play_blocking, scene, drawn
         assert_promises_are_kept(play_blocking(scene_of(scene, lived)))
 
 
+DYING = {
+    "nothing special": {},
+    "a lost answer": {"faults": (lost(),)},
+    "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
+    "a long one": {"lives": (LONG,)},
+    "queueing": {"foreign_before": LONG},
+    "trouble": {"faults": (("fetch_job", (Fault(error=TROUBLE), None) * 5),), "lives": (LONG,)},
+    "a blind search": {"faults": (("find_jobs", (Fault(error=NOT_SENT),) * 8),)},
+    "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
+}
+
+
+@pytest.mark.parametrize("known_since", [None, 30])
+@pytest.mark.parametrize("dies_at", [1, 2, 3, 7, 15])
+@pytest.mark.parametrize("name", DYING)
+def test_a_process_may_die_anywhere(play_retrying, scene, retry, name, dies_at, known_since):
+    """At a call or a pause, and twice: who makes the request again finds its sync and starts no other."""
+    stage = play_retrying(
+        scene(
+            **DYING[name],
+            retries=(
+                retry(dies_at=dies_at, noticed_after=20, delay=10),
+                retry(dies_at=2, noticed_after=20, delay=10),
+            ),
+            known_since=known_since,
+        )
+    )
+    assert_promises_are_kept(stage)
+    [ours] = stage.jobs_of_ours()
+    assert ours == stage.outcome
+
+
+some_retries = some.lists(
+    some.fixed_dictionaries(
+        {
+            "dies_at": some.integers(1, 12),
+            "noticed_after": some.integers(0, 300),
+            "delay": some.integers(0, 600),
+        }
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+@pytest.mark.lives
+@settings(
+    derandomize=FIXED,
+    max_examples=800,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(drawn=scenes, retries=some_retries, known_since=some.integers(0, 120))
+def test_the_promises_are_kept_where_only_the_job_list_remembers(
+    play_retrying, scene, retry, drawn, retries, known_since
+):
+    """Tries die or fail and keep nothing; the next knows when, exactly or roughly: still one sync."""
+    for known in (None, known_since):
+        lived = replace(
+            scene_of(scene, drawn),
+            retries=tuple(retry(**each) for each in retries),
+            known_since=known,
+        )
+        assert_promises_are_kept(play_retrying(lived))
+
+
+CAME_TO_NOTHING = {JobStatus.FAILED, JobStatus.CANCELLED}
+"""Of several jobs that may be the request's the newest counts: one of others can hide a success."""
+
+
 def assert_promises_are_kept(stage):
     ours = stage.jobs_of_ours()
-    assert len(ours) <= 1, "two syncs for one request"
+    for before, after in pairwise(ours):
+        assert stage.scene.retries, "two syncs for one request"
+        assert before.status.is_final, "two syncs at a time"
+        assert before.ended_at <= after.created_at, "two syncs at a time"
+        is_no_answer = before.ended_at < stage.succeeded_after or any(
+            job.created_at >= before.created_at and job.status in CAME_TO_NOTHING
+            for job in stage.airbyte.jobs()
+            if job.job_id in stage.foreign
+        )
+        assert before.status != JobStatus.SUCCEEDED or is_no_answer, "a success was repeated"
     for job_id in {argument for method, argument in stage.airbyte.calls if method == "cancel"}:
         obtained = [event for event in stage.events if isinstance(event, JobObtained)]
-        [came] = [event for event in obtained if event.job.job_id == job_id]
+        *_, came = [event for event in obtained if event.job.job_id == job_id]
         assert came.origin.is_ours_to_cancel, "somebody else's sync was cancelled"
-        assert came.job.created_at >= stage.asked_at, "an older sync was cancelled"
+        assert came.job.created_at >= stage.since, "an older sync was cancelled"
     if isinstance(stage.outcome, Job):
         assert stage.outcome.status == JobStatus.SUCCEEDED
         assert stage.airbyte.jobs()[stage.outcome.job_id - 1].status == JobStatus.SUCCEEDED

@@ -37,11 +37,22 @@ from airbyte_sync.errors import (
     Unprocessable,
 )
 from airbyte_sync.events import Event, Origin
-from airbyte_sync.flows import cancel, find_connection, resume, submit, sync, watch
+from airbyte_sync.flows import (
+    abandon,
+    cancel,
+    describe_connection,
+    find_connection,
+    obtain,
+    resume,
+    submit,
+    sync,
+    watch,
+)
 from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,
+    EarlierTries,
     FailureReason,
     Job,
     JobPage,
@@ -95,6 +106,7 @@ __all__ = [
     "ConnectionStatus",
     "ConnectionUnavailable",
     "Done",
+    "EarlierTries",
     "Event",
     "FailureReason",
     "Flow",
@@ -142,9 +154,12 @@ __all__ = [
     "Unauthorized",
     "UnexpectedReply",
     "Unprocessable",
+    "abandon",
     "arun",
     "cancel",
+    "describe_connection",
     "find_connection",
+    "obtain",
     "resume",
     "run",
     "step",

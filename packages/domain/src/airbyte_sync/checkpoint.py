@@ -47,8 +47,12 @@ class Checkpoint:
     asked_at: datetime
     """When the request was first made."""
     deadline: datetime | None = None
+    ends_early: bool = False
+    """Whether it is the caller's deadline, which comes before the policy's."""
     queue_deadline: datetime | None = None
     """Until when the job must have begun to run."""
+    answered_since: datetime | None = None
+    """Set while the job of an earlier try is looked for: it must be active, or have succeeded since."""
     job_id: int | None = None
     """The job of this request, once it has one."""
     origin: Origin | None = None
@@ -143,7 +147,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "job_type": JobType,
     "asked_at": _moment,
     "deadline": _moment,
+    "ends_early": _exactly(bool),
     "queue_deadline": _moment,
+    "answered_since": _moment,
     "job_id": _exactly(int),
     "origin": Origin,
     "status": lambda value: JobStatus(_exactly(str)(value)),

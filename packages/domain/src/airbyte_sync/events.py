@@ -41,6 +41,22 @@ class JobObtained:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobRecalled:
+    """An earlier try of the request left a job behind, and this one goes on with it."""
+
+    job: Job
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierTryLookedFor:
+    """The request was made before: its job is looked for on the server before one is started."""
+
+    since: datetime
+    look_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StatusChanged:
     """A look showed another status than the one before."""
 
@@ -104,6 +120,8 @@ class JobEnded:
 
 Event: TypeAlias = (
     JobObtained
+    | JobRecalled
+    | EarlierTryLookedFor
     | StatusChanged
     | JobSeen
     | LookFailed

@@ -123,12 +123,32 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierTries:
+    """
+    What is known of earlier tries of a request by a caller that could not keep a checkpoint.
+
+    The server's job list then tells what became of them.
+    """
+
+    since: datetime
+    """When the request was first made, or the latest known moment before that."""
+    over_at: datetime
+    """When the last of them had ended, at the latest."""
+    succeeded_after: datetime | None = None
+    """A job that succeeded before this moment is no answer; ``None``: any since they began is one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SyncRequest:
     """What a caller asks for: one job on one connection."""
 
     connection_id: str
     """The connection's id, a UUID on every real Airbyte."""
     job_type: JobType = JobType.SYNC
+    end_by: datetime | None = None
+    """When the caller's own time is over: a deadline beside the policy's ``timeout``."""
+    earlier: EarlierTries | None = None
+    """Set where this request was made before, and no store remembers what came of it."""
 
     def __post_init__(self) -> None:
         given: object = self.connection_id  # what comes from a template may be anything

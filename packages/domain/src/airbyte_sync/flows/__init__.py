@@ -21,6 +21,26 @@ House rules: never yield in ``finally``; time is an answer, never a call; look, 
 judged only after one more look, so that a late wake-up never kills a finished sync.
 """
 
-from airbyte_sync.flows.start import cancel, find_connection, resume, submit, sync, watch
+from airbyte_sync.flows.start import (
+    abandon,
+    cancel,
+    describe_connection,
+    find_connection,
+    obtain,
+    resume,
+    submit,
+    sync,
+    watch,
+)
 
-__all__ = ["cancel", "find_connection", "resume", "submit", "sync", "watch"]
+__all__ = [
+    "abandon",
+    "cancel",
+    "describe_connection",
+    "find_connection",
+    "obtain",
+    "resume",
+    "submit",
+    "sync",
+    "watch",
+]

@@ -54,7 +54,14 @@ from airbyte_sync.flows.verdicts import (
     submit_in_doubt,
     without_a_job,
 )
-from airbyte_sync.jobs import WHERE_TO_FIND_THE_ID, ConnectionStatus, Job, JobQuery, newest
+from airbyte_sync.jobs import (
+    WHERE_TO_FIND_THE_ID,
+    ConnectionStatus,
+    Job,
+    JobQuery,
+    JobStatus,
+    newest,
+)
 from airbyte_sync.policy import OnConflict, SyncPolicy
 
 if TYPE_CHECKING:
@@ -135,6 +142,8 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         now = yield from Now()  # a slow reply must not make our own job look older than the request
         since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
         fresh = newest(_jobs_of_this_request(page.jobs, checkpoint, since))
+        if fresh is not None and _is_spent(fresh, checkpoint, now, page.server_time):
+            return _anew(checkpoint, now, fresh)
         if fresh is not None:
             return (yield from _obtained(checkpoint, policy, fresh, Origin.ADOPTED))
         active = newest(job for job in page.jobs if not job.status.is_final)
@@ -146,9 +155,35 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             raise without_a_job(checkpoint)
         if checkpoint.settle_until is None or now >= checkpoint.settle_until:
             give_up_submitting(checkpoint, policy, now)
+            if checkpoint.answered_since is not None:
+                return _anew(checkpoint, now)
             return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
+
+
+def _is_spent(
+    job: Job, checkpoint: Checkpoint, now: datetime, server_time: datetime | None
+) -> bool:
+    """Whether a job that earlier tries left behind came to nothing, or is not their answer."""
+    if checkpoint.answered_since is None or not job.status.is_final:
+        return False
+    answered_since = _on_the_servers_clock(checkpoint.answered_since, now, server_time)
+    ended_at = job.ended_at or job.created_at
+    return job.status != JobStatus.SUCCEEDED or ended_at < answered_since
+
+
+def _anew(checkpoint: Checkpoint, now: datetime, spent: Job | None = None) -> Checkpoint:
+    """Make the request as if for the first time: nothing that runs is left of earlier tries."""
+    return replace(
+        checkpoint,
+        phase=Phase.LOOK if checkpoint.job_type.preempts else Phase.SUBMIT,
+        asked_at=now,
+        answered_since=None,
+        in_doubt=False,
+        settle_until=None,
+        blocked_by=checkpoint.blocked_by if spent is None else spent.job_id,
+    )
 
 
 def _is_open(checkpoint: Checkpoint, now: datetime) -> bool:
@@ -227,6 +262,7 @@ def _obtained(
         job_id=job.job_id,
         origin=origin,
         status=job.status,
+        answered_since=None,
         in_doubt=False,
         settle_until=None,
         failing_since=None,
@@ -286,6 +322,15 @@ def _explain(connection_id: str, error: StateConflict) -> Flow[None]:
         raise ConnectionUnavailable(
             f"connection {connection.name!r} ({connection_id}) {reason}.", connection=connection
         ) from error
+
+
+def job_in_doubt(checkpoint: Checkpoint) -> Flow[Job | None]:
+    """Look once for the active job of a submission that is in doubt."""
+    page = yield from FindJobs(JobQuery(connection_id=connection_id_of(checkpoint)))
+    now = yield from Now()
+    since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
+    jobs = _jobs_of_this_request(page.jobs, checkpoint, since)
+    return newest(job for job in jobs if not job.status.is_final)
 
 
 def ask_whether_it_exists(connection_id: str) -> Flow[None]:

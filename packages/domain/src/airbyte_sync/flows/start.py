@@ -6,11 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
-from airbyte_sync.commands import FetchJob, FindConnections, Flow, Now, Recall
+from airbyte_sync.commands import (
+    FetchConnection,
+    FetchJob,
+    FindConnections,
+    Flow,
+    Now,
+    Recall,
+    Report,
+)
 from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound, NotFound
-from airbyte_sync.events import Origin
+from airbyte_sync.events import EarlierTryLookedFor, JobRecalled, Origin
 from airbyte_sync.flows.ending import end_in_time_out, insist_on_cancelling
-from airbyte_sync.flows.obtaining import ask_whether_it_exists, come_to_a_job
+from airbyte_sync.flows.obtaining import ask_whether_it_exists, come_to_a_job, job_in_doubt
 from airbyte_sync.flows.steps import job_id_of, origin_of
 from airbyte_sync.flows.verdicts import judge
 from airbyte_sync.flows.waiting import look_until_it_ends
@@ -18,7 +26,9 @@ from airbyte_sync.jobs import JobStatus
 from airbyte_sync.results import Submission, SyncResult
 
 if TYPE_CHECKING:
-    from airbyte_sync.jobs import Connection, Job, SyncRequest
+    from datetime import datetime
+
+    from airbyte_sync.jobs import Connection, EarlierTries, Job, SyncRequest
     from airbyte_sync.policy import SyncPolicy
 
 
@@ -60,21 +70,42 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
         As :func:`sync`, as far as it gets.
     """
     now = yield from Now()
+    deadline, ends_early = _deadline(now, policy, request.end_by)
     fresh = Checkpoint(
         phase=Phase.LOOK if request.job_type.preempts else Phase.SUBMIT,
         connection_id=request.connection_id,
         job_type=request.job_type,
         asked_at=now,
-        deadline=None if policy.timeout is None else now + policy.timeout,
+        deadline=deadline,
+        ends_early=ends_early,
         queue_deadline=None if policy.queue_timeout is None else now + policy.queue_timeout,
     )
     checkpoint = yield from _where_we_were(fresh)
-    if checkpoint is fresh and not request.has_uuid:
-        yield from ask_whether_it_exists(request.connection_id)
-    checkpoint = yield from come_to_a_job(checkpoint, policy)
-    return Submission(
-        job_id=job_id_of(checkpoint), origin=origin_of(checkpoint), checkpoint=checkpoint
-    )
+    if checkpoint is fresh:
+        if not request.has_uuid:
+            yield from ask_whether_it_exists(request.connection_id)
+        if request.earlier is not None:
+            checkpoint = yield from _after_earlier_tries(fresh, request.earlier, policy)
+    return (yield from _submission(checkpoint, policy))
+
+
+def obtain(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
+    """
+    Go on with :func:`submit` from a checkpoint.
+
+    Args:
+        checkpoint: From a :class:`~airbyte_sync.commands.Pause` of it.
+        policy: The policy of the request.
+
+    Returns:
+        As :func:`submit`.
+
+    Raises:
+        As :func:`submit`.
+    """
+    if checkpoint.phase is Phase.SUBMIT:
+        checkpoint = replace(checkpoint, phase=Phase.LOOK)
+    return (yield from _submission(checkpoint, policy))
 
 
 def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -91,9 +122,7 @@ def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     Raises:
         As :func:`sync`.
     """
-    if checkpoint.phase is Phase.SUBMIT:
-        checkpoint = replace(checkpoint, phase=Phase.LOOK)
-    checkpoint = yield from come_to_a_job(checkpoint, policy)
+    checkpoint = (yield from obtain(checkpoint, policy)).checkpoint
     if checkpoint.phase is Phase.WATCH:
         origin = origin_of(checkpoint)
         job, checkpoint = yield from look_until_it_ends(checkpoint, policy)
@@ -102,13 +131,18 @@ def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     return (yield from end_in_time_out(checkpoint, policy))
 
 
-def watch(job_id: int, policy: SyncPolicy) -> Flow[Job]:
+def watch(
+    job_id: int, policy: SyncPolicy, *, end_by: datetime | None = None, is_ours: bool = False
+) -> Flow[Job]:
     """
-    Follow a job that somebody else is responsible for; never cancel it.
+    Follow a job that is known by its id.
 
     Args:
         job_id: The job.
         policy: Its poll schedule and time-outs hold.
+        end_by: When the caller's own time is over.
+        is_ours: Whether the caller is responsible for the job: only then may a time-out, or
+            :func:`abandon`, cancel it.
 
     Returns:
         The job, which has succeeded.
@@ -118,12 +152,14 @@ def watch(job_id: int, policy: SyncPolicy) -> Flow[Job]:
         SyncNotDone: One of its subclasses says what became of it.
     """
     now = yield from Now()
+    deadline, ends_early = _deadline(now, policy, end_by)
     checkpoint = Checkpoint(
         phase=Phase.WATCH,
         asked_at=now,
-        deadline=None if policy.timeout is None else now + policy.timeout,
+        deadline=deadline,
+        ends_early=ends_early,
         job_id=job_id,
-        origin=Origin.ATTACHED,
+        origin=Origin.ADOPTED if is_ours else Origin.ATTACHED,
     )
     result = yield from resume(checkpoint, policy)
     return result.job
@@ -156,6 +192,33 @@ def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:
     )
     job, _ = yield from insist_on_cancelling(checkpoint, policy)
     return job
+
+
+def abandon(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Job | None]:
+    """
+    Cancel what a request has started; nobody wants it any more.
+
+    Where a submission is in doubt its job is looked for once. A job that somebody else started is left
+    alone.
+
+    Args:
+        checkpoint: How far the request has come.
+        policy: Its ``cancel_timeout`` bounds the attempt.
+
+    Returns:
+        The ended job, or ``None`` where there is none to cancel.
+
+    Raises:
+        CallFailed: The server could not be asked.
+        CancelUnconfirmed: As :func:`cancel`.
+    """
+    job_id = checkpoint.job_id
+    if job_id is None and checkpoint.in_doubt:
+        job = yield from job_in_doubt(checkpoint)
+        job_id = None if job is None else job.job_id
+    elif job_id is not None and not origin_of(checkpoint).is_ours_to_cancel:
+        job_id = None
+    return None if job_id is None else (yield from cancel(job_id, policy))
 
 
 def find_connection(name: str, workspace_id: str | None = None) -> Flow[Connection]:
@@ -191,6 +254,39 @@ def find_connection(name: str, workspace_id: str | None = None) -> Flow[Connecti
     return found[0]
 
 
+def describe_connection(connection_id: str) -> Flow[Connection | None]:
+    """
+    Ask what a connection is called and where it is: for people, so a failure does not matter.
+
+    Args:
+        connection_id: The connection.
+
+    Returns:
+        The connection, or ``None`` where the server does not say.
+    """
+    try:
+        return (yield from FetchConnection(connection_id))
+    except CallFailed:
+        return None
+
+
+def _deadline(
+    now: datetime, policy: SyncPolicy, end_by: datetime | None
+) -> tuple[datetime | None, bool]:
+    """Return the earlier of two deadlines, and whether it is the caller's."""
+    deadline = None if policy.timeout is None else now + policy.timeout
+    if end_by is not None and (deadline is None or end_by < deadline):
+        return end_by, True
+    return deadline, False
+
+
+def _submission(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
+    checkpoint = yield from come_to_a_job(checkpoint, policy)
+    return Submission(
+        job_id=job_id_of(checkpoint), origin=origin_of(checkpoint), checkpoint=checkpoint
+    )
+
+
 def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
     """
     Return where an earlier try of the same request left off, or ``fresh``.
@@ -207,7 +303,9 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
     again = replace(
         before,
         deadline=fresh.deadline,
+        ends_early=fresh.ends_early,
         queue_deadline=fresh.queue_deadline,
+        queued_too_long=False,
         wake_at=None,
         failing_since=None,
         failures=0,
@@ -225,4 +323,21 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
         return again  # the wait itself deals with a server that cannot be seen
     if job.status.is_final and job.status != JobStatus.SUCCEEDED:
         return replace(fresh, blocked_by=job.job_id)
+    yield from Report(JobRecalled(job=job, origin=origin_of(before)))
     return again
+
+
+def _after_earlier_tries(
+    fresh: Checkpoint, earlier: EarlierTries, policy: SyncPolicy
+) -> Flow[Checkpoint]:
+    """Look for the job of an earlier try first; it may still appear where that try died submitting."""
+    look_until = earlier.over_at + policy.adopt_window
+    yield from Report(EarlierTryLookedFor(since=earlier.since, look_until=look_until))
+    return replace(
+        fresh,
+        phase=Phase.LOOK,
+        asked_at=earlier.since,
+        answered_since=earlier.succeeded_after or earlier.since,
+        in_doubt=True,
+        settle_until=look_until,
+    )

@@ -61,7 +61,12 @@ def timed_out(
     if checkpoint.queued_too_long:
         patience = f"did not begin{_within(policy.queue_timeout)} (queue_timeout)"
         return QueueTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
-    patience = f"did not end{_within(policy.timeout)} (timeout)"
+    if checkpoint.ends_early and checkpoint.deadline is not None:
+        patience = (
+            f"did not end by {checkpoint.deadline:%H:%M:%S} UTC, when the caller's time was over"
+        )
+    else:
+        patience = f"did not end{_within(policy.timeout)} (timeout)"
     return SyncTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
 
 

@@ -1,0 +1,297 @@
+"""Nobody wants the sync any more: what the request has started is cancelled, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync import (
+    CancelUnconfirmed,
+    EarlierTries,
+    Forbidden,
+    InvalidCheckpoint,
+    NotFound,
+    OnConflict,
+    Origin,
+    Phase,
+    PortInterpreter,
+    RequestNotSent,
+    ResponseNotReceived,
+    SyncPolicy,
+    Throttled,
+    abandon,
+    cancel,
+    resume,
+    run,
+    submit,
+    sync,
+    watch,
+)
+from airbyte_sync.checkpoint import Checkpoint
+from airbyte_sync.events import CancelRequested, JobEnded
+from airbyte_sync_testkit.memory import Fault, InMemoryStore
+
+POLICY = SyncPolicy(timeout=timedelta(minutes=5))
+LOST = ResponseNotReceived("the connection was reset")
+FOR_EVER = (0, "running")
+
+
+def statuses(world):
+    return [job.status.word for job in world.airbyte.jobs()]
+
+
+def abandoned(world, checkpoint):
+    """Abandon a request, and return the status of its job and the calls that it took."""
+    world.airbyte.calls.clear()
+    job = world.run(abandon(checkpoint, POLICY))
+    return job and job.status.word, [method for method, _ in world.airbyte.calls]
+
+
+@pytest.fixture
+def watching(world):
+    """A sync of ours that has been running for ten seconds."""
+    world.life((0, "pending"), (2, "running"))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    world.pass_time(10)
+    return checkpoint
+
+
+def test_our_own_job_is_cancelled(world, watching):
+    """It is cancelled, and the ended job comes back."""
+    assert watching.phase is Phase.WATCH
+    assert abandoned(world, watching)[0] == "cancelled"
+    assert statuses(world) == ["cancelled"]
+    assert world.event(CancelRequested).job.job_id == 1
+    assert world.event(JobEnded).job.status.word == "cancelled"
+
+
+def test_it_is_insisted_on(world):
+    """A cancellation before the first attempt is dropped without a word: repeat until it has ended."""
+    world.life((0, "pending"), (8, "running"))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    status, calls = abandoned(world, checkpoint)
+    assert status == "cancelled"
+    assert calls.count("cancel") > 1
+
+
+def test_an_adopted_job_is_cancelled(world):
+    """What our lost submission started is ours."""
+    world.life(FOR_EVER)
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    submission = world.run(submit(world.request, POLICY))
+    assert submission.origin is Origin.ADOPTED
+    assert abandoned(world, submission.checkpoint)[0] == "cancelled"
+
+
+def test_an_attached_job_is_left_alone(world):
+    """Somebody else started it: the server is not even asked."""
+    world.foreign(FOR_EVER)
+    world.pass_time(60)
+    policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
+    checkpoint = world.run(submit(world.request, policy)).checkpoint
+    assert checkpoint.origin is Origin.ATTACHED
+    assert abandoned(world, checkpoint) == (None, [])
+    assert statuses(world) == ["running"]
+
+
+@pytest.mark.parametrize(("is_ours", "expected"), [(True, "cancelled"), (False, "running")])
+def test_a_watched_job_is_cancelled_where_it_is_the_callers(world, is_ours, expected):
+    """A sensor that cancels on kill says so when it begins."""
+    job = world.foreign(FOR_EVER)
+    checkpoint = world.first_pause(watch(job.job_id, POLICY, is_ours=is_ours)).checkpoint
+    abandoned(world, checkpoint)
+    assert statuses(world) == [expected]
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
+def test_an_ended_job_is_left_alone(world, end):
+    """A DELETE for it would cancel what runs on its connection now."""
+    world.life(FOR_EVER, (20, end))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    world.pass_time(60)
+    world.foreign(FOR_EVER)
+    assert abandoned(world, checkpoint) == (end, ["fetch_job"])
+    assert statuses(world) == [end, "running"]
+
+
+def test_a_cancellation_under_way_is_finished(world):
+    """The deadline had passed and the process was killed while it insisted."""
+    world.life((0, "pending"), (320, "running"))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    while checkpoint.phase is not Phase.CANCEL:
+        world.clock.advance_to(checkpoint.wake_at)
+        checkpoint = world.first_pause(resume(checkpoint, POLICY)).checkpoint
+    assert abandoned(world, checkpoint)[0] == "cancelled"
+
+
+@pytest.mark.parametrize("phase", [Phase.SUBMIT, Phase.LOOK])
+def test_where_nothing_was_started_nothing_is_asked(world, phase):
+    """The request was killed before its submission, or that had surely not arrived."""
+    world.foreign(FOR_EVER)
+    checkpoint = Checkpoint(
+        phase=phase, connection_id=world.connection_id, asked_at=world.clock.now()
+    )
+    assert abandoned(world, checkpoint) == (None, [])
+    assert statuses(world) == ["running"]
+
+
+def test_a_postponed_submission_has_started_nothing(world):
+    """It was refused for now, so there is nothing to cancel."""
+    world.airbyte.fail("submit", Fault(error=Throttled("slow down", status=429)))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, False)
+    assert abandoned(world, checkpoint) == (None, [])
+
+
+def test_a_queue_has_started_nothing(world):
+    """The job that is in the way is not ours."""
+    world.foreign(FOR_EVER)
+    world.pass_time(60)
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    assert checkpoint.phase is Phase.QUEUE
+    assert abandoned(world, checkpoint) == (None, [])
+    assert statuses(world) == ["running"]
+
+
+@pytest.fixture
+def in_doubt(world):
+    """A request whose submission was carried out, and which was killed before it knew."""
+    world.life(FOR_EVER)
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, True)
+    return checkpoint
+
+
+def test_a_job_in_doubt_is_found_and_cancelled(world, in_doubt):
+    """One look at the list tells which it is."""
+    world.pass_time(10)
+    status, calls = abandoned(world, in_doubt)
+    assert status == "cancelled"
+    assert calls.count("find_jobs") == 1
+    assert statuses(world) == ["cancelled"]
+
+
+def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
+    """The checkpoint that was kept before the request left finds what came of it."""
+    store = InMemoryStore()
+    task = PortInterpreter(world.airbyte, world.clock, world.events.append, store)
+    world.life(FOR_EVER)
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", Fault(error=Forbidden("no", status=403)))
+    with pytest.raises(Exception, match="may be running"):
+        run(submit(world.request, POLICY), task)
+    assert abandoned(world, store.load())[0] == "cancelled"
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
+def test_a_job_in_doubt_that_has_ended_is_left_alone(world, end):
+    """What came of it is over."""
+    world.life(FOR_EVER, (5, end))
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    world.pass_time(10)
+    assert abandoned(world, checkpoint) == (None, ["find_jobs"])
+
+
+def test_in_doubt_an_older_job_is_left_alone(world):
+    """It was there before the request: not ours."""
+    world.foreign(FOR_EVER)
+    world.pass_time(60)
+    world.airbyte.fail("submit", Fault(error=LOST))
+    policy = replace(POLICY, on_conflict=OnConflict.FAIL)
+    checkpoint = world.first_pause(sync(world.request, policy)).checkpoint
+    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, True)
+    assert abandoned(world, checkpoint) == (None, ["find_jobs"])
+    assert statuses(world) == ["running"]
+
+
+def test_in_doubt_with_nothing_there_there_is_nothing_to_cancel(world):
+    """One look, and no search: whoever kills a task does not wait."""
+    world.airbyte.fail("submit", Fault(error=LOST))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    assert abandoned(world, checkpoint) == (None, ["find_jobs"])
+    assert world.seconds() == 0
+
+
+def test_a_doubt_behind_a_queue_is_looked_for(world):
+    """Our lost submission came to life after somebody else's job, and nobody has seen it yet."""
+    world.foreign(FOR_EVER, (70, "cancelled"))
+    world.pass_time(60)
+    world.airbyte.fail("submit", Fault(error=LOST))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.QUEUE, True)
+    world.pass_time(15)
+    ours = world.foreign(FOR_EVER)
+    assert abandoned(world, checkpoint)[0] == "cancelled"
+    assert world.airbyte.fetch_job(ours.job_id).status.word == "cancelled"
+
+
+def test_while_an_earlier_try_is_looked_for_its_job_is_cancelled(world):
+    """Killed before the first look: what the try before has started is wanted as little."""
+    began = world.clock.now()
+    world.life(FOR_EVER)
+    world.first_pause(sync(world.request, POLICY))
+    world.pass_time(60)
+    earlier = EarlierTries(since=began, over_at=world.clock.now())
+    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    request = replace(world.request, earlier=earlier)
+    checkpoint = world.first_pause(sync(request, POLICY)).checkpoint
+    assert abandoned(world, checkpoint)[0] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "error", [LOST, RequestNotSent("refused"), Forbidden("no", status=403)], ids=repr
+)
+def test_a_list_that_cannot_be_read_is_told(world, in_doubt, error):
+    """Nobody knows whether there is a job: the caller tells a person."""
+    world.airbyte.fail("find_jobs", Fault(error=error))
+    with pytest.raises(type(error)) as caught:
+        world.run(abandon(in_doubt, POLICY))
+    assert caught.value is error
+    assert world.airbyte.count("cancel") == 0
+
+
+def test_a_refused_cancellation_is_told(world, watching):
+    """We may look, but not cancel."""
+    world.airbyte.fail("cancel", Fault(error=Forbidden("read only", status=403)))
+    with pytest.raises(Forbidden, match="read only"):
+        world.run(abandon(watching, POLICY))
+
+
+def test_a_job_that_airbyte_forgot_is_told(world, watching):
+    """A restored server does not know it."""
+    world.airbyte.fail("fetch_job", Fault(error=NotFound("no such job", status=404)))
+    with pytest.raises(NotFound):
+        world.run(abandon(watching, POLICY))
+
+
+def test_a_server_that_cannot_be_seen_is_asked_again(world, watching):
+    """A lost answer is no reason to give up."""
+    world.airbyte.fail("fetch_job", Fault(error=LOST))
+    world.airbyte.fail("cancel", Fault(error=LOST))
+    assert abandoned(world, watching)[0] == "cancelled"
+
+
+def test_it_has_an_end(world, watching):
+    """The policy's cancel_timeout bounds it: the job may still be running, and the error says so."""
+    world.airbyte.fail("cancel", *[Fault(error=LOST)] * 99)
+    policy = replace(POLICY, cancel_timeout=timedelta(seconds=4))
+    with pytest.raises(CancelUnconfirmed, match="had not ended 4 s after") as caught:
+        world.run(abandon(watching, policy))
+    assert caught.value.job.job_id == 1
+    assert world.seconds() == 14
+
+
+def test_a_checkpoint_that_does_not_say_whose_the_job_is_is_refused(world):
+    """That of a cancellation is not one of a request."""
+    job = world.foreign((0, "pending"))
+    checkpoint = world.first_pause(cancel(job.job_id, POLICY)).checkpoint
+    world.airbyte.calls.clear()
+    with pytest.raises(InvalidCheckpoint, match="needs an origin"):
+        world.run(abandon(checkpoint, POLICY))
+    assert world.airbyte.calls == []

@@ -1,0 +1,166 @@
+"""``end_by``: the caller's own time is over before the policy's time-out, or after it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync import (
+    Checkpoint,
+    OnConflict,
+    Phase,
+    QueueTimedOut,
+    SyncPolicy,
+    SyncTimedOut,
+    resume,
+    submit,
+    sync,
+    watch,
+)
+
+POLICY = SyncPolicy(timeout=timedelta(minutes=5))
+NO_END = replace(POLICY, timeout=None)
+ENDLESS = ((0, "pending"), (2, "running"))
+
+
+def in_seconds(world, seconds):
+    return world.clock.now() + timedelta(seconds=seconds)
+
+
+def ending(world, seconds):
+    """Return the request of a caller who has so many seconds."""
+    return replace(world.request, end_by=in_seconds(world, seconds))
+
+
+@pytest.mark.parametrize("policy", [POLICY, NO_END])
+def test_the_callers_time_may_end_first(world, policy):
+    """Our own job is cancelled then, and the text says whose time it was."""
+    world.life(*ENDLESS)
+    with pytest.raises(
+        SyncTimedOut,
+        match=r"job 1 did not end by 09:02:00 UTC, when the caller's time was over and was cancelled",
+    ) as caught:
+        world.run(sync(ending(world, 120), policy))
+    assert "(timeout)" not in str(caught.value)
+    assert [job.status.word for job in world.airbyte.jobs()] == ["cancelled"]
+    assert world.seconds() == 120
+
+
+@pytest.mark.parametrize("seconds", [300, 301, 3600])
+def test_the_policys_time_out_may_end_first(world, seconds):
+    """A caller who has more time changes nothing; where both end together it is the policy's."""
+    world.life(*ENDLESS)
+    with pytest.raises(SyncTimedOut, match=r"did not end within 300 s \(timeout\) and was cancel"):
+        world.run(sync(ending(world, seconds), POLICY))
+    assert world.seconds() == 300
+
+
+def test_without_either_there_is_no_end(world):
+    """Nobody has set one."""
+    checkpoint = world.run(submit(world.request, NO_END)).checkpoint
+    assert (checkpoint.deadline, checkpoint.ends_early) == (None, False)
+
+
+def test_a_sync_that_ends_in_time_has_succeeded(world):
+    """Neither deadline comes to pass."""
+    assert world.run(sync(ending(world, 120), POLICY)).job.status.word == "succeeded"
+
+
+def test_it_survives_the_process(world):
+    """The checkpoint carries the deadline and whose it is: another process ends it as this one would."""
+    world.life(*ENDLESS)
+    end_by = in_seconds(world, 120)
+    pause = world.first_pause(sync(replace(world.request, end_by=end_by), POLICY))
+    stored = json.dumps(pause.checkpoint.to_json())
+    restored = Checkpoint.from_json(json.loads(stored))
+    assert (restored.deadline, restored.ends_early) == (end_by, True)
+    with pytest.raises(SyncTimedOut, match="when the caller's time was over and was cancelled"):
+        world.run(resume(restored, POLICY))
+    assert world.seconds() == 120
+
+
+def test_a_late_wake_up_after_it_does_not_kill_a_finished_sync(world):
+    """It is a deadline as any other: look, then judge."""
+    pause = world.first_pause(sync(ending(world, 20), POLICY))
+    world.pass_time(3600)
+    assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
+    assert world.airbyte.count("cancel") == 0
+
+
+def test_an_attached_job_is_left_running(world):
+    """The caller's time is over, and the job is somebody else's."""
+    world.foreign(*ENDLESS)
+    world.pass_time(60)
+    policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
+    with pytest.raises(SyncTimedOut, match="caller's time was over; it was left running"):
+        world.run(sync(ending(world, 120), policy))
+    assert world.airbyte.count("cancel") == 0
+
+
+def test_it_ends_a_queue(world):
+    """Nothing of ours was started, and nothing is cancelled."""
+    world.foreign(*ENDLESS)
+    world.pass_time(60)
+    with pytest.raises(SyncTimedOut, match="busy with job 1"):
+        world.run(sync(ending(world, 120), POLICY))
+    assert world.seconds() == 180
+    assert world.airbyte.count("cancel") == 0
+
+
+def test_the_queue_time_out_keeps_its_own_words(world):
+    """The job has not begun in time, whoever's time would have ended next."""
+    world.life((0, "queued"), (70, "running"))
+    policy = replace(POLICY, queue_timeout=timedelta(seconds=60))
+    with pytest.raises(QueueTimedOut, match=r"did not begin within 60 s \(queue_timeout\)"):
+        world.run(sync(ending(world, 120), policy))
+
+
+@pytest.mark.parametrize("policy", [POLICY, NO_END])
+def test_a_watched_job_is_left_running_then(world, policy):
+    """A sensor's time is over: it cancels nothing."""
+    job = world.foreign(*ENDLESS)
+    with pytest.raises(
+        SyncTimedOut, match="by 09:02:00 UTC, when the caller's time was over; it was left running"
+    ):
+        world.run(watch(job.job_id, policy, end_by=in_seconds(world, 120)))
+    assert world.seconds() == 120
+    assert world.airbyte.count("cancel") == 0
+
+
+def test_the_policys_time_out_may_end_a_watch_first(world):
+    """The text names the setting that ended it."""
+    job = world.foreign(*ENDLESS)
+    with pytest.raises(SyncTimedOut, match=r"within 300 s \(timeout\); it was left running"):
+        world.run(watch(job.job_id, POLICY, end_by=in_seconds(world, 3600)))
+    assert world.seconds() == 300
+
+
+@pytest.mark.parametrize("end_by", [None, 120])
+def test_a_watched_job_of_ours_is_cancelled(world, end_by):
+    """Who answers for a job may watch it as its own: any deadline cancels it."""
+    job = world.foreign(*ENDLESS)
+    end_by = end_by and in_seconds(world, end_by)
+    with pytest.raises(SyncTimedOut, match="and was cancelled; Airbyte says cancelled"):
+        world.run(watch(job.job_id, POLICY, end_by=end_by, is_ours=True))
+    assert [seen.status.word for seen in world.airbyte.jobs()] == ["cancelled"]
+
+
+def test_a_watch_of_ours_survives_its_process(world):
+    """Its checkpoint knows whose the job is, and until when."""
+    job = world.foreign(*ENDLESS)
+    end_by = in_seconds(world, 120)
+    pause = world.first_pause(watch(job.job_id, POLICY, end_by=end_by, is_ours=True))
+    restored = Checkpoint.from_json(json.loads(json.dumps(pause.checkpoint.to_json())))
+    assert (restored.phase, restored.deadline, restored.ends_early) == (Phase.WATCH, end_by, True)
+    with pytest.raises(SyncTimedOut, match="caller's time was over and was cancelled"):
+        world.run(resume(restored, POLICY))
+
+
+def test_a_watched_job_of_ours_may_succeed(world):
+    """Being responsible changes nothing as long as there is time."""
+    job = world.foreign((0, "running"), (100, "succeeded"))
+    assert world.run(watch(job.job_id, POLICY, is_ours=True)).status.word == "succeeded"
+    assert world.airbyte.count("cancel") == 0
