@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_local import (
+    Actor,
     Caller,
     ClientCredentials,
     Connection,
@@ -42,6 +43,11 @@ already_running = "never_ends"
 name = "Orders"
 source_id = "s1"
 destination_id = "d1"
+source = { type = "postgres", name = "Shop", configuration = { host = "db" } }
+destination = { type = "s3" }
+stream_namespace = "public"
+namespace_definition = "custom_format"
+namespace_format = "lake"
 lives = [
     "succeeds",
     { life = "fails", reason = "The password is wrong", lasts = 30 },
@@ -82,7 +88,15 @@ EXPECTED = Scenario(
     connections=(
         ConnectionScenario(
             connection=Connection(
-                connection_id="c1", name="Orders", source_id="s1", destination_id="d1"
+                connection_id="c1",
+                name="Orders",
+                source_id="s1",
+                destination_id="d1",
+                source=Actor(type="postgres", name="Shop", configuration={"host": "db"}),
+                destination=Actor(type="s3"),
+                stream_namespace="public",
+                namespace_definition="custom_format",
+                namespace_format="lake",
             ),
             already_running=lives.never_ends(),
             lives=(
@@ -161,6 +175,8 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path):
         ("connections = 3", "connections: expected a list, got 3"),
         ("[[connections]]\nname = 3", r"connections: \[0\]: name: expected text, got 3"),
         ("[[connections]]\nstatus = 'on'", "status: expected one of active, inactive"),
+        ("[[connections]]\nsource = {}", "source: the key 'type' is missing"),
+        ("[[connections]]\nnamespace_definition = 'x'", "expected one of source, destination"),
         ("[[connections]]\nlives = ['wins']", r"lives: \[0\]: life: expected one of succeeds"),
         ("default_life = {life = 'fails', why = 'x'}", "unknown key 'why'; known are reason"),
         ("default_life = {life = 'succeeds', lasts = -1}", "lasts: expected a number of seconds"),

@@ -18,6 +18,7 @@ from airbyte_sync_http.auth import (
     TransportInterpreter,
     perform,
 )
+from airbyte_sync_http.lineage import Lineage
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -89,6 +90,23 @@ class AirbyteGateway:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = wire.explain_failure(self._settings, job_id)
         return run(perform(call, self._settings.auth), self._hasty)
+
+    def fetch_lineage(self, connection_id: str) -> Lineage:
+        """
+        Read what a connection's syncs read and write: three requests, one after the other.
+
+        Args:
+            connection_id: The connection.
+
+        Raises:
+            CallFailed: One of them failed.
+        """
+        found = self._call(wire.fetch_route(self._settings, connection_id))
+        return Lineage(
+            source=self._call(wire.fetch_source(self._settings, found.source_id)),
+            destination=self._call(wire.fetch_destination(self._settings, found.destination_id)),
+            streams=found.streams,
+        )
 
     def check(self) -> None:
         """

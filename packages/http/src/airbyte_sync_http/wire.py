@@ -32,6 +32,7 @@ from airbyte_sync.jobs import (
 )
 from airbyte_sync_http.addresses import config_api_url
 from airbyte_sync_http.document import Part, Unreadable, if_readable
+from airbyte_sync_http.lineage import Endpoint, Route, endpoint, route
 from airbyte_sync_http.reasons import failure_reason
 from airbyte_sync_http.refusals import refusal, server_time, unexpected, wrong_address
 from airbyte_sync_http.settings import is_token
@@ -208,6 +209,28 @@ def _connection_status(word: str) -> ConnectionStatus:
         return ConnectionStatus(word)
     except ValueError:
         return ConnectionStatus.UNKNOWN
+
+
+# --------------------------------------------------------------------------------------------------
+# Lineage
+
+
+def fetch_route(settings: ServerSettings, connection_id: str) -> Call[Route]:
+    """Look at which streams a connection moves, and between what."""
+    request = _request(settings, "GET", f"/connections/{quote(connection_id, safe='')}")
+    return Call(request=request, build=lambda document, _: route(document))
+
+
+def fetch_source(settings: ServerSettings, source_id: str) -> Call[Endpoint]:
+    """Look at a source. Airbyte masks the secrets of its configuration, as far as it knows them."""
+    request = _request(settings, "GET", f"/sources/{quote(source_id, safe='')}")
+    return Call(request=request, build=lambda document, _: endpoint(document, "source"))
+
+
+def fetch_destination(settings: ServerSettings, destination_id: str) -> Call[Endpoint]:
+    """Look at a destination; see :func:`fetch_source`."""
+    request = _request(settings, "GET", f"/destinations/{quote(destination_id, safe='')}")
+    return Call(request=request, build=lambda document, _: endpoint(document, "destination"))
 
 
 # --------------------------------------------------------------------------------------------------

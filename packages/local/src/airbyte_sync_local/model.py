@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from uuid import uuid4
 
 from airbyte_sync_local import statuses
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = Any
+"""A JSON value. Its shape is told where it is made."""
+
 ConnectionStatus = Literal["active", "inactive", "deprecated", "locked"]
+NamespaceDefinition = Literal["source", "destination", "custom_format"]
 JobType = Literal["sync", "reset", "refresh", "clear"]
 JOB_TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
 CONNECTION_STATUSES: Final[tuple[ConnectionStatus, ...]] = get_args(ConnectionStatus)
+NAMESPACE_DEFINITIONS: Final[tuple[NamespaceDefinition, ...]] = get_args(NamespaceDefinition)
 
 DEFAULT_WORKSPACE_ID: Final = "5ae6b09b-fdec-41af-aaf7-7d94cfc33ef6"
 
@@ -31,6 +39,18 @@ class Workspace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """A source or a destination, under Airbyte's own word for both."""
+
+    type: str
+    """The connector without the role: ``postgres`` for ``source-postgres``."""
+    name: str = ""
+    """As a person calls it; the type by default."""
+    configuration: Mapping[str, Json] = field(default_factory=dict, hash=False)
+    """Told as it is. A real server masks secrets as ``**********``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
     """A source, a destination and how they are joined."""
 
@@ -40,7 +60,13 @@ class Connection:
     workspace_id: str = DEFAULT_WORKSPACE_ID
     source_id: str = field(default_factory=new_id)
     destination_id: str = field(default_factory=new_id)
+    source: Actor = Actor(type="faker")
+    destination: Actor = Actor(type="duckdb")
     streams: tuple[str, ...] = ()
+    stream_namespace: str | None = None
+    """Where the source has the streams: a schema or a database. Many sources have none."""
+    namespace_definition: NamespaceDefinition = "destination"
+    namespace_format: str | None = None
     prefix: str = ""
     cron_expression: str | None = None
     """``<expression> <time zone>``; without it the schedule is manual."""
@@ -114,7 +140,3 @@ class Job:
     def duration(self) -> timedelta:
         """From creation to the last change of status, so it stands still in between."""
         return self.updated_at - self.created_at
-
-
-Json = Any
-"""A JSON value. Its shape is told where it is made."""

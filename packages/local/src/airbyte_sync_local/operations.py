@@ -14,6 +14,8 @@ TOKEN: Final = "POST /applications/token"  # noqa: S105 - a path, not a secret
 LIST_WORKSPACES: Final = "GET /workspaces"
 LIST_CONNECTIONS: Final = "GET /connections"
 GET_CONNECTION: Final = "GET /connections/{connectionId}"
+GET_SOURCE: Final = "GET /sources/{sourceId}"
+GET_DESTINATION: Final = "GET /destinations/{destinationId}"
 CREATE_JOB: Final = "POST /jobs"
 LIST_JOBS: Final = "GET /jobs"
 GET_JOB: Final = "GET /jobs/{jobId}"
@@ -26,6 +28,8 @@ OPERATIONS: Final = (
     LIST_WORKSPACES,
     LIST_CONNECTIONS,
     GET_CONNECTION,
+    GET_SOURCE,
+    GET_DESTINATION,
     CREATE_JOB,
     LIST_JOBS,
     GET_JOB,

@@ -93,16 +93,28 @@ class Platform:
             Refused: Nobody knows it, or its id is not a UUID. A member hears 403 in any case.
         """
         self.catch_up()
-        connection = self._store.connection(connection_id)
-        if connection is not None:
-            return connection
-        if self.quirks.caller is Caller.MEMBER:
-            raise Refused(answers.forbidden())
-        try:
-            UUID(connection_id)
-        except ValueError as not_a_uuid:
-            raise Refused(answers.internal_error()) from not_a_uuid
-        raise Refused(answers.resource_not_found("STANDARD_SYNC", connection_id))
+        found = self._store.connection(connection_id)
+        return self._known(found, "STANDARD_SYNC", connection_id)
+
+    def connection_of_source(self, source_id: str) -> Connection:
+        """
+        Return a connection with this source; several may share it.
+
+        Raises:
+            Refused: As for a connection.
+        """
+        rows = (row for row in self._store.connections() if row.source_id == source_id)
+        return self._known(next(rows, None), "SOURCE_CONNECTION", source_id)
+
+    def connection_of_destination(self, destination_id: str) -> Connection:
+        """
+        Return a connection with this destination; several may share it.
+
+        Raises:
+            Refused: As for a connection.
+        """
+        rows = (row for row in self._store.connections() if row.destination_id == destination_id)
+        return self._known(next(rows, None), "DESTINATION_CONNECTION", destination_id)
 
     def connections(self) -> Sequence[Connection]:
         """Return every connection, deleted ones too."""
@@ -277,6 +289,18 @@ class Platform:
         if active.status == statuses.QUEUED:
             return self.quirks.queued_can_be_cancelled
         return not active.is_waiting
+
+    def _known(self, found: Connection | None, resource_type: str, resource_id: str) -> Connection:
+        """Return what was found, or refuse as Airbyte does, which depends on who asks."""
+        if found is not None:
+            return found
+        if self.quirks.caller is Caller.MEMBER:
+            raise Refused(answers.forbidden())
+        try:
+            UUID(resource_id)
+        except ValueError as not_a_uuid:
+            raise Refused(answers.internal_error()) from not_a_uuid
+        raise Refused(answers.resource_not_found(resource_type, resource_id))
 
     @staticmethod
     async def _until(condition: Callable[[], bool]) -> None:

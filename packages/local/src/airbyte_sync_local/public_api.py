@@ -40,6 +40,8 @@ class PublicApi:
             operations.LIST_WORKSPACES: self.list_workspaces,
             operations.LIST_CONNECTIONS: self.list_connections,
             operations.GET_CONNECTION: self.get_connection,
+            operations.GET_SOURCE: self.get_source,
+            operations.GET_DESTINATION: self.get_destination,
             operations.CREATE_JOB: self.create_job,
             operations.LIST_JOBS: self.list_jobs,
             operations.GET_JOB: self.get_job,
@@ -73,6 +75,16 @@ class PublicApi:
         """Answer one connection."""
         row = self._platform.connection(request.match_info["connectionId"])
         return web.json_response(wire.connection(row))
+
+    async def get_source(self, request: web.Request) -> web.StreamResponse:
+        """Answer the source of a connection."""
+        row = self._platform.connection_of_source(request.match_info["sourceId"])
+        return web.json_response(wire.source(row))
+
+    async def get_destination(self, request: web.Request) -> web.StreamResponse:
+        """Answer the destination of a connection."""
+        row = self._platform.connection_of_destination(request.match_info["destinationId"])
+        return web.json_response(wire.destination(row))
 
     async def create_job(self, request: web.Request) -> web.StreamResponse:
         """Ask the platform for a job."""

@@ -21,7 +21,14 @@ from airbyte_sync_local.auth import DEFAULT_LIFETIME, Auth, ClientCredentials
 from airbyte_sync_local.connectors import Connector
 from airbyte_sync_local.faults import FAULT_ACTIONS, Fault
 from airbyte_sync_local.lives import Life, Step
-from airbyte_sync_local.model import CONNECTION_STATUSES, Connection, Failure, Json
+from airbyte_sync_local.model import (
+    CONNECTION_STATUSES,
+    NAMESPACE_DEFINITIONS,
+    Actor,
+    Connection,
+    Failure,
+    Json,
+)
 from airbyte_sync_local.quirks import Quirks
 from airbyte_sync_local.reading import (
     InvalidScenario,
@@ -130,7 +137,14 @@ def read_connection(value: Json) -> ConnectionScenario:
         workspace_id=table.take("workspace_id", text, default.workspace_id),
         source_id=table.take("source_id", text, default.source_id),
         destination_id=table.take("destination_id", text, default.destination_id),
+        source=table.take("source", _read_actor, default.source),
+        destination=table.take("destination", _read_actor, default.destination),
         streams=table.take("streams", several(text), default.streams),
+        stream_namespace=table.take("stream_namespace", text, default.stream_namespace),
+        namespace_definition=table.take(
+            "namespace_definition", word(*NAMESPACE_DEFINITIONS), default.namespace_definition
+        ),
+        namespace_format=table.take("namespace_format", text, default.namespace_format),
         prefix=table.take("prefix", text, default.prefix),
         cron_expression=table.take("cron_expression", text, default.cron_expression),
     )
@@ -142,6 +156,17 @@ def read_connection(value: Json) -> ConnectionScenario:
     )
     table.done()
     return found
+
+
+def _read_actor(value: Json) -> Actor:
+    table = Table(value)
+    actor = Actor(
+        type=table.need("type", text),
+        name=table.take("name", text, ""),
+        configuration=table.take("configuration", dict, {}),
+    )
+    table.done()
+    return actor
 
 
 def _read_connector(value: Json) -> Connector:

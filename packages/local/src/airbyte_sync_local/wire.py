@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, uuid5
 
 from airbyte_sync_local import statuses
 
 if TYPE_CHECKING:
-    from airbyte_sync_local.model import Attempt, Connection, Failure, Job, Json, Workspace
+    from airbyte_sync_local.model import (
+        Actor,
+        Attempt,
+        Connection,
+        Failure,
+        Job,
+        Json,
+        Workspace,
+    )
 
 
 def timestamp(instant: datetime) -> str:
@@ -68,7 +77,7 @@ def connection(row: Connection) -> Json:
     schedule = {"scheduleType": "manual"}
     if row.cron_expression is not None:
         schedule = {"scheduleType": "cron", "cronExpression": row.cron_expression}
-    return {
+    body: dict[str, Json] = {
         "connectionId": row.connection_id,
         "name": row.name,
         "sourceId": row.source_id,
@@ -77,15 +86,43 @@ def connection(row: Connection) -> Json:
         "status": row.status,
         "schedule": schedule,
         "nonBreakingSchemaUpdatesBehavior": "ignore",
-        "namespaceDefinition": "destination",
+        "namespaceDefinition": row.namespace_definition,
         "prefix": row.prefix,
-        "configurations": {
-            "streams": [
-                {"name": name, "syncMode": "full_refresh_overwrite"} for name in row.streams
-            ]
-        },
+        "configurations": {"streams": [_stream(row, name) for name in row.streams]},
         "createdAt": _epoch(row.created_at),
         "tags": [],
+    }
+    if row.namespace_format is not None:
+        body["namespaceFormat"] = row.namespace_format
+    return body
+
+
+def _stream(row: Connection, name: str) -> Json:
+    body = {"name": name, "syncMode": "full_refresh_overwrite"}
+    if row.stream_namespace is not None:
+        body["namespace"] = row.stream_namespace
+    return body
+
+
+def source(row: Connection) -> Json:
+    """Write the ``SourceResponse`` of a connection's source."""
+    ids = {"sourceId": row.source_id, "sourceType": row.source.type}
+    return ids | _actor(row, row.source, f"source-{row.source.type}")
+
+
+def destination(row: Connection) -> Json:
+    """Write the ``DestinationResponse`` of a connection's destination."""
+    ids = {"destinationId": row.destination_id, "destinationType": row.destination.type}
+    return ids | _actor(row, row.destination, f"destination-{row.destination.type}")
+
+
+def _actor(row: Connection, actor: Actor, connector: str) -> dict[str, Json]:
+    return {
+        "name": actor.name or actor.type,
+        "definitionId": str(uuid5(NAMESPACE_URL, connector)),
+        "workspaceId": row.workspace_id,
+        "configuration": dict(actor.configuration),
+        "createdAt": _epoch(row.created_at),
     }
 
 
