@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from airbyte_sync import InvalidInput
 from airbyte_sync_http import (
+    addresses,
     config_api_url,
     normalise_base_url,
     token_url,
@@ -149,3 +150,35 @@ def test_an_impossible_token_route_is_refused(schema):
 def test_what_lies_beside_the_api(base_url, ui, config_api):
     """The web application and the older API are found from the public API's address."""
     assert (ui, config_api) == (ui_url(base_url), config_api_url(base_url))
+
+
+@pytest.mark.parametrize(
+    ("address", "meaning"),
+    [
+        ("https://airbyte.corp/", "https://airbyte.corp"),
+        (" https://corp/tools/airbyte/ ", "https://corp/tools/airbyte"),
+        ("https://cloud.airbyte.com/workspaces/7/connections", "https://cloud.airbyte.com"),
+        ("http://localhost:8000", "http://localhost:8000"),
+    ],
+)
+def test_the_address_of_the_web_application(address, meaning):
+    """It may be copied from a browser, and has no slash at its end."""
+    assert meaning == addresses.normalise_ui_url(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("airbyte.corp", "web application 'airbyte.corp' has no scheme: write http://airbyte.corp"),
+        ("javascript://x", "begins with javascript://: write https://cloud.airbyte.com"),
+        ("https://ann:s3cr3t@corp", "write it without them"),
+        ("https://corp/?next=1", "write https://corp/"),
+        ("https://two words", "is not a URL"),
+    ],
+)
+def test_an_impossible_address_of_the_web_application(address, advice):
+    """It is shown as a link, so nothing but http and https will do."""
+    with pytest.raises(InvalidInput) as caught:
+        addresses.normalise_ui_url(address)
+    assert advice in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)

@@ -285,7 +285,7 @@ class Gathering(TokenCache):
 
 def test_threads_share_a_failure(scripted, clock):
     """Who waits for somebody's purchase shares its failure, rather than trying one by one."""
-    transport = scripted(lambda _: sleep(0.02) or response(503))
+    transport = scripted(lambda _: sleep(0.5) or response(503))  # time for all to get in line
     gateway = AirbyteGateway(transport, SETTINGS, Gathering(), clock)
 
     def fetch(_):

@@ -77,6 +77,7 @@ def test_the_version_is_the_manifests():
     [
         lambda: ServerSettings(base_url="h"),
         lambda: ServerSettings(base_url="http://h", headers={"X Y": "1"}),
+        lambda: ServerSettings(base_url="http://h", headers={f"Bearer {SECRET}": ""}),
         lambda: ServerSettings(base_url="http://h", headers={"X": "1\r\nHost: other"}),
         lambda: ServerSettings(base_url="http://h", user_agent="é"),
         lambda: ServerSettings(base_url="http://h", read_timeout=timedelta(0)),

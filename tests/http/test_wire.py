@@ -350,10 +350,8 @@ def test_another_document(body, complaint):
     ids=["empty", "cut", "cut later", "text", "no UTF-8", "deep", "page", "number"],
 )
 def test_what_is_no_document(body):
-    """Half a document, a page or noise is not Airbyte's API; the error says what to write."""
-    with pytest.raises(
-        UnexpectedReply, match="write http://localhost:8000/api/public/v1"
-    ) as caught:
+    """Half a document, a page or noise is not Airbyte's API; the error says where to look."""
+    with pytest.raises(UnexpectedReply, match="That is not Airbyte's public API") as caught:
         FETCH.read(reply(body))
     assert (200, None) == (caught.value.status, caught.value.retry_safe)
 
@@ -393,9 +391,9 @@ HATEOAS = {
         (403, HTML, Forbidden, r"a web page \(Airbyte & friends\)"),
         (404, problem(404, "resource-not-found"), NotFound, "Generic"),
         (404, {"errorId": "e-1"}, NotFound, "errorId e-1"),
-        (404, HTML, UnexpectedReply, "write http://localhost:8000/api/public/v1"),
-        (404, b"default backend - 404", UnexpectedReply, "write http://localhost:8000"),
-        (405, b"", UnexpectedReply, "write http://localhost:8000"),
+        (404, HTML, UnexpectedReply, "web application answers there"),
+        (404, b"default backend - 404", UnexpectedReply, "its path is the usual one"),
+        (405, b"", UnexpectedReply, "its path is the usual one"),
         (408, problem(408, "Request timeout exceeded"), ServerTrouble, "Generic"),
         (409, problem(409, "state-conflict", "Could not"), StateConflict, "Could not"),
         (409, b"", StateConflict, "Look at the connection"),
@@ -406,9 +404,9 @@ HATEOAS = {
         (502, HTML, ServerTrouble, "a web page"),
         (504, b"<html>", ServerTrouble, "a web page. Try"),
         (599, [], ServerTrouble, "answered with 599"),
-        (301, b"", UnexpectedReply, "write http://localhost:8000"),
+        (301, b"", UnexpectedReply, "its path is the usual one"),
         (999, b"", ServerTrouble, "answered with 999"),
-        (100, b"", UnexpectedReply, "write http://localhost:8000"),
+        (100, b"", UnexpectedReply, "its path is the usual one"),
     ],
 )
 def test_a_refusal(status, body, error, words):

@@ -95,6 +95,23 @@ def ui_url(base_url: str) -> str:
     return CLOUD_UI if base_url.startswith(CLOUD_API) else _API_ROOT.sub("", base_url)
 
 
+def normalise_ui_url(address: str) -> str:
+    """
+    Return the address of a web application that somebody wrote, or copied from a browser.
+
+    Args:
+        address: With ``http://`` or ``https://``; what leads to a workspace or below it is left out.
+
+    Returns:
+        The address without a slash at its end.
+
+    Raises:
+        InvalidInput: It cannot be such an address; the text says what to write.
+    """
+    origin, path = _split(address, "address of Airbyte's web application", _UI_EXAMPLES)
+    return origin + path.partition("/workspaces/")[0].rstrip("/")
+
+
 def config_api_url(base_url: str) -> str:
     """Return the root of the Config API, Airbyte's older API: it knows why a job failed."""
     return f"{ui_url(base_url)}/api/v1"
@@ -106,39 +123,40 @@ def likely_base_url(url: str) -> str:
     return normalise_base_url(f"{parts.scheme}://{parts.netloc}")
 
 
-def _split(address: str) -> tuple[str, str]:
+_EXAMPLES = f"write {CLOUD_API}, or http://host:8000 for a self-managed Airbyte"
+_UI_EXAMPLES = f"write {CLOUD_UI}, or http://host:8000 for a self-managed Airbyte"
+
+
+def _split(
+    address: str, what: str = "Airbyte address", examples: str = _EXAMPLES
+) -> tuple[str, str]:
     """Return scheme, host and port in one, and the path, after every other part was refused."""
     address = address.strip()
     if "@" in address.partition("://")[2].partition("/")[0] or (
         "://" not in address and "@" in address
     ):
         raise InvalidInput(
-            "the Airbyte address holds a user name or password: write it without them, and give the "
+            f"the {what} holds a user name or password: write it without them, and give the "
             "credentials as credentials"
         )
     if "://" not in address:
         example = f"{_scheme_for(address)}://{address}" if address else CLOUD_API
-        raise InvalidInput(f"the Airbyte address {address!r} has no scheme: write {example}")
+        raise InvalidInput(f"the {what} {address!r} has no scheme: write {example}")
     try:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise InvalidInput(f"the Airbyte address is not a URL: {_EXAMPLES}") from error
+        raise InvalidInput(f"the {what} is not a URL: {examples}") from error
     if parts.scheme not in {"http", "https"}:
-        raise InvalidInput(f"the Airbyte address begins with {parts.scheme}://: {_EXAMPLES}")
+        raise InvalidInput(f"the {what} begins with {parts.scheme}://: {examples}")
     if parts.query or parts.fragment:
-        raise InvalidInput(
-            f"the Airbyte address has something after ? or #: write {_without_tail(address)}"
-        )
+        raise InvalidInput(f"the {what} has something after ? or #: write {_without_tail(address)}")
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     if not _HOST.fullmatch(host) or not _PATH.fullmatch(parts.path):
-        raise InvalidInput(f"the Airbyte address {address!r} is not a URL: {_EXAMPLES}")
+        raise InvalidInput(f"the {what} {address!r} is not a URL: {examples}")
     if host == urlsplit(CLOUD_API).hostname and parts.scheme != "https":
         raise InvalidInput(f"Airbyte Cloud wants TLS: write {CLOUD_API}")
     return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""), parts.path
-
-
-_EXAMPLES = f"write {CLOUD_API}, or http://host:8000 for a self-managed Airbyte"
 
 
 def _without_api(segments: list[str]) -> list[str]:

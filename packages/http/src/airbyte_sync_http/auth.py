@@ -28,7 +28,13 @@ from weakref import WeakKeyDictionary
 
 from airbyte_sync.commands import Command, Flow, Now
 from airbyte_sync.drivers import arun, run
-from airbyte_sync.errors import CallFailed, RequestNotSent, Throttled, Unauthorized
+from airbyte_sync.errors import (
+    CallFailed,
+    RequestNotSent,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+)
 from airbyte_sync_http import wire
 from airbyte_sync_http.refusals import what_happened
 from airbyte_sync_http.settings import (
@@ -119,16 +125,20 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
         RequestNotSent: It went wrong in any other way. What the token is for was not sent.
     """
     call = wire.token(settings, credentials)
+    usual = settings.token_url(replace(credentials, token_url=""))
     try:
         response = yield from Send(call.request)
         return _read_token(call, _hiding(credentials.client_secret, response))
     except (Unauthorized, Throttled):
         raise
     except CallFailed as error:
-        first_sentence = str(error).partition(". ")[0]
+        what, _, advice = str(error).partition(". ")
+        if call.request.url != usual:
+            advice = f"Check the token URL: the usual one is {usual}."
+        elif not isinstance(error, UnexpectedReply):
+            advice = "Check the token URL, and the server's address."
         raise RequestNotSent(
-            f"no access token, so the request that needs it was not sent: {first_sentence}. Check the "
-            "token URL, and the server's address.",
+            f"no access token, so the request that needs it was not sent: {what}. {advice}",
             retry_after=error.retry_after,
         ) from error
 
@@ -150,7 +160,8 @@ _TOKEN_REFUSED: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: _WRONG_CREDENTIALS,
     HTTPStatus.FORBIDDEN: f"{_WRONG_CREDENTIALS} Or something in front of Airbyte keeps us out.",
     HTTPStatus.NOT_FOUND: "This server has no token route there: either its authentication is off, and "
-    "no credentials are needed, or the token URL is wrong (v1/applications/token is the usual one).",
+    "no credentials are needed, or the token URL is wrong (v1/applications/token is the usual one), or "
+    "the server's address is.",
 }
 
 

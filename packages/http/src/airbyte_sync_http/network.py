@@ -1,7 +1,11 @@
-"""What a transport may need where its HTTP library leaves it to the caller: TLS, proxies, compression."""
+"""The network between here and the server: TLS, proxies, compression, and what goes wrong with them.
+
+Transports lean on it where their HTTP library leaves something to the caller.
+"""
 
 from __future__ import annotations
 
+import socket
 import ssl
 import zlib
 from base64 import b64encode
@@ -11,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airbyte_sync.errors import InvalidInput
-from airbyte_sync_http.transport import ANSWER_LIMIT
+from airbyte_sync_http.transport import ANSWER_LIMIT, causes
 
 if TYPE_CHECKING:
     from airbyte_sync_http.transport import TransportOptions
@@ -45,6 +49,61 @@ def tls_context(options: TransportOptions) -> ssl.SSLContext:
             f"verify or client_cert cannot be read ({error}): give paths of PEM files"
         ) from error
     return context
+
+
+_PROXY_FAILED = {"ProxyError", "ClientProxyConnectionError", "ClientHttpProxyError"}
+"""What urllib3 and aiohttp call it; neither is imported here."""
+
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
+_CERTIFICATE_ADVICE = {
+    10: "The server's certificate has expired: renew it there.",
+    62: "The server's certificate is for another host name: write the name that it is for.",
+    64: "The server's certificate is for another address: write the host name that it is for.",
+}
+"""By OpenSSL's ``X509_V_ERR_CERT_HAS_EXPIRED``, ``_HOSTNAME_MISMATCH`` and ``_IP_ADDRESS_MISMATCH``."""
+
+
+def what_keeps_us_out(error: BaseException) -> str | None:
+    """
+    Say which part of the network is wrong, and what to do about it.
+
+    Args:
+        error: What a transport raised, or an error that was made from it.
+
+    Returns:
+        One or two sentences, or ``None`` where it is nothing that the network explains.
+    """
+    chain = list(causes(error))
+    if any(type(cause).__name__ in _PROXY_FAILED for cause in chain):
+        return (
+            "The proxy does not let us through: check proxies, and the proxy's user and password."
+        )
+    # The first cause knows best: aiohttp's errors pass for those of ``ssl`` without their attributes.
+    return next(filter(None, map(_advice, reversed(chain))), None)
+
+
+def _advice(cause: BaseException) -> str | None:
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return _CERTIFICATE_ADVICE.get(
+                getattr(cause, "verify_code", 0),
+                "The server's certificate is not trusted on this machine: set verify to the path of the "
+                "CA bundle that it was signed with.",
+            )
+        case ssl.SSLError() if getattr(cause, "reason", None) in _NOT_TLS:
+            return "That port does not speak TLS: write http://, or another port."
+        case ssl.SSLError():
+            return "TLS did not come about: check verify and client_cert."
+        case socket.gaierror():
+            return "The host name is not known here: check its spelling, and this machine's DNS."
+        case ConnectionRefusedError():
+            return (
+                "Nothing listens there: check the port, and that Airbyte runs. In a container, localhost "
+                "is the container itself."
+            )
+        case TimeoutError():
+            return "The host does not answer in time: check its name, and firewalls and proxies on the way."
+    return None
 
 
 def proxy_for(url: str, options: TransportOptions) -> str | None:

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from airbyte_sync.errors import (
     BadRequest,
@@ -37,6 +38,7 @@ from airbyte_sync_http.document import Part, Unreadable, if_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from urllib.parse import SplitResult
 
     from airbyte_sync_http.transport import HttpRequest, HttpResponse
 
@@ -67,6 +69,14 @@ _ADVICE: dict[int, tuple[type[CallFailed], str]] = {
 }
 
 
+_LISTS = ("/connections", "/workspaces")
+"""Where routes end that name no id."""
+
+_MAY_NOT_LIST = (
+    "The credentials are good, but may not see this. Check the rights of the user who made them."
+)
+
+
 def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
     """
     Return the error that an answer other than 2xx means.
@@ -80,12 +90,17 @@ def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
         what to do next.
     """
     status = response.status
+    names_no_id = urlsplit(request.url).path.endswith(_LISTS)
     if status == HTTPStatus.NOT_FOUND and not _is_json(response):
         return wrong_address(request, response)
     if status == HTTPStatus.CONFLICT:
         kind, advice = _conflict(request, response)
     elif status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind, advice = ServerTrouble, "Try again later; if it stays, look at the server's logs."
+    elif status == HTTPStatus.FORBIDDEN and names_no_id:
+        kind, advice = Forbidden, _MAY_NOT_LIST
+    elif status == HTTPStatus.NOT_FOUND and names_no_id:
+        kind, advice = NotFound, _what_to_write(request, response)
     elif status in _ADVICE:
         kind, advice = _ADVICE[status]
     else:
@@ -100,11 +115,45 @@ def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
 def wrong_address(request: HttpRequest, response: HttpResponse) -> UnexpectedReply:
     """Return the error for an answer that no Airbyte API gives: the address is probably wrong."""
     return unexpected(
-        request,
-        response,
-        "That is not Airbyte's public API. The server's address is probably wrong: write "
-        f"{likely_base_url(request.url)}, or what stands before it on your network.",
+        request, response, f"That is not Airbyte's public API. {_what_to_write(request, response)}"
     )
+
+
+def _what_to_write(request: HttpRequest, response: HttpResponse) -> str:
+    """Say which address is the right one, or why the right address gives something else."""
+    likely = likely_base_url(request.url)
+    asked, target = urlsplit(request.url), _redirect(response)
+    if target is not None and target.hostname != asked.hostname:
+        return (
+            "Something in front of Airbyte sends us elsewhere, perhaps to log in: give the headers that "
+            "let programs pass, or an address behind it."
+        )
+    if target is not None and (asked.scheme, target.scheme) == ("http", "https"):
+        return "The server wants TLS: write https:// in its address."
+    if not request.url.startswith(f"{likely}/"):
+        return (
+            f"The server's address is probably wrong: write {likely}, or what stands before it on your "
+            "network."
+        )
+    if (_title(response) or "").lower().startswith("airbyte"):
+        return (
+            "Airbyte's web application answers there, not its server: give the address at which /api "
+            "leads to the server."
+        )
+    return (
+        "The server's address is probably wrong, though its path is the usual one: check host and port. "
+        "Or something in front of Airbyte answers, such as a login page: give the headers that let "
+        "programs pass, or an address behind it."
+    )
+
+
+def _redirect(response: HttpResponse) -> SplitResult | None:
+    """Return where an answer sends us, if that is another place than the one asked."""
+    try:
+        target = urlsplit(response.header("Location") or "")
+    except ValueError:
+        return None
+    return target if response.status in range(300, 400) and target.hostname else None
 
 
 def unexpected(request: HttpRequest, response: HttpResponse, advice: str) -> UnexpectedReply:
@@ -174,10 +223,13 @@ def _page(response: HttpResponse) -> str | None:
     content_type = response.header("Content-Type") or ""
     if "html" not in content_type.lower() and response.body.lstrip()[:1] != b"<":
         return None
+    title = _title(response)
+    return "a web page" if title is None else f"a web page ({title})"
+
+
+def _title(response: HttpResponse) -> str | None:
     title = _TITLE.search(response.body)
-    if title is None:
-        return "a web page"
-    return f"a web page ({one_line(unescape(title[1].decode(errors='replace')))})"
+    return None if title is None else one_line(unescape(title[1].decode(errors="replace")))
 
 
 def _is_json(response: HttpResponse) -> bool:

@@ -109,10 +109,14 @@ class ServerSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", addresses.normalise_base_url(self.base_url))
         for name, value in {**self.headers, "User-Agent": self.user_agent}.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            if not _HEADER_NAME.fullmatch(name):  # it may be a value that slipped
                 raise InvalidInput(
-                    f"the extra header {name!r} cannot be sent: a name is one word, and a value has "
-                    "neither line breaks nor characters beyond ASCII"
+                    "one of the extra headers cannot be sent: a name is one word, as in X-Api-Key"
+                )
+            if not _HEADER_VALUE.fullmatch(value):
+                raise InvalidInput(
+                    f"the extra header {name!r} cannot be sent: a value has neither line breaks nor "
+                    "characters beyond ASCII"
                 )
         for option in (
             "connect_timeout",
