@@ -1,8 +1,8 @@
 """A real Airflow for as long as a ``with`` block: what the demo and the end-to-end tests run on.
 
 It is the Airflow of the environment that runs this file, 2.11 or 3.x: all of its processes, with a home,
-a database (SQLite) and ports of their own, bound to 127.0.0.1. Nothing of a user's Airflow is read or
-written, and nothing is sent anywhere. Standard library only; Airflow is talked to by its REST API.
+a database (SQLite or PostgreSQL) and ports of their own, bound to 127.0.0.1. Nothing of a user's Airflow is
+read or written, and nothing is sent anywhere. Standard library only; Airflow is talked to by its REST API.
 
     with AirflowStack(home=Path("home"), dags=Path("dags"), env={}) as airflow:
         airflow.unpause("my_dag")
@@ -19,24 +19,30 @@ import json
 import os
 import secrets
 import shutil
-import socket
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import quote
 
-from processes import Processes, ProcessFailed
+from postgresql import PostgreSQL, free_port
+from processes import Processes, ProcessFailed, parent_of, signal_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+Database = Literal["sqlite", "postgresql"]
+
 USER = "admin"
+NOT_MAPPED = -1
+"""The map index of a task that is not mapped."""
 START_SECONDS = 180.0
 """How long a start may take; the first one compiles Airflow's bytecode."""
 DAG_SECONDS = 60.0
@@ -67,9 +73,14 @@ class AirflowRefused(AirflowTrouble):
 class Task:
     """A task of a DAG run, as Airflow's API shows it."""
 
+    dag_id: str
+    run_id: str
     task_id: str
+    map_index: int
     state: str | None
     try_number: int
+    pid: int | None
+    """The process that runs it or, when it does not run, that ran it last."""
 
     @property
     def has_ended(self) -> bool:
@@ -84,13 +95,17 @@ class AirflowStack:
     Args:
         home: A folder of its own; it is emptied.
         dags: The folder with the DAG files.
-        env: Variables for every process, such as ``AIRFLOW_CONN_AIRBYTE_DEFAULT``.
-        triggerer_env: Variables for the triggerer alone.
+        env: Variables for every process, such as ``AIRFLOW_CONN_AIRBYTE_DEFAULT``, and settings in place
+            of those that are made here.
+        triggerer_env: Variables for the triggerers alone.
+        database: What Airflow keeps its state in. On SQLite, Airflow 2 runs one task at a time.
 
     Attributes:
         url: Where a browser finds it.
         user: Who may log in.
         password: With what; made up for each stack.
+        database: As given.
+        database_url: Where the database is, for SQLAlchemy.
     """
 
     def __init__(
@@ -100,19 +115,25 @@ class AirflowStack:
         dags: Path,
         env: Mapping[str, str],
         triggerer_env: Mapping[str, str] | None = None,
+        database: Database = "sqlite",
     ) -> None:
         self.home = home.absolute()
         self.user = USER
         self.password = secrets.token_urlsafe(12)
-        port = _free_port()
+        self.database = database
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._release: _Release = (
             _Airflow2(port) if version("apache-airflow").startswith("2.") else _Airflow3(port)
         )
         self._processes = Processes(self.home / "processes")
-        self._env = self._environment(dags) | dict(env)
+        self.database_url = f"sqlite:///{self.home}/airflow.db"
+        self._dags = dags.absolute()
+        self._own_env = dict(env)
         self._triggerer_env = dict(triggerer_env or {})
+        self._env: Mapping[str, str] = {}
         self._authorization = ""
+        self._everything = ExitStack()
 
     def __enter__(self) -> AirflowStack:
         """
@@ -124,12 +145,13 @@ class AirflowStack:
         """
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
-        self._processes.__enter__()
-        try:
+        with ExitStack() as everything:
+            if self.database == "postgresql":
+                server = everything.enter_context(PostgreSQL(self.home / "postgresql"))
+                self.database_url = server.url
+            everything.enter_context(self._processes)
             self._start()
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
+            self._everything = everything.pop_all()
         return self
 
     def __exit__(
@@ -138,8 +160,8 @@ class AirflowStack:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop everything."""
-        self._processes.__exit__(kind, error, traceback)
+        """Stop everything, the database last."""
+        self._everything.__exit__(kind, error, traceback)
 
     # --- what a test or a person does ---------------------------------------------------------------
 
@@ -174,51 +196,172 @@ class AirflowStack:
         return run
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, Task]:
-        """Return the tasks of a run by their ids."""
-        found = self._api("GET", f"{_run(dag_id, run_id)}/taskInstances")["task_instances"]
-        return {
-            row["task_id"]: Task(
-                task_id=row["task_id"], state=row["state"], try_number=row["try_number"]
+        """Return the tasks of a run by their ids; of a mapped task, any of its instances."""
+        return {task.task_id: task for task in self._tasks(_run(dag_id, run_id))}
+
+    def mapped_tasks(self, dag_id: str, run_id: str, task_id: str) -> dict[int, Task]:
+        """Return the instances of a mapped task by their map indices."""
+        found = self._tasks(_run(dag_id, run_id))
+        return {task.map_index: task for task in found if task.task_id == task_id}
+
+    def all_tasks(self) -> list[Task]:
+        """Return the tasks of all runs of all DAGs, in one question."""
+        return self._tasks("/dags/~/dagRuns/~")
+
+    def _tasks(self, where: str) -> list[Task]:
+        found: list[Any] = []
+        total = 1
+        while len(found) < total:
+            page = self._api("GET", f"{where}/taskInstances?limit=100&offset={len(found)}")
+            total = page["total_entries"]
+            found += page["task_instances"]
+        return [
+            Task(
+                dag_id=row["dag_id"],
+                run_id=row["dag_run_id"],
+                task_id=row["task_id"],
+                map_index=row["map_index"],
+                state=row["state"],
+                try_number=row["try_number"],
+                pid=row["pid"],
             )
             for row in found
-        }
+        ]
 
-    def xcoms(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+    def xcoms(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int = NOT_MAPPED
+    ) -> dict[str, Any]:
         """Return everything that a task left for others, by key."""
         entries = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries"
-        keys = [row["key"] for row in self._api("GET", entries)["xcom_entries"]]
+        where = f"map_index={map_index}"
+        keys = [row["key"] for row in self._api("GET", f"{entries}?{where}")["xcom_entries"]]
         return {
-            key: self._api("GET", f"{entries}/{quote(key, safe='')}?stringify=false")["value"]
+            key: self._api("GET", f"{entries}/{quote(key, safe='')}?stringify=false&{where}")[
+                "value"
+            ]
             for key in keys
         }
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
+    def links(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int = NOT_MAPPED
+    ) -> dict[str, str | None]:
+        """Return the addresses behind a task's extra links, by name; None for one that has none yet."""
+        links = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/links?map_index={map_index}"
+        answer: dict[str, Any] = self._api("GET", links)
+        found: dict[str, str | None] = answer.get("extra_links", answer)
+        return found
+
+    def task_log(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        try_number: int = 1,
+        map_index: int = NOT_MAPPED,
+    ) -> list[str]:
         """Return the lines that the log view of a task shows; empty while there are none."""
         log = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
         try:
-            return self._release.log_lines(self._api("GET", f"{log}?full_content=true"))
+            return self._release.log_lines(
+                self._api("GET", f"{log}?full_content=true&map_index={map_index}")
+            )
         except AirflowRefused as error:
             if error.status == http.client.NOT_FOUND:
                 return []
             raise
+
+    def mark(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        state: Literal["failed", "success"],
+        map_index: int = NOT_MAPPED,
+    ) -> None:
+        """Give a task another state, as a person does in the UI."""
+        task = f"{_run(dag_id, run_id)}/taskInstances/{task_id}"
+        if map_index != NOT_MAPPED:
+            task += f"/{map_index}"
+        self._api("PATCH", task, self._release.mark_body | {"new_state": state})
+
+    def mark_run(self, dag_id: str, run_id: str, state: Literal["failed", "success"]) -> None:
+        """Give a whole run another state, as a person does in the UI."""
+        self._api("PATCH", _run(dag_id, run_id), {"state": state})
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Let a task run again, as a person does in the UI."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self._api("POST", f"/dags/{dag_id}/clearTaskInstances", body)
+
+    # --- what may happen to processes ---------------------------------------------------------------
+
+    def pid(self, name: str) -> int:
+        """Return the id of a process: of ``triggerer``, ``scheduler`` and so on."""
+        return self._processes.pid(name)
+
+    def stop(self, name: str) -> None:
+        """Ask a process to end, as a deployment does, and wait until all that it started has ended."""
+        self._processes.stop(name)
+
+    def kill(self, name: str, *, alone: bool = False) -> None:
+        """
+        End a process without a word, with all that it started, as a machine that is lost does.
+
+        Args:
+            name: Which one.
+            alone: Leave what it started, as the kernel does when memory is short.
+        """
+        self._processes.kill(name, alone=alone)
+
+    def start(self, name: str, *, like: str | None = None) -> None:
+        """
+        Start a process: again, or one more.
+
+        Args:
+            name: What to call it.
+            like: Which of the processes it is, if its name does not tell.
+        """
+        command = next(each for each in self._release.processes if each[0] == (like or name))
+        extra = self._triggerer_env if command[0] == "triggerer" else {}
+        self._processes.start(name, [_program(), *command], env={**self._env, **extra})
+
+    def pause(self, name: str) -> None:
+        """Let a process and all that it started stand still, as on a machine that is too busy."""
+        signal_session(self.pid(name), signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let it go on."""
+        signal_session(self.pid(name), signal.SIGCONT)
+
+    def kill_worker(self, task: Task) -> None:
+        """
+        End the process that runs a task, and the one that watches over it, as a node that is lost does.
+
+        Raises:
+            AirflowTrouble: No process runs the task.
+        """
+        if task.pid is None or (watcher := parent_of(task.pid)) is None:
+            raise AirflowTrouble(f"no process runs {task.task_id}, which is {task.state}")
+        # The watcher first, or else it would tell Airflow how its task ended.
+        for pid in (watcher, task.pid):
+            os.kill(pid, signal.SIGKILL)
 
     def process_log(self, name: str) -> Path:
         """Return the log file of a process: ``triggerer``, ``scheduler`` and so on."""
         return self._processes.log(name)
 
     def check(self) -> None:
-        """Raise :class:`ProcessFailed` when one of the processes has ended."""
+        """Raise :class:`ProcessFailed` when a process has ended that nobody ended on purpose."""
         self._processes.check()
 
     # --- how it starts ------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        program = Path(sys.executable).with_name("airflow")
+        self._env = self._environment() | self._own_env
         for name, *arguments in self._release.preparations(self):
-            self._processes.run(name, [program, *arguments], env=self._env)
-        for name, *options in self._release.processes:
-            extra = self._triggerer_env if name == "triggerer" else {}
-            self._processes.start(name, [program, name, *options], env=self._env | extra)
+            self._processes.run(name, [_program(), *arguments], env=self._env)
+        for name, *_options in self._release.processes:
+            self.start(name)
         self._wait_until_healthy()
         self._authorization = self._release.log_in(self)
 
@@ -243,7 +386,7 @@ class AirflowStack:
                 if (health.get(name) or {}).get("status") != "healthy"
             }
 
-    def _environment(self, dags: Path) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         programs = str(Path(sys.executable).parent)
         inherited = {
             name: value
@@ -260,10 +403,10 @@ class AirflowStack:
             "SCARF_ANALYTICS": "false",
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags.absolute()),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self._dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.database_url,
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
@@ -325,6 +468,8 @@ class _Release(Protocol):
     api_path: str
     run_body: dict[str, Any]
     """What a request for a run says besides its ``conf``."""
+    mark_body: dict[str, Any]
+    """What a request for another state of a task says besides that state."""
 
     def environment(self, stack: AirflowStack) -> dict[str, str]:
         """Return the variables that this release wants."""
@@ -357,6 +502,7 @@ class _Airflow3(_Release):
     def __init__(self, port: int) -> None:
         self._port = port
         self.run_body = {"logical_date": None}
+        self.mark_body = {}
 
     def environment(self, stack: AirflowStack) -> dict[str, str]:
         return {
@@ -406,10 +552,13 @@ class _Airflow2(_Release):
     def __init__(self, port: int) -> None:
         self._port = port
         self.run_body = {}
+        self.mark_body = {"dry_run": False}
 
     def environment(self, stack: AirflowStack) -> dict[str, str]:
         return {
-            "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",  # the only one that SQLite allows
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor"
+            if stack.database == "postgresql"
+            else "SequentialExecutor",  # the only one that SQLite allows
             "AIRFLOW__API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth",
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(self._port),
@@ -455,13 +604,10 @@ def _run(dag_id: str, run_id: str) -> str:
     return f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _program() -> Path:
+    return Path(sys.executable).with_name("airflow")
 
 
 _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-__all__ = ["AirflowRefused", "AirflowStack", "AirflowTrouble", "ProcessFailed", "Task"]
+__all__ = ["AirflowRefused", "AirflowStack", "AirflowTrouble", "Database", "ProcessFailed", "Task"]

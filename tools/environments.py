@@ -62,7 +62,15 @@ CORE = Environment(
 AIRFLOW_3 = Environment(
     name="airflow-3.3", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
 )
+AIRFLOW_32 = Environment(
+    name="airflow-3.2", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
+)
+AIRFLOW_31 = Environment(
+    name="airflow-3.1", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
+)
+AIRFLOW_30 = Environment(name="airflow-3.0", pythons=("3.12", "3.11", "3.10"), packages=PACKAGES)
 AIRFLOW_2 = Environment(name="airflow-2.11", pythons=("3.11", "3.12", "3.10"), packages=PACKAGES)
+POSTGRESQL = Environment(name="postgresql", pythons=("3.12", "3.11", "3.13", "3.10"))
 PYAIRBYTE = Environment(
     name="connectors-pyairbyte", pythons=("3.12", "3.11", "3.10"), place="connectors/pyairbyte"
 )

@@ -40,6 +40,8 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._orphaned: list[subprocess.Popen[bytes]] = []
+        """Those that were killed alone: what they had started may still run."""
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Processes:
@@ -61,10 +63,13 @@ class Processes:
     ) -> None:
         """Stop everything, then let the guard go."""
         stop_sessions(
-            [process.pid for process in self._running.values()], own=self._running.values()
+            [process.pid for process in (*self._running.values(), *self._orphaned)],
+            own=self._running.values(),
         )
         for name in list(self._running):
             self._forget(name)
+        for process in self._orphaned:
+            self._tell_guard(-process.pid)
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.close()
             self._guard.wait()
@@ -73,19 +78,36 @@ class Processes:
         """Return the log file of a process."""
         return self._logs / f"{name}.log"
 
-    def start(self, name: str, command: Sequence[object], *, env: Mapping[str, str]) -> None:
+    def pid(self, name: str) -> int:
+        """Return the id of a process."""
+        return self._running[name].pid
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[object],
+        *,
+        env: Mapping[str, str],
+        user: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
         """
-        Start a process; its output goes to its log file.
+        Start a process; its output is added to its log file.
 
         Args:
             name: What to call it, and its log file.
             command: The program and its arguments.
             env: Its whole environment.
+            user: The id of the user to run it as, if not the one who runs this.
+            folder: Where to run it, if not here.
         """
-        with self.log(name).open("wb") as log:
+        with self.log(name).open("ab") as log:
             process = subprocess.Popen(
                 [str(part) for part in command],
                 env=env,
+                cwd=folder,
+                user=user,
+                extra_groups=None if user is None else [],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -94,21 +116,51 @@ class Processes:
         self._running[name] = process
         self._tell_guard(process.pid)
 
-    def run(self, name: str, command: Sequence[object], *, env: Mapping[str, str]) -> None:
+    def run(
+        self,
+        name: str,
+        command: Sequence[object],
+        *,
+        env: Mapping[str, str],
+        user: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
         """
         Run a process to its end; the arguments are those of :meth:`start`.
 
         Raises:
             ProcessFailed: Its exit code is not zero.
         """
-        self.start(name, command, env=env)
+        self.start(name, command, env=env, user=user, folder=folder)
         if self._running[name].wait() != 0:
             self.check()
         self._forget(name)
 
+    def stop(self, name: str) -> None:
+        """Ask a process to end, and see to it that all it has started ends too."""
+        process = self._running[name]
+        stop_sessions([process.pid], own=[process])
+        self._forget(name)
+
+    def kill(self, name: str, *, alone: bool = False) -> None:
+        """
+        End a process without a word, with all that it has started.
+
+        Args:
+            name: Which one.
+            alone: Leave what it has started.
+        """
+        process = self._running.pop(name)
+        if alone:
+            process.kill()
+        else:
+            signal_session(process.pid, signal.SIGKILL)
+        process.wait()
+        self._orphaned.append(process)
+
     def check(self) -> None:
         """
-        Look whether all are alive.
+        Look whether all are alive that nobody has ended on purpose.
 
         Raises:
             ProcessFailed: One has ended.
@@ -156,6 +208,21 @@ def stop_sessions(leaders: Iterable[int], *, own: Collection[subprocess.Popen[by
         time.sleep(0.05)
     for child in own:
         child.wait()
+
+
+def signal_session(leader: int, number: signal.Signals) -> None:
+    """Send a signal to every process of a session."""
+    for member in _members(frozenset([leader])):
+        _send(member, number)
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the id of the process that started one; None when it has ended. Linux only."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(b") ")[2].split()[1])
 
 
 def _members(sessions: frozenset[int]) -> list[int]:

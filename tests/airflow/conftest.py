@@ -1,5 +1,6 @@
 """A real Airflow, with its own home and database, and an Airbyte in virtual time beside it."""
 
+import asyncio
 import atexit
 import importlib
 import json
@@ -101,16 +102,137 @@ def submissions(airbyte):
 class TaskInstance:
     """Remembers what a task pushes, where no Airflow runs it."""
 
-    def __init__(self):
+    dag_id = "d"
+    task_id = "sync"
+    run_id = "r"
+    map_index = -1
+
+    def __init__(self, **attributes):
         self.xcoms = {}
+        vars(self).update(attributes)
 
     def xcom_push(self, key, value):
-        self.xcoms[key] = value
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, *, task_ids, key, map_indexes):
+        assert (self.task_id, self.map_index) == (task_ids, map_indexes)
+        return self.xcoms.get(key)
 
 
 @pytest.fixture
-def context():
-    return {"ti": TaskInstance()}
+def context(clock):
+    """What Airflow passes to a task that has just begun."""
+    return {"ti": TaskInstance(start_date=clock.now())}
+
+
+@pytest.fixture
+def task_instance():
+    """Make stand-ins of task instances."""
+    return TaskInstance
+
+
+@pytest.fixture
+def in_worker():
+    """Let code run as if within the task of a context."""
+    try:
+        from airflow.sdk.execution_time.context import set_current_context
+    except ImportError:
+        from airflow.models.taskinstance import set_current_context
+    return set_current_context
+
+
+class StateStore(dict):
+    """Stands in for Airflow 3.3's ``task_state_store``."""
+
+    def set(self, key, value):
+        self[key] = json.loads(json.dumps(value))
+
+    def delete(self, key):
+        self.pop(key, None)
+
+
+@pytest.fixture
+def state_store():
+    return StateStore()
+
+
+@pytest.fixture
+def defer():
+    """Let a call defer its task; return the trigger as the triggerer makes it."""
+    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+
+    try:
+        from airflow.sdk.exceptions import TaskDeferred
+    except ImportError:
+        from airflow.exceptions import TaskDeferred
+
+    def run(call, *arguments):
+        with pytest.raises(TaskDeferred) as deferral:
+            call(*arguments)
+        assert "execute_complete" == deferral.value.method_name
+        _, options = deferral.value.trigger.serialize()
+        return AirbyteSyncTrigger(**json.loads(json.dumps(options)))
+
+    return run
+
+
+@pytest.fixture
+def event_of():
+    """Run a trigger to its one event."""
+
+    def run(trigger):
+        async def events():
+            return [event.payload async for event in trigger.run()]
+
+        (payload,) = asyncio.run(events())
+        return json.loads(json.dumps(payload))
+
+    return run
+
+
+@pytest.fixture
+def cancellations(airbyte):
+    """The ids of the jobs that somebody asked Airbyte to cancel, one for each time."""
+
+    def made():
+        return [
+            int(record.path.rpartition("/")[2])
+            for record in airbyte.requests
+            if record.method == "DELETE"
+        ]
+
+    return made
+
+
+class Log:
+    """Stands in for Airflow's loggers, which differ between releases: keeps what a person reads."""
+
+    def __init__(self):
+        self.lines = []
+
+    def _write(self, message, *arguments, **options):
+        self.lines.append(message % arguments if arguments else message)
+
+    info = warning = error = exception = _write
+
+    def debug(self, *arguments, **options):
+        pass
+
+    def __str__(self):
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What operator, sensor and trigger write at level INFO and above, in order."""
+    from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+    from airbyte_sync_airflow.sensors import AirbyteJobSensor
+    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+
+    written = Log()
+    for kind in (AirbyteTriggerSyncOperator, AirbyteJobSensor, AirbyteSyncTrigger):
+        monkeypatch.setattr(kind, "log", property(lambda _: written))
+    return written
 
 
 @pytest.fixture(scope="session")

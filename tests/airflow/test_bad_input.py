@@ -22,7 +22,6 @@ def run(context, connection_id=GOOD_ID, **options):
         ("", "expected the UUID"),
         ("{{ var.value.gone }}", "expected the UUID"),
         ("../workspaces", "not a UUID"),
-        (None, "expected the UUID"),  # an XCom that is not there, rendered natively
         (7, "expected the UUID"),
     ],
 )
@@ -32,6 +31,22 @@ def test_a_connection_id_that_is_not_a_uuid(connection, context, submissions, co
         run(context, connection_id)
     assert "address of the connection's page" in str(failure.value)
     assert [] == submissions()
+
+
+def test_an_xcom_that_is_not_there_names_no_connection(connection, context, submissions):
+    """A template that is rendered natively may give nothing at all."""
+    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="{{ none }}")
+    task.connection_id = None
+    with pytest.raises(AirflowFailException, match="expected the UUID"):
+        task.execute(context)
+    assert [] == submissions()
+
+
+@pytest.mark.parametrize("names", [{}, {"connection_id": GOOD_ID, "connection_name": "Orders"}])
+def test_a_task_names_its_connection_once(names):
+    """By id or by name; both or none is refused when the DAG is parsed."""
+    with pytest.raises(AirflowFailException, match="either by connection_id"):
+        AirbyteTriggerSyncOperator(task_id="sync", **names)
 
 
 def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
@@ -49,8 +64,7 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
         ({"host": "api.airbyte.com"}, "has no scheme: write https://api.airbyte.com"),
         ({"host": "u:hunter2@airbyte.internal"}, "user name or password"),
         ({"host": "http://u:hunter2", "port": 8000}, "is not a URL"),
-        ({"extra": {"verify": "false"}}, "without quotes"),
-        ({"extra": {"verify": ""}}, "without quotes"),
+        ({"extra": {"verify": 0}}, "neither true nor false nor the path"),
         ({"extra": {"client_cert": ["", ""]}}, "there is no such file"),
         ({"extra": {"headers": {"X-Key": None}}}, "is not a JSON object of texts"),
         ({"host": ""}, "has no scheme: write https://api.airbyte.com"),
@@ -58,7 +72,7 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
         ({"host": "http://user:pass@airbyte.internal"}, "user name or password"),
         ({"extra": {"transport": "carrier-pigeon"}}, "'carrier-pigeon'; known are: requests"),
         ({"extra": {"async_transport": "carrier-pigeon"}}, "known are: aiohttp"),
-        ({"extra": {"proxies": "http://proxy"}}, "'proxies' is not a JSON object"),
+        ({"extra": {"proxies": ["http://proxy"]}}, "'proxies' is not a JSON object"),
         ({"extra": {"auth": "kerberos"}}, "'client_credentials', 'basic'"),
         ({"extra": {"verify": "/no/such/bundle.pem"}}, "there is no such file"),
         ({"login": "only-an-id"}, "belong together"),

@@ -1,12 +1,16 @@
-"""The Airflow connection: every field means what the specification says."""
+"""The Airflow connection: every field means what the specification says, however it was filled."""
 
 import json
+from contextlib import suppress
+from datetime import timedelta
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 
-from airbyte_sync import InvalidInput
+from airbyte_sync import InvalidInput, OnConflict
 from airbyte_sync_airflow.connection import server_from
+from airbyte_sync_airflow.defaults import POLICY_OPTIONS
 from airbyte_sync_http import BasicAuth, BearerToken, ClientCredentials, NoAuth
 
 try:
@@ -98,6 +102,294 @@ def test_no_secret_is_in_a_repr():
 @pytest.mark.parametrize("extra", ["{'verify': false", "[1]", '"text"'])
 def test_an_extra_that_cannot_be_read_is_not_taken_for_an_empty_one(extra):
     """Airflow would ignore it, and the sync would run without its proxy or certificate."""
-    connection = SimpleNamespace(host="http://h", port=None, extra=extra)
-    with pytest.raises(InvalidInput, match="extra is not"):
+    connection = SimpleNamespace(conn_id="c", host="http://h", port=None, extra=extra)
+    with pytest.raises(InvalidInput, match="Airflow connection 'c': extra is not"):
         server_from(connection, "v1")
+
+
+def refusal(name, value):
+    """What is said about one wrong field."""
+    with pytest.raises(InvalidInput) as caught:
+        server(extra={name: value})
+    text = str(caught.value)
+    assert text.startswith("Airflow connection 'c': ")
+    assert name in text
+    return text
+
+
+# --------------------------------------------------------------------------------------------------
+# Fields that a form fills with texts
+
+BOTH = {"http": "http://proxy:8080", "https": "http://proxy:8080"}
+
+
+@pytest.mark.parametrize("empty", [None, "", "  ", {}, []])
+def test_an_empty_field_is_not_set(empty):
+    """Forms leave empty texts and nulls behind."""
+    names = ["auth", "proxies", "verify", "client_cert", "headers", "transport", "async_transport"]
+    names += ["connect_timeout", "read_timeout", "submit_timeout", "ui_url", "timeout"]
+    names += [option.name for option in POLICY_OPTIONS]
+    assert server() == server(extra=dict.fromkeys(names, empty))
+
+
+@pytest.mark.parametrize(
+    ("given", "proxies"),
+    [
+        (BOTH, BOTH),
+        (json.dumps(BOTH), BOTH),
+        ("http://proxy:8080", BOTH),
+        (" http://proxy:8080 ", BOTH),
+        ('"http://proxy:8080"', BOTH),
+        ({"https": "http://proxy:8080"}, {"https": "http://proxy:8080"}),
+        ({"https://": "http://proxy:8080"}, {"https": "http://proxy:8080"}),
+        ({"all": "http://proxy:8080"}, BOTH),
+        ({"all": "http://proxy:8080", "http": "http://other"}, BOTH | {"http": "http://other"}),
+    ],
+)
+def test_proxies(given, proxies):
+    """An object by scheme, the same as a text, or one URL for both."""
+    assert proxies == server(extra={"proxies": given}).settings.transport.proxies
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("proxy:8080", "write it as http://host:port"),
+        ('{"https": "http://ann:hunter2@proxy"', "is not JSON, though it begins so"),
+        ({"htps": "http://ann:hunter2@proxy"}, "something else than http and https"),
+        ({"https": 8080}, "is not a JSON object of texts"),
+        (8080, "or one URL for both"),
+        ("http://ann:hunter2@[::1", "write it as http://host:port"),
+    ],
+)
+def test_impossible_proxies(given, words):
+    """The text says what to write, and shows no password."""
+    with pytest.raises(InvalidInput, match=r"'c': .*prox") as caught:
+        server(extra={"proxies": given})
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"X-Key": "a: b", "X-Other": "c"},
+        '{"X-Key": "a: b", "X-Other": "c"}',
+        "X-Key: a: b\nX-Other:c\n",
+        "\r\n X-Key : a: b \r\nX-Other: c",
+    ],
+)
+def test_headers(given):
+    """An object, the same as a text, or lines."""
+    assert {"X-Key": "a: b", "X-Other": "c"} == server(extra={"headers": given}).settings.headers
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["X-Key=hunter2", ": hunter2", '{"X-Key": "hunter2"', {"X-Key": ["hunter2"]}, '["hunter2"]'],
+)
+def test_impossible_headers(given):
+    """The text says what to write, and shows no value."""
+    assert "hunter2" not in refusal("headers", given)
+
+
+def masker():
+    """Where this release of Airflow keeps what may not be in its logs."""
+    for place in ("sdk._shared", "sdk.execution_time", "utils.log"):
+        with suppress(ImportError):
+            return import_module(f"airflow.{place}.secrets_masker")
+    raise LookupError("Airflow has moved it again")
+
+
+@pytest.mark.parametrize(
+    "given", ["X-Auth-Token: hunter2-hunter2", {"X-Auth-Token": "hunter2-hunter2"}]
+)
+def test_what_is_secret_in_a_text_is_masked_in_logs(given):
+    """Airflow masks what an extra holds as JSON; headers in lines and a proxy's password are ours."""
+    server(extra={"headers": given, "proxies": "http://ann:pass-of-ann@proxy:8080"})
+    redact = masker().redact
+    assert "hunter2-hunter2" not in redact("sent hunter2-hunter2")
+    assert "pass-of-ann" not in redact("through pass-of-ann")
+
+
+@pytest.mark.parametrize(
+    ("given", "verify"),
+    [
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("False", False),
+        (" FALSE ", False),
+        (__file__, __file__),
+        (f" {__file__} ", __file__),
+    ],
+)
+def test_verify(given, verify):
+    """A truth value, the same as a text, or a path."""
+    assert verify == server(extra={"verify": given}).settings.transport.verify
+
+
+@pytest.mark.parametrize(
+    ("given", "client_cert"),
+    [
+        (__file__, __file__),
+        (f"{__file__}, {__file__}", (__file__, __file__)),
+        ([__file__, __file__], (__file__, __file__)),
+        (json.dumps([__file__, __file__]), (__file__, __file__)),
+    ],
+)
+def test_client_cert(given, client_cert):
+    """One path or two, as a list or with a comma."""
+    assert client_cert == server(extra={"client_cert": given}).settings.transport.client_cert
+
+
+@pytest.mark.parametrize("given", ["a,b,c", ["a"], {"a": "b"}, 7, "/no/such/file.pem"])
+def test_an_impossible_client_cert(given):
+    """The text names the field."""
+    refusal("client_cert", given)
+
+
+@pytest.mark.parametrize("given", [7, 7.0, "7", " 7.0 "])
+def test_timeouts(given):
+    """A number of seconds, or its text."""
+    names = ("connect_timeout", "read_timeout", "submit_timeout")
+    settings = server(extra=dict.fromkeys(names, given)).settings
+    assert {timedelta(seconds=7)} == {getattr(settings, name) for name in names}
+
+
+def test_the_timeout_of_the_official_provider():
+    """It holds for every request; a time-out with a name of its own wins."""
+    settings = server(extra={"timeout": 7, "submit_timeout": "90"}).settings
+    timeouts = (settings.connect_timeout, settings.read_timeout, settings.submit_timeout)
+    assert [7, 7, 90] == [timeout.total_seconds() for timeout in timeouts]
+
+
+@pytest.mark.parametrize("name", ["connect_timeout", "read_timeout", "submit_timeout", "timeout"])
+@pytest.mark.parametrize("given", [0, "0", -1, "soon", True, "nan", "inf", [7], 1e300])
+def test_an_impossible_timeout(name, given):
+    """The text says what to write."""
+    assert "give a number of seconds above zero" in refusal(name, given)
+
+
+@pytest.mark.parametrize("given", ["basic", "Basic", " BASIC "])
+def test_auth_in_any_case(given):
+    """People type it as they like."""
+    extra = {"auth": given}
+    assert isinstance(server(extra=extra, login="u", password="p").settings.auth, BasicAuth)
+
+
+# --------------------------------------------------------------------------------------------------
+# The web application
+
+
+@pytest.mark.parametrize(
+    ("host", "given", "ui_url"),
+    [
+        ("https://api.airbyte.com", None, "https://cloud.airbyte.com"),
+        ("http://airbyte.internal:8000/api/public/v1", "", "http://airbyte.internal:8000"),
+        ("http://server:8001", " https://airbyte.corp/ ", "https://airbyte.corp"),
+        ("http://server", "https://airbyte.corp/workspaces/7/connections", "https://airbyte.corp"),
+    ],
+)
+def test_the_web_application(host, given, ui_url):
+    """It is found from the server's address, unless it is set."""
+    assert ui_url == server(host=host, extra={"ui_url": given}).ui_url
+
+
+@pytest.mark.parametrize("given", ["airbyte.corp", "javascript:alert(1)", "ftp://airbyte.corp"])
+def test_an_impossible_web_application(given):
+    """It becomes a link, so nothing but http and https will do."""
+    with pytest.raises(InvalidInput, match="'c': the address of Airbyte's web application"):
+        server(extra={"ui_url": given})
+
+
+# --------------------------------------------------------------------------------------------------
+# Defaults of the policy
+
+
+@pytest.fixture
+def configure(monkeypatch):
+    """Set options of the section ``[airbyte_sync]``."""
+
+    def configure(**options):
+        for name, value in options.items():
+            monkeypatch.setenv(f"AIRFLOW__AIRBYTE_SYNC__{name.upper()}", value)
+
+    return configure
+
+
+GOOD = {
+    "on_conflict": [("attach", "attach"), (" Attach ", "attach")],
+    "queue_timeout": [(600, timedelta(minutes=10)), ("600.0", timedelta(minutes=10))],
+    "unreachable_timeout": [("1.5", timedelta(seconds=1.5))],
+    "adopt_window": [("0", timedelta(0)), (0, timedelta(0)), (90, timedelta(seconds=90))],
+    "cancel_timeout": [(" 30 ", timedelta(seconds=30))],
+    "cancel_on_timeout": [(False, False), ("false", False), ("True", True), ("0", False)],
+    "cancel_on_kill": [(True, True), ("f", False)],
+    "explain": [("1", True), (False, False)],
+    "longest_wait_seconds": [("300", timedelta(minutes=5))],
+}
+ROWS = [(name, *row) for name, rows in GOOD.items() for row in rows]
+
+
+def test_nothing_is_set_unless_somebody_does():
+    """No option is declared to Airflow with a default that would look like a choice."""
+    assert {} == dict(server().policy)
+    assert set(GOOD) == {option.name for option in POLICY_OPTIONS}
+
+
+@pytest.mark.parametrize(("name", "given", "value"), ROWS)
+def test_a_connection_sets_a_policy(name, given, value):
+    """As a JSON type, or as the text that a form gives."""
+    policy = server(extra={name: given}).policy
+    assert {name: value} == dict(policy)
+    assert type(value) is type(policy[name])
+
+
+@pytest.mark.parametrize(("name", "given", "value"), ROWS)
+def test_airflow_cfg_sets_a_policy(configure, name, given, value):
+    """All of its values are texts, and the connection wins over it."""
+    configure(**{name: str(given)})
+    assert {name: value} == dict(server().policy)
+    other = "fail" if name == "on_conflict" else not value if isinstance(value, bool) else 17
+    assert value != server(extra={name: other}).policy[name]
+
+
+def test_an_empty_option_in_airflow_cfg_is_not_set(configure):
+    """Templates of configurations leave empty values behind."""
+    configure(on_conflict="", queue_timeout=" ")
+    assert {} == dict(server().policy)
+
+
+BAD = [
+    ("on_conflict", "fight", "use one of 'queue', 'attach', 'skip', 'fail'"),
+    ("queue_timeout", "soon", "give a number of seconds above zero"),
+    ("queue_timeout", "0", "give a number of seconds above zero"),
+    ("adopt_window", "-1", "give a number of seconds from zero on"),
+    ("longest_wait_seconds", "1e99", "at most ten years"),
+    ("cancel_on_kill", "maybe", "write true or false"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "words"), BAD)
+def test_a_wrong_policy_in_a_connection(name, given, words):
+    """The text names the connection and the field, and says what to write."""
+    assert f"the extra {name!r} is {given!r}: {words}"[:40] in refusal(name, given)
+    assert words in refusal(name, given)
+
+
+@pytest.mark.parametrize(("name", "given", "words"), BAD)
+def test_a_wrong_policy_in_airflow_cfg(configure, name, given, words):
+    """The text names the section, not a connection, and says what to write."""
+    configure(**{name: given})
+    with pytest.raises(
+        InvalidInput, match=rf"^{name} in the section \[airbyte_sync] of airflow.cfg"
+    ) as e:
+        server()
+    assert words in str(e.value)
+
+
+def test_the_words_for_a_conflict_are_those_of_the_domain():
+    """The list is written twice, because describing the provider must cost nothing."""
+    (option,) = (option for option in POLICY_OPTIONS if option.name == "on_conflict")
+    assert {word.value for word in OnConflict} == set(option.kind)

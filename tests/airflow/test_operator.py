@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import json
 from datetime import timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from airbyte_sync_airflow.compat import (
     AirflowFailException,
     AirflowSkipException,
 )
+from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_local import Fault, lives
@@ -64,7 +66,7 @@ def test_its_signature_is_the_specified_one():
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and name != "self"
     }
     assert {
-        "connection_id": inspect.Parameter.empty,
+        "connection_id": None,  # where there is a connection_name
         "airbyte_conn_id": "airbyte_default",
         "asynchronous": False,
         "deferrable": False,
@@ -92,11 +94,14 @@ def test_blocking_it_returns_the_id_of_the_job_that_succeeded(connection, airbyt
     assert type(result) is int
 
 
-def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context, clock):
+def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context):
     """The poll interval is fixed, as documented."""
     airbyte.add_connection(connection, lives=[lives.succeeds(lasts=timedelta(seconds=40))])
     operator(connection.connection_id, wait_seconds=10).execute(context)
-    assert {timedelta(seconds=10)} == set(clock.slept)
+    looks = [
+        record.received_at for record in airbyte.requests if record.operation == "GET /jobs/{jobId}"
+    ]
+    assert {timedelta(seconds=10)} == {after - before for before, after in pairwise(looks)}
 
 
 def test_a_failed_job_fails_the_task(airbyte, connection, context):
@@ -148,7 +153,7 @@ def test_deferred_the_job_id_is_the_tasks_result(airbyte, connection, context):
     task = operator(connection.connection_id, deferrable=True)
     event = event_of(deferred(task, context))
     assert task.execute_complete(context, event) is None
-    assert {"return_value": 1} == context["ti"].xcoms
+    assert 1 == context["ti"].xcoms["return_value"]
     assert ["succeeded"] == [job.status for job in airbyte.jobs]
 
 
@@ -274,7 +279,7 @@ def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
         "log",
         property(lambda _: SimpleNamespace(info=killed, warning=started, exception=started)),
     )
-    with pytest.raises(AirflowException, match="cancelled"):
+    with pytest.raises(AirbyteTaskKilled):
         task.execute(context)
     assert [1] == cancelled(airbyte)
 

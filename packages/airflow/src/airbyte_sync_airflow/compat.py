@@ -1,25 +1,31 @@
-"""The only file that knows Airflow versions: one name for what 2.11 and 3.x keep in two places.
+"""One name for what Airflow 2.11 and 3.x keep in two places.
 
-Features are found by trying, never by comparing version numbers.
+This module and ``task_instances`` alone know that there are several releases. Features are found by trying,
+never by comparing version numbers.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 try:
-    from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator
+    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, XComArg
 except ImportError:  # Airflow 2
-    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
     from airflow.models.baseoperator import (  # type: ignore[import-not-found, no-redef]
         BaseOperator,
     )
+    from airflow.models.baseoperatorlink import (  # type: ignore[import-not-found, no-redef]
+        BaseOperatorLink,
+    )
+    from airflow.models.xcom_arg import XComArg
     from airflow.sensors.base import (  # type: ignore[import-not-found, no-redef]
         BaseSensorOperator,
     )
 
 try:
-    from airflow.sdk import XComArg
-except ImportError:  # Airflow 2
-    from airflow.models.xcom_arg import XComArg
+    from airflow.sdk import BaseHook
+except ImportError:  # Airflow 2 and 3.0
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
 
 try:
     from airflow.sdk.configuration import conf
@@ -33,6 +39,7 @@ try:
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
     )
 except ImportError:  # Airflow 2 and 3.0
     from airflow.exceptions import (  # type: ignore[attr-defined, no-redef]
@@ -41,7 +48,26 @@ except ImportError:  # Airflow 2 and 3.0
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
     )
+
+
+def current_context() -> Any:
+    """
+    Return the context of the task that runs in this process.
+
+    Raises:
+        Exception: None does.
+    """
+    try:
+        from airflow.sdk import get_current_context
+    except ImportError:  # Airflow 2, where the module loads a lot
+        from airflow.operators.python import (  # type: ignore[import-not-found, no-redef]
+            get_current_context,
+        )
+
+    return get_current_context()
+
 
 RETURN_VALUE = "return_value"
 """The XCom key of a task's result, the same in every version."""
@@ -53,9 +79,12 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "BaseHook",
     "BaseOperator",
+    "BaseOperatorLink",
     "BaseSensorOperator",
     "XComArg",
     "conf",
+    "current_context",
 ]

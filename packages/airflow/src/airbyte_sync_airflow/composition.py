@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dependency_injector import containers, providers
 
 from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
+from airbyte_sync_airflow.clocks import StoppableClock
 from airbyte_sync_airflow.connection import AirbyteServer
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
 from airbyte_sync_http.registry import open_async_transport, open_transport
@@ -32,13 +33,17 @@ class Container(containers.DeclarativeContainer):
     server = providers.Dependency(instance_of=AirbyteServer)
     on_event: providers.Dependency[Callable[[Event], None]] = providers.Dependency()
 
+    is_stopped: providers.Provider[Callable[[], bool] | None] = providers.Object(None)
+
     clock = providers.Singleton(SystemClock)
     transport = providers.Singleton(
         open_transport, server.provided.transport, server.provided.settings.transport
     )
     tokens = providers.Callable(lambda: _TOKENS)
     gateway = providers.Singleton(AirbyteGateway, transport, server.provided.settings, tokens)
-    interpreter = providers.Factory(PortInterpreter, gateway, clock, on_event)
+    interpreter = providers.Factory(
+        PortInterpreter, gateway, providers.Factory(StoppableClock, clock, is_stopped), on_event
+    )
 
     async_clock = providers.Singleton(AsyncSystemClock)
     async_transport = providers.Singleton(

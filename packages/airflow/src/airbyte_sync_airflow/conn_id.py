@@ -1,7 +1,7 @@
-"""The argument ``airbyte_conn_id`` of operator and sensor: a template outside ``template_fields``.
+"""Arguments that are templates outside ``template_fields``, such as ``airbyte_conn_id``.
 
 The specification documents ``connection_id`` as the one template field, and in an example passes a
-template for this argument too. So it is rendered here, and its dependencies are set here.
+template for ``airbyte_conn_id`` too. So it is rendered here, and its dependencies are set here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-def depend_on_what_it_names(task: Any) -> None:
-    """Run a task after the tasks whose results its ``airbyte_conn_id`` uses."""
-    XComArg.apply_upstream_relationship(task, task.airbyte_conn_id)
+def depend_on(task: Any, *arguments: Any) -> None:
+    """Run a task after the tasks whose results these arguments use."""
+    for argument in arguments:
+        XComArg.apply_upstream_relationship(task, argument)
 
 
 def rendered_conn_id(task: Any, context: Context) -> str:

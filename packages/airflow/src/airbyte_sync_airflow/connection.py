@@ -8,20 +8,29 @@ port            used where the address itself names none
 login           client id; empty means that the server asks for no credentials
 password        client secret
 schema          where tokens are bought; empty or ``v1/applications/token`` for Airbyte's own route
-extra           JSON: ``proxies``, ``auth`` (``basic``, ``bearer``), ``transport``, ``async_transport``,
-                ``verify``, ``client_cert``, ``headers``
+extra           JSON, in which the other fields of the connection form are kept under their own names
 ==============  =====================================================================================
+
+A field may be filled by a form, which gives texts, or by hand, in JSON types: both are understood here, and
+an empty one is not set. The fields are described in :mod:`airbyte_sync_airflow.provider_info`, those of the
+policy in :mod:`airbyte_sync_airflow.defaults`. One name has no field: ``timeout``, with which connections for
+the official provider set all three time-outs.
+
+No error repeats a value that may hold a secret.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airbyte_sync import InvalidInput
 from airbyte_sync_airflow.compat import AirflowNotFoundException, BaseHook
+from airbyte_sync_airflow.defaults import is_set, policy_defaults, read_seconds
 from airbyte_sync_http import (
     BasicAuth,
     BearerToken,
@@ -30,22 +39,31 @@ from airbyte_sync_http import (
     ServerSettings,
     TransportOptions,
 )
-from airbyte_sync_http.addresses import normalise_base_url
+from airbyte_sync_http.addresses import normalise_base_url, normalise_ui_url, ui_url
 from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
     from airbyte_sync_http.settings import Auth
 
-_NOT_PATHS = {"", "true", "false"}
+TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout")
+
+_ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AirbyteServer:
-    """Where to send requests, and through what."""
+    """Where to send requests, through what, and what holds for all tasks that do."""
 
     settings: ServerSettings
     transport: str = "requests"
     async_transport: str = "aiohttp"
+    ui_url: str = ""
+    """Where people open Airbyte, without a slash at its end; found from the server's address if empty."""
+    policy: Mapping[str, object] = field(default_factory=dict)
+    """See :func:`~airbyte_sync_airflow.defaults.policy_defaults`."""
 
     def __post_init__(self) -> None:
         # A task may only find out in the triggerer that a name is wrong, after the sync has begun.
@@ -54,6 +72,8 @@ class AirbyteServer:
             ("async_transport", self.async_transport, ASYNC_TRANSPORTS),
         ):
             require_registered(group, name, f"the extra {option!r} is {name!r}")
+        web = normalise_ui_url(self.ui_url) if self.ui_url else ui_url(self.settings.base_url)
+        object.__setattr__(self, "ui_url", web)
 
 
 def read_server(conn_id: str, api_version: str) -> AirbyteServer:
@@ -65,7 +85,7 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
         api_version: The version in the API's address.
 
     Raises:
-        InvalidInput: The connection cannot be right; the text names it and the field.
+        InvalidInput: The connection, or airflow.cfg, cannot be right; the text names it and the field.
     """
     try:
         connection = BaseHook.get_connection(conn_id)
@@ -73,41 +93,53 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
         raise InvalidInput(
             f"there is no Airflow connection {conn_id!r}: create it, of type airbyte"
         ) from error
-    try:
-        return server_from(connection, api_version)
-    except InvalidInput as error:
-        raise type(error)(f"Airflow connection {conn_id!r}: {error}") from error
+    return server_from(connection, api_version)
 
 
 def server_from(connection: Any, api_version: str) -> AirbyteServer:
     """Return the server that an Airflow ``Connection`` object describes; see :func:`read_server`."""
-    extra = _extra(connection)
-    return AirbyteServer(
-        settings=ServerSettings(
-            base_url=normalise_base_url(_address(connection), api_version),
-            auth=_auth(connection, extra),
-            headers=_mapping(extra, "headers"),
-            transport=TransportOptions(
-                proxies=_mapping(extra, "proxies"),
-                verify=_verify(extra),
-                client_cert=_client_cert(extra),
+    with _naming(connection):
+        extra = _extra(connection)
+    policy = policy_defaults(connection.conn_id, extra)
+    with _naming(connection):
+        return AirbyteServer(
+            settings=ServerSettings(
+                base_url=normalise_base_url(_address(connection), api_version),
+                auth=_auth(connection, extra),
+                headers=_headers(extra),
+                transport=TransportOptions(
+                    proxies=_proxies(extra),
+                    verify=_verify(extra),
+                    client_cert=_client_cert(extra),
+                ),
+                **_timeouts(extra),
             ),
-        ),
-        transport=str(extra.get("transport") or "requests"),
-        async_transport=str(extra.get("async_transport") or "aiohttp"),
-    )
+            transport=_text(extra, "transport") or "requests",
+            async_transport=_text(extra, "async_transport") or "aiohttp",
+            ui_url=_text(extra, "ui_url"),
+            policy=policy,
+        )
+
+
+@contextmanager
+def _naming(connection: Any) -> Iterator[None]:
+    """Say in an error which Airflow connection it is about."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise type(error)(f"Airflow connection {connection.conn_id!r}: {error}") from error
 
 
 def _extra(connection: Any) -> dict[str, Any]:
-    """Return the extra, and refuse what Airflow itself would take for an empty one."""
+    """Return what is set in the extra, and refuse what Airflow itself would take for an empty one."""
     try:
         document = json.loads(connection.extra or "{}") or {}
     except ValueError as error:
         raise InvalidInput("extra is not JSON: check its quotes and brackets") from error
     if not isinstance(document, dict):
         raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
-    extra: dict[str, Any] = connection.extra_dejson  # it masks the secrets in logs
-    return extra
+    masked: dict[str, Any] = connection.extra_dejson  # it masks the secrets in logs
+    return {name: value for name, value in masked.items() if is_set(value)}
 
 
 def _address(connection: Any) -> str:
@@ -123,9 +155,10 @@ def _address(connection: Any) -> str:
     return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
 
 
-def _auth(connection: Any, extra: dict[str, Any]) -> Auth:
+def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
     login, password = connection.login or "", connection.password or ""
-    match extra.get("auth"):
+    mode = extra.get("auth")
+    match mode.strip().lower() if isinstance(mode, str) else mode:
         case None if not login and not password:
             return NoAuth()
         case None | "client_credentials":
@@ -144,34 +177,147 @@ def _auth(connection: Any, extra: dict[str, Any]) -> Auth:
     )
 
 
-def _mapping(extra: dict[str, Any], name: str) -> dict[str, str]:
-    value = extra.get(name) or {}
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+def _proxies(extra: Mapping[str, Any]) -> dict[str, str]:
+    """Read an object by scheme, with ``all`` for both, or one URL for both."""
+    value = _document(extra, "proxies", like=_ONE_PROXY_FOR_EACH)
+    if isinstance(value, str):
+        value = {"all": value}
+    if not _holds_texts(value):
         raise InvalidInput(
-            f'the extra {name!r} is not a JSON object of texts: write {{"...": "..."}}'
+            f"the extra 'proxies' is not a JSON object of texts: write {_ONE_PROXY_FOR_EACH}, or one URL "
+            "for both"
         )
-    return value
+    by_scheme = {scheme.lower().removesuffix("://"): url.strip() for scheme, url in value.items()}
+    if not by_scheme.keys() <= {"http", "https", "all"}:
+        raise InvalidInput(
+            f"the extra 'proxies' names something else than http and https: write {_ONE_PROXY_FOR_EACH}"
+        )
+    for url in by_scheme.values():
+        _mask_password_of(url)
+    usual = by_scheme.pop("all", None)
+    return by_scheme if usual is None else {"http": usual, "https": usual, **by_scheme}
 
 
-def _verify(extra: dict[str, Any]) -> bool | str:
-    value = extra.get("verify")
-    if value is None:
-        return True
-    if isinstance(value, bool) or (isinstance(value, str) and value.lower() not in _NOT_PATHS):
-        return value
-    raise InvalidInput(
-        "the extra 'verify' is neither true nor false without quotes, nor the path of a CA bundle"
-    )
+def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
+    """Read an object, or lines of names and values."""
+    value = _document(extra, "headers", like='{"Name": "value"}')
+    if isinstance(value, str):
+        lines = [line.partition(":") for line in value.splitlines() if line.strip()]
+        if not all(name.strip() and colon for name, colon, _ in lines):
+            raise InvalidInput(
+                'the extra \'headers\' cannot be read: write {"Name": "value"}, or lines like Name: value'
+            )
+        value = {name.strip(): text.strip() for name, _, text in lines}
+        _mask(value)  # Airflow has masked what stands in the extra as JSON
+    if not _holds_texts(value):
+        raise InvalidInput(
+            'the extra \'headers\' is not a JSON object of texts: write {"Name": "value"}'
+        )
+    headers: dict[str, str] = value
+    return headers
 
 
-def _client_cert(extra: dict[str, Any]) -> str | tuple[str, str] | None:
-    match extra.get("client_cert"):
-        case None | "":
-            return None
+def _verify(extra: Mapping[str, Any]) -> bool | str:
+    match extra.get("verify"):
+        case None:
+            return True
+        case bool(checks):
+            return checks
+        case str(text) if text.strip().lower() in {"true", "false"}:
+            return text.strip().lower() == "true"
+        case str(path):
+            return path.strip()
+    raise InvalidInput("the extra 'verify' is neither true nor false nor the path of a CA bundle")
+
+
+def _client_cert(extra: Mapping[str, Any]) -> str | tuple[str, str] | None:
+    if "client_cert" not in extra:
+        return None
+    value = _document(extra, "client_cert", like='["certificate.pem", "key.pem"]')
+    if isinstance(value, str) and "," in value:
+        value = [path.strip() for path in value.split(",")]
+    match value:
         case str(path):
             return path
         case [str(certificate), str(key)]:
             return certificate, key
     raise InvalidInput(
-        "the extra 'client_cert' is neither a path nor a list of two: [certificate, key]"
+        "the extra 'client_cert' is neither a path nor two: write certificate.pem,key.pem"
     )
+
+
+def _timeouts(extra: Mapping[str, Any]) -> dict[str, Any]:
+    usual = extra.get("timeout")
+    given = {name: (name, extra[name]) for name in TIMEOUTS if name in extra}
+    if usual is not None:
+        given = dict.fromkeys(TIMEOUTS, ("timeout", usual)) | given
+    return {name: seconds_of(f"the extra {said!r}", value) for name, (said, value) in given.items()}
+
+
+def seconds_of(what: str, value: object) -> timedelta:
+    """
+    Return a time-out of requests that somebody gave as a number or as a text.
+
+    Args:
+        what: How the error begins.
+        value: What was given.
+
+    Raises:
+        InvalidInput: It cannot be one.
+    """
+    try:
+        return read_seconds(value)
+    except ValueError as error:
+        raise InvalidInput(f"{what} is {value!r}: give a number of seconds above zero") from error
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str:
+    return str(extra.get(name, "")).strip()
+
+
+def _document(extra: Mapping[str, Any], name: str, *, like: str) -> Any:
+    """Return a JSON value that may have been typed as a text; other texts are returned as they are."""
+    value = extra.get(name, {})
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.startswith(("{", "[", '"')):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        # The reader's own error would quote the text.
+        raise InvalidInput(
+            f"the extra {name!r} is not JSON, though it begins so: check its quotes and brackets, and "
+            f"write it like {like}"
+        ) from None
+
+
+def _holds_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
+
+
+def _mask_password_of(url: str) -> None:
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return  # it is refused where proxies are checked
+    if password:
+        _mask(password)
+        _mask(unquote(password))
+
+
+def _mask(secret: Any) -> None:
+    """Keep a secret out of Airflow's logs; of an object, what its names call secret."""
+    try:
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef]
+                mask_secret,
+            )
+        except ImportError:  # Airflow 2
+            from airflow.utils.log.secrets_masker import (  # type: ignore[import-not-found, no-redef]
+                mask_secret,
+            )
+    mask_secret(secret)

@@ -1,8 +1,14 @@
-"""The hook: Airbyte's API for tasks of one's own, and the connection type of the Airflow UI."""
+"""The hook: Airbyte's API for tasks of one's own, and the connection type of the Airflow UI.
+
+The public methods are those of the official provider's hook, over our gateway; jobs are
+:class:`airbyte_sync.Job`.
+"""
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import BaseHook
@@ -11,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airbyte_sync import Interpreter, Job
+    from airbyte_sync_airflow.connection import AirbyteServer
     from airbyte_sync_http import AirbyteGateway
 
 
@@ -21,6 +28,8 @@ class AirbyteHook(BaseHook):
     Args:
         airbyte_conn_id: The Airflow connection.
         api_version: The version in the API's address.
+        timeout: Seconds for each request, to connect and to wait for the answer; by default the
+            connection's own time-outs hold.
     """
 
     conn_name_attr = "airbyte_conn_id"
@@ -28,25 +37,49 @@ class AirbyteHook(BaseHook):
     conn_type = "airbyte"
     hook_name = "Airbyte"
 
-    def __init__(self, airbyte_conn_id: str = "airbyte_default", api_version: str = "v1") -> None:
+    def __init__(
+        self,
+        airbyte_conn_id: str = "airbyte_default",
+        api_version: str = "v1",
+        timeout: float | None = None,
+    ) -> None:
         super().__init__()
         self.airbyte_conn_id = airbyte_conn_id
         self.api_version = api_version
+        self.timeout = timeout
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the connection form of Airflow before 3.2 names the fields."""
-        from airbyte_sync_airflow.provider_info import get_provider_info
+        """Return how the connection form of Airflow before 3.2 names the usual fields."""
+        return {
+            name.replace("-", "_"): value for name, value in _form("ui-field-behaviour").items()
+        }
 
-        (form,) = get_provider_info()["connection-types"]
-        return {key.replace("-", "_"): value for key, value in form["ui-field-behaviour"].items()}
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the other fields for the connection form of Airflow before 3.2: all are texts."""
+        from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
+            BS3PasswordFieldWidget,
+            BS3TextFieldWidget,
+        )
+        from wtforms import PasswordField, StringField  # type: ignore[import-untyped]
+
+        fields: dict[str, Any] = {}
+        for name, field in _form("conn-fields").items():
+            label, description = field["label"], field["description"]
+            if field["schema"].get("format") == "password":
+                hidden = _SecretWidget(BS3PasswordFieldWidget())
+                fields[name] = PasswordField(label, description=description, widget=hidden)
+            else:
+                shown = _TextWidget(BS3TextFieldWidget())
+                fields[name] = StringField(label, description=description, widget=shown)
+        return fields
 
     def get_conn(self) -> AirbyteGateway:
         """Open a gateway; close it, or use it in a ``with`` block."""
-        from airbyte_sync_airflow.connection import read_server
         from airbyte_sync_http import open_gateway
 
-        server = read_server(self.airbyte_conn_id, self.api_version)
+        server = self._server()
         return open_gateway(server.settings, server.transport)
 
     def get_job_details(self, job_id: int) -> Job:
@@ -91,45 +124,71 @@ class AirbyteHook(BaseHook):
         """
         from airbyte_sync import SyncPolicy, cancel, run
 
-        with self._session() as session:
-            return run(cancel(job_id, SyncPolicy()), session)
+        with self._session() as (server, session):
+            limit: Any = server.policy.get("cancel_timeout", SyncPolicy().cancel_timeout)
+            return run(cancel(job_id, SyncPolicy(cancel_timeout=limit)), session)
 
     def wait_for_job(
-        self, job_id: int, wait_seconds: float = 3, timeout: float | None = 3600
+        self, job_id: int | str, wait_seconds: float = 3, timeout: float | None = 3600
     ) -> None:
         """
-        Wait until a job has succeeded; the job is not cancelled when the time-out passes.
+        Wait until a job has succeeded; it is cancelled when the time-out passes.
+
+        The official hook does so, too. An :class:`~airbyte_sync_airflow.sensors.AirbyteJobSensor`
+        follows a job without ever cancelling it.
 
         Args:
             job_id: The job.
             wait_seconds: Seconds between two looks.
-            timeout: The longest wait, in seconds; ``None`` for as long as it takes.
+            timeout: The longest wait, in seconds; ``None`` or zero for as long as it takes.
 
         Raises:
             AirflowException: It did not succeed in time.
         """
         from airbyte_sync import run, watch
-        from airbyte_sync_airflow.options import watch_policy
+        from airbyte_sync_airflow.options import job_id_from, watch_policy
 
-        with self._session() as session:
+        with self._session() as (server, session):
             policy = watch_policy(
                 interval=wait_seconds,
                 interval_name="wait_seconds",
-                timeout=timeout,
+                timeout=timeout or None,
                 deferred=False,
+                settings=server.policy,
             )
-            run(watch(job_id, policy), session)
+            policy = replace(policy, cancel_on_timeout=True)
+            run(watch(job_id_from(job_id), policy, is_ours=True), session)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Make one call that needs the credentials, and say what came of it."""
+        """Make one call that needs the credentials, and say what came of it, or which part is wrong."""
         from airbyte_sync import AirbyteSyncError
+        from airbyte_sync_http import NoAuth, open_gateway
+        from airbyte_sync_http.network import what_keeps_us_out
 
         try:
-            with self.get_conn() as gateway:
+            server = self._server()
+            with open_gateway(server.settings, server.transport) as gateway:
                 gateway.check()
         except AirbyteSyncError as error:
-            return False, str(error)
-        return True, "Airbyte answered, and it accepts these credentials"
+            advice = what_keeps_us_out(error)
+            return False, str(error) if advice is None else f"{advice} ({error})"
+        who = (
+            "asks for no credentials"
+            if isinstance(server.settings.auth, NoAuth)
+            else "accepts these credentials"
+        )
+        return True, f"Airbyte answered at {server.settings.base_url}, and it {who}"
+
+    def _server(self) -> AirbyteServer:
+        from airbyte_sync_airflow.connection import TIMEOUTS, read_server, seconds_of
+
+        server = read_server(self.airbyte_conn_id, self.api_version)
+        if self.timeout is None:
+            return server
+        limits: dict[str, Any] = dict.fromkeys(
+            TIMEOUTS, seconds_of("timeout of the hook", self.timeout)
+        )
+        return replace(server, settings=replace(server.settings, **limits))
 
     @contextmanager
     def _gateway(self) -> Iterator[AirbyteGateway]:
@@ -139,14 +198,49 @@ class AirbyteHook(BaseHook):
             yield gateway
 
     @contextmanager
-    def _session(self) -> Iterator[Interpreter]:
+    def _session(self) -> Iterator[tuple[AirbyteServer, Interpreter]]:
         from airbyte_sync_airflow.outcome import airflow_exceptions
         from airbyte_sync_airflow.rendering import TaskLog
         from airbyte_sync_airflow.sessions import blocking_session
 
-        log = TaskLog(self.log)
-        with (
-            airflow_exceptions(),
-            blocking_session(self.airbyte_conn_id, self.api_version, log) as session,
-        ):
-            yield session
+        with airflow_exceptions():
+            server = self._server()
+            with blocking_session(server, TaskLog(self.log)) as session:
+                yield server, session
+
+
+def _form(part: str) -> dict[str, Any]:
+    """Return a part of the one description of the connection form."""
+    from airbyte_sync_airflow.provider_info import get_provider_info
+
+    (form,) = get_provider_info()["connection-types"]
+    return dict(form[part])
+
+
+class _TextWidget:
+    """Shows what stands in an extra as JSON as people write it; Airflow 2 would show it as Python."""
+
+    def __init__(self, widget: Any) -> None:
+        self._widget = widget
+
+    def __call__(self, field: Any, **options: Any) -> Any:
+        if field.data and not isinstance(field.data, str):
+            field.data = json.dumps(field.data)
+        return self._widget(field, **options)
+
+
+class _SecretWidget:
+    """Shows that there is a secret. Airflow 2 drops one whose field comes back empty."""
+
+    def __init__(self, widget: Any) -> None:
+        self._widget = widget
+        self._widget.hide_value = False
+
+    def __call__(self, field: Any, **options: Any) -> Any:
+        if field.data:
+            from airflow.www.views import (  # type: ignore[import-not-found]
+                SENSITIVE_FIELD_PLACEHOLDER,
+            )
+
+            field.data = SENSITIVE_FIELD_PLACEHOLDER
+        return self._widget(field, **options)

@@ -6,21 +6,33 @@ a flow needs is imported when a task runs, so that parsing a DAG costs next to n
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
-from airbyte_sync_airflow.conn_id import depend_on_what_it_names, rendered_conn_id
+from airbyte_sync_airflow.conn_id import depend_on, rendered_conn_id
+from airbyte_sync_airflow.links import AirbyteJobLink
+from airbyte_sync_airflow.options import (
+    JobTypeName,
+    OnConflictName,
+    check_choice,
+    check_one_connection,
+    check_seconds,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
-    from airbyte_sync import SyncPolicy
-    from airbyte_sync.events import Event
+    from airbyte_sync import Checkpoint, SyncPolicy, SyncRequest
+    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.summary import JobSummary
+    from airbyte_sync_airflow.task_instances import RequestStore
+    from airbyte_sync_airflow.work import Work
 
-KILL_GRACE_SECONDS = 4
-"""Airflow 3 ends a task's process five seconds after it asked it to stop."""
+TRIGGER_FAILED = "__fail__"
+"""The method that Airflow names when a trigger has died or a deferral took too long."""
 
 
 class AirbyteTriggerSyncOperator(BaseOperator):
@@ -32,7 +44,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     soon as Airbyte has taken the sync; follow it with an
     :class:`~airbyte_sync_airflow.sensors.AirbyteJobSensor`.
 
-    The result, in every mode, is the id of the Airbyte job.
+    The result, in every mode, is the id of the Airbyte job; the XCom ``airbyte_job`` tells more. A task
+    that is tried again goes on with the sync that an earlier try started, unless that one failed.
+
+    Options that are ``None`` are as the Airflow connection or the section ``[airbyte_sync]`` of
+    airflow.cfg sets them, or as said here.
 
     Args:
         connection_id: The UUID of the Airbyte connection to sync. A template.
@@ -41,9 +57,17 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         deferrable: Wait in the triggerer.
         api_version: The version in the API's address.
         wait_seconds: Seconds between two looks at the job; deferred, the shortest such time.
-        timeout: Seconds until the sync must have ended; then it is cancelled and the task fails.
+        timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. Airflow's
+            own ``execution_timeout`` does the same, where it is earlier.
+        connection_name: The connection's name, letter by letter, in the place of its id. A template.
+        workspace_id: The workspace to look for the name in; without it, everywhere. A template.
+        job_type: What to run: ``sync``, or ``reset`` or ``clear``, which cancel a running sync.
         on_conflict: What to do when the connection is busy with a sync that began before this task
-            asked: ``queue`` (wait for it, then run ours), ``attach``, ``skip`` or ``fail``.
+            asked: ``queue`` (wait for it, then run ours; this is the default), ``attach``, ``skip`` or
+            ``fail``.
+        cancel_on_kill: Cancel the sync when the task is killed: marked failed or successful, or its
+            run is. The default is to do so.
+        queue_timeout: Seconds until the sync must have begun; by default only ``timeout`` counts.
         **kwargs: What every operator takes.
 
     Raises:
@@ -52,16 +76,19 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("connection_id",)
     ui_color: str = "#6C51FD"
+    operator_extra_links: Collection[BaseOperatorLink] = (AirbyteJobLink(),)
 
     _conn_id = ""
     """What ``airbyte_conn_id`` rendered to."""
-    _own_job_id: int | None = None
-    """The job to cancel when the task is killed."""
+    _store: RequestStore | None = None
+    """How far this process has come."""
+    _job: JobSummary | None = None
+    """The job, once it is not waited for any more."""
     _is_killed = False
 
     def __init__(  # noqa: PLR0917 - the specified signature
         self,
-        connection_id: str,
+        connection_id: str | None = None,
         airbyte_conn_id: str = "airbyte_default",
         asynchronous: bool = False,  # noqa: FBT001, FBT002
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),  # noqa: FBT001
@@ -69,10 +96,23 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         wait_seconds: float = 3,
         timeout: float = 3600,
         *,
-        on_conflict: str = "queue",
+        connection_name: str | None = None,
+        workspace_id: str | None = None,
+        job_type: JobTypeName = "sync",
+        on_conflict: OnConflictName | None = None,
+        cancel_on_kill: bool | None = None,
+        queue_timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_one_connection(connection_id, connection_name)
+        check_seconds("wait_seconds", wait_seconds)
+        check_seconds("timeout", timeout)
+        check_choice("job_type", job_type, JobTypeName)
+        if on_conflict is not None:
+            check_choice("on_conflict", on_conflict, OnConflictName)
+        if queue_timeout is not None:
+            check_seconds("queue_timeout", queue_timeout)
         self.connection_id = connection_id
         self.airbyte_conn_id = airbyte_conn_id
         self.asynchronous = asynchronous
@@ -80,9 +120,13 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         self.api_version = api_version
         self.wait_seconds = wait_seconds
         self.timeout = timeout
+        self.connection_name = connection_name
+        self.workspace_id = workspace_id
+        self.job_type = job_type
         self.on_conflict = on_conflict
-        self._policy()
-        depend_on_what_it_names(self)
+        self.cancel_on_kill = cancel_on_kill
+        self.queue_timeout = queue_timeout
+        depend_on(self, airbyte_conn_id, connection_name, workspace_id)
 
     def execute(self, context: Context) -> int:
         """
@@ -95,36 +139,19 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             The id of the Airbyte job.
 
         Raises:
-            AirflowException: The sync could not be started, or it did not succeed.
+            AirflowException: The sync could not be started, or it did not succeed; see
+                :mod:`airbyte_sync_airflow.exceptions`.
         """
-        from airbyte_sync import Done, SyncRequest, run, step, submit, sync
-        from airbyte_sync_airflow.outcome import airflow_exceptions
-        from airbyte_sync_airflow.sessions import blocking_session
-        from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+        from airbyte_sync import Pause, run, step, submit
 
-        policy = self._policy()
-        self._conn_id = rendered_conn_id(self, context)
-        with (
-            airflow_exceptions(),
-            blocking_session(self._conn_id, self.api_version, self._watcher()) as session,
-        ):
-            request = SyncRequest(connection_id=self.connection_id)
-            if self.asynchronous:
-                return run(submit(request, policy), session).job_id
-            if not self.deferrable:
-                return run(sync(request, policy), session).job.job_id
-            turn = step(sync(request, policy), session)
-        if isinstance(turn, Done):
-            return turn.result.job.job_id
-        return self.defer(
-            trigger=AirbyteSyncTrigger(
-                airbyte_conn_id=self._conn_id,
-                api_version=self.api_version,
-                checkpoint=turn.checkpoint.to_json(),
-                policy=policy.to_json(),
-            ),
-            method_name=self.execute_complete.__name__,
-        )
+        with self._at_work(context) as work:
+            flow = submit(self._request(work), work.policy)
+            if self.asynchronous or not self.deferrable:
+                return self._follow(work, run(flow, work.session).checkpoint)
+            turn = step(flow, work.session)
+            if isinstance(turn, Pause):
+                return self._wait_in_the_triggerer(work, turn.checkpoint)
+            return self._follow(work, turn.result.checkpoint)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """
@@ -137,61 +164,168 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Raises:
             AirflowException: The sync did not succeed, or the event is not one of ours.
         """
-        from airbyte_sync_airflow.outcome import job_id_of
+        from airbyte_sync_airflow.links import publish
+        from airbyte_sync_airflow.outcome import outcome_of
+        from airbyte_sync_airflow.task_instances import RequestStore
 
-        job_id = job_id_of(event)
+        outcome = outcome_of(event)
+        if outcome.checkpoint is not None:
+            with self._at_work(context) as work:
+                work.follower.take_over(outcome.job, outcome.checkpoint)
+                work.store.save(outcome.checkpoint)
+                job_id = self._follow(work, outcome.checkpoint)
+        else:
+            self._job = outcome.job
+            if outcome.job is not None and self.do_xcom_push:
+                publish(context, outcome.job)
+            job_id = outcome.job_id()
+            self._conn_id = rendered_conn_id(self, context)
+            RequestStore(context, self.log).clear()
         self.log.info("Airbyte job %s succeeded", job_id)
         if self.do_xcom_push:
             context["ti"].xcom_push(key=RETURN_VALUE, value=job_id)
 
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """
+        Go on after a deferral; when it went wrong, cancel the sync before the task fails.
+
+        Args:
+            next_method: What to go on with; Airflow calls it.
+            next_kwargs: With what.
+            context: The task's context.
+
+        Raises:
+            TaskDeferralError: The trigger died, or the deferral took too long.
+        """
+        from airbyte_sync_airflow.abandoning import abandon_sync
+
+        if next_method == TRIGGER_FAILED:
+            self.log.warning("The wait in the triggerer has come to a bad end")
+            abandon_sync(self, conn_id=self._conn_id, checkpoint=self._checkpoint, context=context)
+        return super().resume_execution(next_method, next_kwargs, context)
+
     def on_kill(self) -> None:
-        """Cancel the Airbyte job of a task that is killed while it waits in a worker."""
+        """Cancel the sync of a task that is killed while it runs in a worker; never raises."""
+        from airbyte_sync_airflow.abandoning import abandon_when_killed
+
         self._is_killed = True
-        self._cancel_own_job()
+        abandon_when_killed(
+            self,
+            conn_id=self._conn_id,
+            checkpoint=self._checkpoint,
+            is_wanted=self.cancel_on_kill,
+        )
 
-    def _cancel_own_job(self) -> None:
-        from dataclasses import replace
-        from datetime import timedelta
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return what OpenLineage is to know of a sync that has succeeded, where it can be told."""
+        from airbyte_sync_airflow.lineage import facets_on_complete
 
-        from airbyte_sync import cancel, run
-        from airbyte_sync_airflow.rendering import TaskLog
-        from airbyte_sync_airflow.sessions import blocking_session
+        del task_instance
+        if self._job is None or self._job.connection_id is None or self.asynchronous:
+            return None
+        return facets_on_complete(
+            conn_id=self._conn_id,
+            api_version=self.api_version,
+            connection_id=self._job.connection_id,
+            job=self._job.to_json(),
+        )
 
-        job_id = self._own_job_id
-        if job_id is None:
-            return
-        policy = replace(self._policy(), cancel_timeout=timedelta(seconds=KILL_GRACE_SECONDS))
-        # The session of execute() may be in the middle of a call: this needs one of its own.
-        try:
-            with blocking_session(self._conn_id, self.api_version, TaskLog(self.log)) as session:
-                run(cancel(job_id, policy), session)
-        except Exception:
-            # Whatever it is, it must not leave a signal handler.
-            self.log.exception("Could not cancel Airbyte job %s: cancel it in Airbyte", job_id)
+    # --- starting and following ---------------------------------------------------------------------
 
-    def _policy(self) -> SyncPolicy:
+    @contextmanager
+    def _at_work(self, context: Context) -> Iterator[Work]:
+        from airbyte_sync_airflow.rendering import Follower
+        from airbyte_sync_airflow.work import at_work, server_of
+
+        self._conn_id = rendered_conn_id(self, context)
+        server = server_of(self._conn_id, self.api_version)
+        with at_work(
+            self,
+            context,
+            server=server,
+            policy=self._policy(server),
+            follower=Follower(self.log),
+            on_save=self._after_save,
+            is_stopped=lambda: self._is_killed,
+        ) as work:
+            self._store = work.store
+            yield work
+
+    def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.options import sync_policy
         from airbyte_sync_airflow.outcome import airflow_exceptions
 
+        settings = dict(server.policy)
+        if self.on_conflict is not None:
+            settings["on_conflict"] = self.on_conflict
+        if self.queue_timeout is not None:
+            settings["queue_timeout"] = check_seconds("queue_timeout", self.queue_timeout)
         with airflow_exceptions():
             return sync_policy(
                 wait_seconds=self.wait_seconds,
                 timeout=self.timeout,
-                on_conflict=self.on_conflict,
-                deferred=self.deferrable,
+                deferred=self.deferrable and not self.asynchronous,
+                settings=settings,
             )
 
-    def _watcher(self) -> Callable[[Event], None]:
-        from airbyte_sync.events import JobObtained
-        from airbyte_sync_airflow.rendering import TaskLog
+    def _request(self, work: Work) -> SyncRequest:
+        from airbyte_sync import JobType, SyncRequest, find_connection, run
+        from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
 
-        write = TaskLog(self.log)
+        connection_id = self.connection_id
+        if self.connection_name is not None:
+            name = self.render_template(self.connection_name, work.context)
+            workspace_id = self.render_template(self.workspace_id, work.context)
+            work.connection = run(find_connection(name, workspace_id), work.session)
+            connection_id = work.connection.connection_id
+        return SyncRequest(
+            connection_id=connection_id,  # type: ignore[arg-type]  # None is refused, with a text
+            job_type=JobType(self.job_type),
+            end_by=deadline_of(work.context, self.execution_timeout),
+            earlier=None
+            if work.store.outlives_the_process
+            else earlier_tries(work.context, self.retries or 0),
+        )
 
-        def watch(event: Event) -> None:
-            write(event)
-            if isinstance(event, JobObtained) and event.origin.is_ours_to_cancel:
-                self._own_job_id = event.job.job_id
-                if self._is_killed:  # while the submission was on its way
-                    self._cancel_own_job()
+    def _follow(self, work: Work, checkpoint: Checkpoint) -> int:
+        """Tell of the job, and wait for its end where this task is to wait."""
+        from airbyte_sync import Pause, resume, run, step
 
-        return watch
+        work.introduce()
+        if not self.asynchronous:
+            flow = resume(checkpoint, work.policy)
+            if not self.deferrable:
+                run(flow, work.session)
+            elif isinstance(turn := step(flow, work.session), Pause):
+                return self._wait_in_the_triggerer(work, turn.checkpoint)
+            work.publish()
+            self._job = work.follower.job
+        work.store.clear()
+        return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
+
+    def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> int:
+        from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+
+        job = work.follower.job
+        return self.defer(
+            trigger=AirbyteSyncTrigger(
+                airbyte_conn_id=self._conn_id,
+                api_version=self.api_version,
+                checkpoint=checkpoint.to_json(),
+                policy=work.policy.to_json(),
+                job=None if job is None else job.to_json(),
+                cancel_on_kill=work.cancels_on_kill(self.cancel_on_kill),
+            ),
+            method_name=self.execute_complete.__name__,
+        )
+
+    @property
+    def _checkpoint(self) -> Checkpoint | None:
+        return None if self._store is None else self._store.checkpoint
+
+    def _after_save(self) -> None:
+        """Finish what a kill in the middle of a submission began."""
+        if self._is_killed:
+            self.on_kill()

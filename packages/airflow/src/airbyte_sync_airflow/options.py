@@ -1,16 +1,81 @@
-"""From an operator's or a sensor's arguments to the domain's request and policy."""
+"""The arguments of operator and sensor: checked when a DAG is parsed, made a policy when a task runs.
+
+The checks need nothing of the domain, because every parse of every DAG file pays for what they import.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from airbyte_sync import InvalidInput, OnConflict, PollSchedule, SyncPolicy
+from airbyte_sync_airflow.exceptions import AirbyteInputInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airbyte_sync import SyncPolicy
+
+OnConflictName: TypeAlias = Literal["queue", "attach", "skip", "fail"]
+JobTypeName: TypeAlias = Literal["sync", "reset", "clear", "refresh"]
 
 LONGEST_DEFERRED_INTERVAL = timedelta(seconds=60)
+_POLICY = (
+    "on_conflict",
+    "queue_timeout",
+    "unreachable_timeout",
+    "adopt_window",
+    "cancel_timeout",
+    "cancel_on_timeout",
+    "explain",
+)
+"""The settings that go into the policy as they are."""
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """
+    Refuse a value that is not one of a few words.
+
+    Raises:
+        AirbyteInputInvalid: The text says which ones there are.
+    """
+    words = get_args(choices)
+    if value not in words:
+        known = ", ".join(map(repr, words))
+        raise AirbyteInputInvalid(f"{name} is {value!r}: use one of {known}")
+
+
+def check_seconds(name: str, value: object) -> timedelta:
+    """
+    Return a duration that was given as a number of seconds, or as itself.
+
+    Raises:
+        AirbyteInputInvalid: It is not one, or not above zero.
+    """
+    wrong = AirbyteInputInvalid(f"{name} is {value!r}: give a number of seconds above zero")
+    try:
+        duration = value if isinstance(value, timedelta) else timedelta(seconds=float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise wrong from error
+    if duration <= timedelta(0):
+        raise wrong
+    return duration
+
+
+def check_one_connection(connection_id: object, connection_name: object) -> None:
+    """
+    Refuse a task that names no connection, or names it twice.
+
+    Raises:
+        AirbyteInputInvalid: The text says what to give.
+    """
+    if (connection_id is None) == (connection_name is None):
+        raise AirbyteInputInvalid(
+            "give the Airbyte connection either by connection_id, its UUID, or by connection_name"
+        )
 
 
 def sync_policy(
-    *, wait_seconds: float, timeout: float, on_conflict: str, deferred: bool
+    *, wait_seconds: float, timeout: float, deferred: bool, settings: Mapping[str, Any]
 ) -> SyncPolicy:
     """
     Return the policy of a sync.
@@ -18,35 +83,45 @@ def sync_policy(
     Args:
         wait_seconds: The fixed poll interval of a blocking task, and the shortest one of a deferred.
         timeout: The longest total time, in seconds.
-        on_conflict: A value of :class:`~airbyte_sync.OnConflict`.
         deferred: Whether a trigger waits, which looks less often the longer a sync takes.
+        settings: What the task, the Airflow connection or airflow.cfg sets beside that.
 
     Raises:
         InvalidInput: One of them cannot be right.
     """
-    try:
-        conflict = OnConflict(on_conflict)
-    except ValueError as error:
-        known = ", ".join(repr(each.value) for each in OnConflict)
-        raise InvalidInput(f"on_conflict is {on_conflict!r}: use one of {known}") from error
+    from airbyte_sync import OnConflict, SyncPolicy
+
+    chosen = {name: settings[name] for name in _POLICY if name in settings}
+    if "on_conflict" in chosen:
+        chosen["on_conflict"] = OnConflict(chosen["on_conflict"])
     return SyncPolicy(
-        poll=_schedule(_seconds("wait_seconds", wait_seconds), deferred=deferred),
-        timeout=_seconds("timeout", timeout),
-        on_conflict=conflict,
+        poll=_schedule("wait_seconds", wait_seconds, settings, deferred=deferred),
+        timeout=check_seconds("timeout", timeout),
+        **chosen,
     )
 
 
 def watch_policy(
-    *, interval: float, interval_name: str, timeout: float | None, deferred: bool
+    *,
+    interval: float,
+    interval_name: str,
+    timeout: float | None,
+    deferred: bool,
+    settings: Mapping[str, Any],
 ) -> SyncPolicy:
     """
-    Return the policy of following somebody else's job; see :func:`sync_policy`.
+    Return the policy of following a job that another task started; see :func:`sync_policy`.
 
     ``timeout`` is ``None`` where nothing ends the wait, or something else does.
     """
+    from airbyte_sync import SyncPolicy
+
+    names = ("unreachable_timeout", "cancel_timeout", "explain")
     return SyncPolicy(
-        poll=_schedule(_seconds(interval_name, interval), deferred=deferred),
-        timeout=None if timeout is None else _seconds("timeout", timeout),
+        poll=_schedule(interval_name, interval, settings, deferred=deferred),
+        timeout=None if timeout is None else check_seconds("timeout", timeout),
+        cancel_on_timeout=False,
+        **{name: settings[name] for name in names if name in settings},
     )
 
 
@@ -55,28 +130,22 @@ def job_id_from(value: object) -> int:
     Return the job id that was given as a number or as a rendered template.
 
     Raises:
-        InvalidInput: It is not a job id.
+        AirbyteInputInvalid: It is not a job id.
     """
     text = str(value).strip()
     if not (text.isascii() and text.isdecimal()):
-        raise InvalidInput(
+        raise AirbyteInputInvalid(
             f"airbyte_job_id is {value!r}: expected the number of an Airbyte job. Pass the result of "
             "an asynchronous AirbyteTriggerSyncOperator, as .output or as a template with xcom_pull."
         )
     return int(text)
 
 
-def _schedule(interval: timedelta, *, deferred: bool) -> PollSchedule:
+def _schedule(name: str, interval: float, settings: Mapping[str, Any], *, deferred: bool) -> Any:
+    from airbyte_sync import PollSchedule
+
+    shortest = check_seconds(name, interval)
     if not deferred:
-        return PollSchedule.fixed(interval)
-    return PollSchedule(floor=interval, cap=max(interval, LONGEST_DEFERRED_INTERVAL))
-
-
-def _seconds(name: str, value: float | timedelta) -> timedelta:
-    try:
-        duration = value if isinstance(value, timedelta) else timedelta(seconds=float(value))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput(f"{name} is {value!r}: give a number of seconds above zero") from error
-    if duration <= timedelta(0):
-        raise InvalidInput(f"{name} is {value!r}: give a number of seconds above zero")
-    return duration
+        return PollSchedule.fixed(shortest)
+    longest = settings.get("longest_wait_seconds", LONGEST_DEFERRED_INTERVAL)
+    return PollSchedule(floor=shortest, cap=max(shortest, longest))

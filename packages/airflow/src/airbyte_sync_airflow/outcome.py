@@ -7,27 +7,61 @@ task: the same error becomes the same exception in every mode.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import errors
-from airbyte_sync_airflow.compat import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSkipException,
-)
+from airbyte_sync import Checkpoint, InvalidCheckpoint, errors
+from airbyte_sync_airflow import exceptions
+from airbyte_sync_airflow.summary import JobSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-_NO_RETRY_CAN_MEND = (
-    errors.InvalidInput,
-    errors.ConnectionUnavailable,
-    errors.BadRequest,
-    errors.Unauthorized,
-    errors.Forbidden,
-    errors.NotFound,
-    errors.Unprocessable,
+    from airbyte_sync_airflow.compat import AirflowException
+
+_EXCEPTIONS: tuple[tuple[type[errors.AirbyteSyncError], type[AirflowException]], ...] = (
+    (errors.InvalidInput, exceptions.AirbyteInputInvalid),
+    (errors.ConnectionUnavailable, exceptions.AirbyteConnectionUnavailable),
+    (errors.ConnectionNotFound, exceptions.AirbyteConnectionUnavailable),
+    (errors.ConnectionAmbiguous, exceptions.AirbyteInputInvalid),
+    (errors.SyncAlreadyRunning, exceptions.AirbyteConnectionBusy),
+    (errors.StateConflict, exceptions.AirbyteTroubled),
+    (errors.Refused, exceptions.AirbyteRefused),
+    (errors.SyncFailed, exceptions.AirbyteSyncFailed),
+    (errors.SyncCancelled, exceptions.AirbyteSyncCancelled),
+    (errors.SyncTimedOut, exceptions.AirbyteSyncTimedOut),
+    (errors.QueueTimedOut, exceptions.AirbyteQueueTimedOut),
+    (errors.SyncSkipped, exceptions.AirbyteSyncSkipped),
+    (errors.SubmitInDoubt, exceptions.AirbyteSubmitInDoubt),
+    (errors.ServerUnreachable, exceptions.AirbyteServerUnreachable),
+    (errors.AirbyteSyncError, exceptions.AirbyteTroubled),
 )
+"""The first that fits counts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a trigger's event says."""
+
+    job: JobSummary | None = None
+    """The job, as far as the trigger knew it."""
+    checkpoint: Checkpoint | None = None
+    """Set where the request has only just come to its job: from here it is waited for."""
+    error: AirflowException | None = None
+    """What the task is to raise."""
+
+    def job_id(self) -> int:
+        """
+        Return the id of the job that has succeeded.
+
+        Raises:
+            AirflowException: It has not.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.job is None:
+            raise TypeError("an outcome has a job or an error")
+        return self.job.job_id
 
 
 @contextmanager
@@ -39,53 +73,73 @@ def airflow_exceptions() -> Iterator[None]:
         raise _exception(type(error), str(error)) from error
 
 
-def success(job_id: int) -> dict[str, Any]:
-    """Return the event of a trigger whose sync succeeded."""
-    return {"job_id": job_id}
+def success(job: JobSummary) -> dict[str, Any]:
+    """Return the event of a trigger whose job succeeded."""
+    return {"job": job.to_json()}
 
 
-def failure(error: errors.AirbyteSyncError) -> dict[str, Any]:
+def obtained(checkpoint: Checkpoint, job: JobSummary) -> dict[str, Any]:
+    """Return the event of a trigger that came to a job, so that the task can tell of it first."""
+    return {"checkpoint": checkpoint.to_json(), "job": job.to_json()}
+
+
+def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str, Any]:
     """Return the event of a trigger whose flow raised ``error``."""
-    return {"error": type(error).__name__, "message": str(error)}
+    event: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+    return event if job is None else event | {"job": job.to_json()}
 
 
-def job_id_of(event: Any, when_late: type[AirflowException] = AirflowException) -> int:
+def outcome_of(
+    event: Any, when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut
+) -> Outcome:
     """
-    Return the job id that a trigger's event brings.
+    Read a trigger's event.
 
     Args:
         event: What the trigger sent.
         when_late: What to raise when the sync did not end in time.
 
-    Raises:
-        AirflowException: The event tells of a failure, or it is not an event of ours: what cannot
-            be read is never taken for a success.
+    Returns:
+        What it says. An event that is not one of ours is an error: what cannot be read is never
+        taken for a success.
     """
-    match event:
-        case {"error": str(name), "message": str(message), **others} if not others:
-            raise _exception(_error_named(name), message, when_late)
-        case {"job_id": int(job_id), **others} if not others and not isinstance(job_id, bool):
-            return job_id
-    raise AirflowException(
-        f"the trigger ended with an event that is not ours: {event!r}. Look at the connection's "
-        "timeline in Airbyte to see what became of the sync."
+    try:
+        match event:
+            case {"error": str(name), "message": str(message), **others} if others.keys() <= {
+                "job"
+            }:
+                kind = _error_named(name)
+                is_late = issubclass(kind, errors.SyncTimedOut)
+                return Outcome(
+                    job=_job_in(others),
+                    error=when_late(message) if is_late else _exception(kind, message),
+                )
+            case {"job": job, "checkpoint": checkpoint, **others} if not others:
+                return Outcome(
+                    job=JobSummary.from_json(job), checkpoint=Checkpoint.from_json(checkpoint)
+                )
+            case {"job": job, **others} if not others:
+                return Outcome(job=JobSummary.from_json(job))
+    except (InvalidCheckpoint, TypeError, ValueError):
+        pass
+    return Outcome(
+        error=exceptions.AirbyteTroubled(
+            f"the trigger ended with an event that is not ours: {event!r}. Look at the connection's "
+            "timeline in Airbyte to see what became of the sync."
+        )
     )
 
 
-def _error_named(name: str) -> type[Exception]:
+def _job_in(event: Mapping[Any, Any]) -> JobSummary | None:
+    return JobSummary.from_json(event["job"]) if "job" in event else None
+
+
+def _error_named(name: str) -> type[errors.AirbyteSyncError]:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, errors.AirbyteSyncError):
         return kind
     return errors.AirbyteSyncError
 
 
-def _exception(
-    kind: type[Exception], message: str, when_late: type[AirflowException] = AirflowException
-) -> AirflowException:
-    if issubclass(kind, errors.SyncTimedOut):
-        return when_late(message)
-    if issubclass(kind, errors.SyncSkipped):
-        return AirflowSkipException(message)
-    if issubclass(kind, _NO_RETRY_CAN_MEND):
-        return AirflowFailException(message)
-    return AirflowException(message)
+def _exception(kind: type[errors.AirbyteSyncError], message: str) -> AirflowException:
+    return next(ours for theirs, ours in _EXCEPTIONS if issubclass(kind, theirs))(message)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from airbyte_sync.events import (
     CancelRequested,
+    EarlierTryLookedFor,
     Event,
     JobEnded,
     JobObtained,
+    JobRecalled,
     JobSeen,
     LookFailed,
     Origin,
@@ -21,10 +23,12 @@ from airbyte_sync.events import (
     SubmitUncertain,
     WaitingForOther,
 )
+from airbyte_sync_airflow.summary import JobSummary
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync.jobs import Job
 
 PROGRESS_EVERY = timedelta(minutes=1)
@@ -39,11 +43,12 @@ class Logger(Protocol):
 
 
 _OBTAINED = {
-    Origin.STARTED: "Started Airbyte %s job %s on connection %s (%s)",
-    Origin.ADOPTED: "Found Airbyte %s job %s on connection %s (%s), begun since this was asked for: "
-    "following it as our own",
-    Origin.ATTACHED: "Following Airbyte %s job %s on connection %s (%s), which somebody else started",
+    Origin.STARTED: "Started Airbyte %s job %s of connection %s (%s)%s",
+    Origin.ADOPTED: "Found Airbyte %s job %s of connection %s (%s), begun since this was asked for: "
+    "following it as our own%s",
+    Origin.ATTACHED: "Following Airbyte %s job %s of connection %s (%s), which somebody else started%s",
 }
+_RECALLED = "Going on with Airbyte %s job %s of connection %s (%s), which an earlier try started%s"
 
 
 class TaskLog:
@@ -70,8 +75,15 @@ class TaskLog:
     def _write(self, event: Event) -> None:  # noqa: C901 - one case for each event is a table
         log = self._log
         match event:
-            case JobObtained(job=job, origin=origin):
-                log.info(_OBTAINED[origin], job.job_type, job.job_id, job.connection_id, job.status)
+            case JobObtained() | JobRecalled():
+                pass  # whoever follows the job introduces it, with its name and where to look at it
+            case EarlierTryLookedFor(since=since, look_until=look_until):
+                log.info(
+                    "This was asked for before: looking in Airbyte for a job that began since %s; "
+                    "where there is none, one is started at %s or now",
+                    _clock_time(since),
+                    _clock_time(look_until),
+                )
             case StatusChanged(job=job, previous=None):
                 log.info("Airbyte job %s is %s%s", job.job_id, job.status, _progress(job))
             case StatusChanged(job=job, previous=previous):
@@ -112,6 +124,50 @@ class TaskLog:
                 )
             case CancelRequested(job=job):
                 log.warning("Cancelling Airbyte job %s (%s)", job.job_id, job.status)
+
+
+class Follower:
+    """
+    Watches a flow: writes the log, and knows the job as it was last seen.
+
+    Args:
+        log: The task's log.
+        job: What is known of the job already.
+    """
+
+    def __init__(self, log: Logger, job: JobSummary | None = None) -> None:
+        self.job = job
+        self._write = TaskLog(log)
+        self._log = log
+        self._introduction = ""
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event, and write what is worth a line."""
+        if isinstance(event, (JobObtained, JobRecalled)):
+            self.job = JobSummary(job_id=event.job.job_id, attached=event.origin is Origin.ATTACHED)
+            is_recalled = isinstance(event, JobRecalled)
+            self._introduction = _RECALLED if is_recalled else _OBTAINED[event.origin]
+        seen: Job | None = getattr(event, "job", None)
+        if self.job is not None and seen is not None and seen.job_id == self.job.job_id:
+            self.job = self.job.seen(seen)
+        self._write(event)
+
+    def take_over(self, job: JobSummary | None, checkpoint: Checkpoint) -> None:
+        """Go on where a trigger came to the job."""
+        self.job = job
+        self._introduction = _OBTAINED[checkpoint.origin or Origin.STARTED]
+
+    def introduce(self) -> None:
+        """Write how the task came to its job, with its name and where to look at it; once."""
+        text, self._introduction = self._introduction, ""
+        job = self.job
+        if not text or job is None:
+            return
+        of_connection = job.connection_id
+        if job.connection_name is not None:
+            of_connection = f"{job.connection_name!r} ({job.connection_id})"
+        where = "" if job.url is None else f": {job.url}"
+        self._log.info(text, job.job_type, job.job_id, of_connection, job.status, where)
 
 
 def _progress(job: Job) -> str:

@@ -14,33 +14,40 @@ from airbyte_sync_airflow.compat import (
     BaseSensorOperator,
     conf,
 )
-from airbyte_sync_airflow.conn_id import depend_on_what_it_names, rendered_conn_id
+from airbyte_sync_airflow.conn_id import depend_on, rendered_conn_id
+from airbyte_sync_airflow.exceptions import AirbyteSensorTimedOut
+from airbyte_sync_airflow.links import AirbyteJobLink
+from airbyte_sync_airflow.options import check_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from airbyte_sync import Checkpoint, Flow, SyncPolicy
-    from airbyte_sync_airflow.rendering import TaskLog
+    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.rendering import Follower
+    from airbyte_sync_airflow.work import Work
 
 
 class AirbyteJobSensor(BaseSensorOperator):
     """
     Wait for the end of an Airbyte job; fail when it fails or is cancelled.
 
-    The job belongs to whoever started it: the sensor never cancels it.
+    The job belongs to whoever started it: the sensor cancels it only where ``cancel_on_kill`` says so.
 
     Args:
         airbyte_job_id: The id of the job: a number, or a template that gives one.
         airbyte_conn_id: The Airflow connection that leads to the Airbyte server.
         deferrable: Wait in the triggerer.
         api_version: The version in the API's address.
+        cancel_on_kill: Cancel the job when the sensor is killed; by default it is left running.
         **kwargs: What every sensor takes: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail`` ...
     """
 
     template_fields: Sequence[str] = ("airbyte_job_id",)
     ui_color: str = "#6C51FD"
+    operator_extra_links: Collection[BaseOperatorLink] = (AirbyteJobLink(),)
 
     def __init__(
         self,
@@ -49,6 +56,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         airbyte_conn_id: str = "airbyte_default",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         api_version: str = "v1",
+        cancel_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -56,14 +64,16 @@ class AirbyteJobSensor(BaseSensorOperator):
         self.airbyte_conn_id = airbyte_conn_id
         self.deferrable = deferrable
         self.api_version = api_version
-        self._policy()
-        depend_on_what_it_names(self)
+        self.cancel_on_kill = cancel_on_kill
+        check_seconds("poke_interval", self.poke_interval)
+        check_seconds("timeout", self.timeout)
+        depend_on(self, airbyte_conn_id)
 
     _conn_id = ""
     """What ``airbyte_conn_id`` rendered to."""
     _checkpoint: Checkpoint | None = None
     """Where the last poke left off; a sensor in mode ``reschedule`` begins anew at every poke."""
-    _task_log: TaskLog | None = None
+    _follower: Follower | None = None
     """One for all pokes: it sums up those that show nothing new."""
 
     def execute(self, context: Context) -> Any:
@@ -78,22 +88,25 @@ class AirbyteJobSensor(BaseSensorOperator):
         """
         from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
-        self._conn_id, self._checkpoint = "", None
+        self._conn_id, self._checkpoint, self._follower = "", None, None
         if not self.deferrable:
             return super().execute(context)
-        with self._skipping_as_asked():
-            checkpoint = self._look(context)
-        if checkpoint is None:
-            return None
-        return self.defer(
-            trigger=AirbyteSyncTrigger(
-                airbyte_conn_id=self._conn_id,
-                api_version=self.api_version,
-                checkpoint=checkpoint.to_json(),
-                policy=self._policy().to_json(),
-            ),
-            method_name=self.execute_complete.__name__,
-        )
+        with self._skipping_as_asked(), self._at_work(context) as work:
+            checkpoint = self._look(work)
+            if checkpoint is None:
+                return None
+            job = work.follower.job
+            return self.defer(
+                trigger=AirbyteSyncTrigger(
+                    airbyte_conn_id=self._conn_id,
+                    api_version=self.api_version,
+                    checkpoint=checkpoint.to_json(),
+                    policy=work.policy.to_json(),
+                    job=None if job is None else job.to_json(),
+                    cancel_on_kill=self.cancel_on_kill,
+                ),
+                method_name=self.execute_complete.__name__,
+            )
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """
@@ -107,12 +120,26 @@ class AirbyteJobSensor(BaseSensorOperator):
             AirflowException: The job did not succeed, or the event is not one of ours.
             AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.outcome import job_id_of
+        from airbyte_sync_airflow.links import publish
+        from airbyte_sync_airflow.outcome import outcome_of
 
-        del context
+        outcome = outcome_of(event, when_late=AirbyteSensorTimedOut)
+        if outcome.job is not None and self.do_xcom_push:
+            publish(context, outcome.job)
         with self._skipping_as_asked():
-            job_id = job_id_of(event, when_late=AirflowSensorTimeout)
+            job_id = outcome.job_id()
         self.log.info("Airbyte job %s succeeded", job_id)
+
+    def on_kill(self) -> None:
+        """Cancel the job of a sensor that is killed in a worker, where it is asked to; never raises."""
+        from airbyte_sync_airflow.abandoning import abandon_when_killed
+
+        abandon_when_killed(
+            self,
+            conn_id=self._conn_id,
+            checkpoint=self._checkpoint,
+            is_wanted=self.cancel_on_kill,
+        )
 
     def poke(self, context: Context) -> bool:
         """
@@ -127,36 +154,56 @@ class AirbyteJobSensor(BaseSensorOperator):
         Raises:
             AirflowException: It did not succeed, or Airbyte does not show it to us.
         """
-        self._checkpoint = self._look(context)
+        with self._at_work(context) as work:
+            self._checkpoint = self._look(work)
         if self._checkpoint is not None and self._checkpoint.failing_since is None:
             # Between pokes it is Airflow that decides when to look again.
             self._checkpoint = replace(self._checkpoint, wake_at=None)
         return self._checkpoint is None
 
-    def _look(self, context: Context) -> Checkpoint | None:
+    @contextmanager
+    def _at_work(self, context: Context) -> Iterator[Work]:
+        from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.rendering import Follower
+        from airbyte_sync_airflow.summary import JobSummary
+        from airbyte_sync_airflow.work import at_work, server_of
+
+        job_id = job_id_from(self.airbyte_job_id)
+        self._conn_id = self._conn_id or rendered_conn_id(self, context)
+        server = server_of(self._conn_id, self.api_version)
+        if self._follower is None:
+            self._follower = Follower(self.log, JobSummary(job_id=job_id, attached=True))
+        with at_work(
+            self, context, server=server, policy=self._policy(server), follower=self._follower
+        ) as work:
+            yield work
+
+    def _look(self, work: Work) -> Checkpoint | None:
         """Look once; return where the wait stands, or ``None`` when it is over."""
         from airbyte_sync import Done, resume, step, watch
         from airbyte_sync_airflow.options import job_id_from
-        from airbyte_sync_airflow.outcome import airflow_exceptions
-        from airbyte_sync_airflow.rendering import TaskLog
-        from airbyte_sync_airflow.sessions import blocking_session
+        from airbyte_sync_airflow.task_instances import deadline_of
 
-        policy = self._policy()
-        self._conn_id = self._conn_id or rendered_conn_id(self, context)
-        self._task_log = self._task_log or TaskLog(self.log)
-        with (
-            airflow_exceptions(),
-            blocking_session(self._conn_id, self.api_version, self._task_log) as session,
-        ):
-            flow: Flow[Any] = (
-                watch(job_id_from(self.airbyte_job_id), policy)
-                if self._checkpoint is None
-                else resume(self._checkpoint, policy)
+        is_first = self._checkpoint is None
+        flow: Flow[Any] = (
+            watch(
+                job_id_from(self.airbyte_job_id),
+                work.policy,
+                end_by=deadline_of(work.context, self.execution_timeout),
+                is_ours=self.cancel_on_kill,
             )
-            turn = step(flow, session)
-        return None if isinstance(turn, Done) else turn.checkpoint
+            if self._checkpoint is None
+            else resume(self._checkpoint, work.policy)
+        )
+        turn = step(flow, work.session)
+        if is_first:
+            work.introduce()
+        if isinstance(turn, Done):
+            work.publish()
+            return None
+        return turn.checkpoint
 
-    def _policy(self) -> SyncPolicy:
+    def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.options import watch_policy
         from airbyte_sync_airflow.outcome import airflow_exceptions
 
@@ -167,6 +214,7 @@ class AirbyteJobSensor(BaseSensorOperator):
                 interval_name="poke_interval",
                 timeout=self.timeout if self.deferrable else None,
                 deferred=self.deferrable,
+                settings=server.policy,
             )
 
     @contextmanager

@@ -7,6 +7,7 @@ module in the loop, so it is light; the flows come with the first trigger.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -14,30 +15,46 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airbyte_sync import Checkpoint
+
+TELLS_OF_KILLS = hasattr(BaseTrigger, "on_kill")
+"""Airflow 3.3 calls ``on_kill``; a trigger of an earlier release has to find out by itself."""
+
 
 class AirbyteSyncTrigger(BaseTrigger):
     """
     Wait for the end of a sync, doing on the way whatever its flow still has to do.
+
+    Where the request has no job yet, the trigger ends as soon as it has one: the task then tells of it
+    and defers again, so that the job is never known to a trigger alone.
 
     Args:
         airbyte_conn_id: The Airflow connection that leads to the Airbyte server.
         checkpoint: Where the flow stands: :meth:`airbyte_sync.Checkpoint.to_json`.
         policy: How to see it through: :meth:`airbyte_sync.SyncPolicy.to_json`.
         api_version: The version in the API's address.
+        job: What is known of the job: the XCom ``airbyte_job``.
+        cancel_on_kill: Cancel the sync when the task is killed while it waits here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - Airflow makes it of keywords
         self,
         airbyte_conn_id: str,
         checkpoint: dict[str, Any],
         policy: dict[str, Any],
         api_version: str = "v1",
+        job: dict[str, Any] | None = None,
+        cancel_on_kill: bool = True,  # noqa: FBT001, FBT002
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.airbyte_conn_id = airbyte_conn_id
         self.checkpoint = checkpoint
         self.policy = policy
         self.api_version = api_version
+        self.job = job
+        self.cancel_on_kill = cancel_on_kill
+        self._latest: Checkpoint | None = None
+        self._has_fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of JSON types."""
@@ -48,46 +65,42 @@ class AirbyteSyncTrigger(BaseTrigger):
                 "checkpoint": self.checkpoint,
                 "policy": self.policy,
                 "api_version": self.api_version,
+                "job": self.job,
+                "cancel_on_kill": self.cancel_on_kill,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Drive the flow to its end and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
-        await _import_in_a_thread("airbyte_sync_airflow.composition")
-        from airbyte_sync import (
-            AirbyteSyncError,
-            Checkpoint,
-            InvalidInput,
-            SyncPolicy,
-            arun,
-            resume,
-        )
-        from airbyte_sync_airflow.outcome import failure, success
-        from airbyte_sync_airflow.rendering import TaskLog
-        from airbyte_sync_airflow.sessions import async_session
+        """Drive the flow and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
+        await import_in_a_thread("airbyte_sync_airflow.waiting")
+        from airbyte_sync_airflow.waiting import wait
 
         try:
-            flow = resume(Checkpoint.from_json(self.checkpoint), SyncPolicy.from_json(self.policy))
-            async with async_session(
-                self.airbyte_conn_id, self.api_version, TaskLog(self.log)
-            ) as session:
-                result = await arun(flow, session)
-        except InvalidInput as error:
-            event = failure(type(error)(f"{self._who_is_left_alone()}{error}"))
-        except AirbyteSyncError as error:
-            event = failure(error)
-        else:
-            event = success(result.job.job_id)
+            event = await wait(self, on_checkpoint=self._remember)
+        except CancelledError:
+            if not TELLS_OF_KILLS:
+                await self._cancel_if_killed(if_unknown=False)
+            raise
+        self._has_fired = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
-    def _who_is_left_alone(self) -> str:
-        job_id = self.checkpoint.get("job_id")
-        if job_id is None:
-            return ""
-        return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
+    async def on_kill(self) -> None:
+        """Cancel the sync when the task was killed; Airflow 3.3 also calls this when it was not."""
+        await self._cancel_if_killed(if_unknown=True)
+
+    async def _cancel_if_killed(self, *, if_unknown: bool) -> None:
+        if self._has_fired or not self.cancel_on_kill:
+            return
+        await import_in_a_thread("airbyte_sync_airflow.killing")
+        from airbyte_sync_airflow.killing import cancel_if_killed
+
+        await cancel_if_killed(self, self._latest, if_unknown=if_unknown)
+
+    def _remember(self, checkpoint: Checkpoint) -> None:
+        self._latest = checkpoint
 
 
-async def _import_in_a_thread(module: str) -> None:
+async def import_in_a_thread(module: str) -> None:
     """Import a module and all that it needs, while the loop goes on."""
     from importlib import import_module
 

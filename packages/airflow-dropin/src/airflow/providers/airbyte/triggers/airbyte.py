@@ -1,5 +1,5 @@
-"""Re-exports :class:`airbyte_sync_airflow.triggers.AirbyteSyncTrigger`."""
+"""The trigger, at the import path of the official provider: it also takes over what that has deferred."""
 
-from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_airflow.takeover import AirbyteSyncTrigger
 
 __all__ = ["AirbyteSyncTrigger"]

@@ -1,0 +1,250 @@
+"""What Airflow knows of a task instance, and how each release tells it. See also ``compat``.
+
+==============================  =================  =====================  ==============================
+question                        2.11               3.0 to 3.2             3.3
+==============================  =================  =====================  ==============================
+how far had it come?            nobody knows       nobody knows           ``task_state_store``
+when was it first tried?        history of tries   the run's start        (not needed)
+when was the last try over?     history of tries   the time in its id     (not needed)
+does it still wait?             database           ``get_task_states``    ``get_task_states``
+==============================  =================  =====================  ==============================
+
+Source: the code of Airflow 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2, and what it did when it was tried.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from airbyte_sync import Checkpoint, EarlierTries, InvalidCheckpoint, Origin, Phase
+from airbyte_sync_airflow.summary import XCOM_KEY, JobSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STORE_KEY = "airbyte_sync"
+
+LATEST_DETECTION = timedelta(minutes=6)
+"""Airflow notices a dead worker after five minutes (``task_instance_heartbeat_timeout``)."""
+
+
+class RequestStore:
+    """
+    Remembers how far a task's request has come: a :class:`airbyte_sync.CheckpointStore`.
+
+    For the life of the process always, and beyond it where Airflow has a store of its own.
+
+    Args:
+        context: The task's context.
+        log: Where to tell of what could not be kept.
+        on_save: Called after each checkpoint.
+    """
+
+    def __init__(self, context: Any, log: Any, on_save: Callable[[], None] | None = None) -> None:
+        self._store = context.get("task_state_store")
+        self._log = log
+        self._on_save = on_save
+        self.checkpoint: Checkpoint | None = None
+
+    @property
+    def outlives_the_process(self) -> bool:
+        """Whether another try will find what is saved."""
+        return self._store is not None
+
+    def load(self) -> Checkpoint | None:
+        """Return what an earlier try saved."""
+        saved = None if self._store is None else self._store.get(STORE_KEY)
+        try:
+            return None if saved is None else Checkpoint.from_json(saved)
+        except InvalidCheckpoint as error:
+            self._log.warning("What an earlier try left behind is passed over: %s", error)
+            return None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Remember it. What cannot be kept stops a submission, and nothing that has begun."""
+        self.checkpoint = checkpoint
+        try:
+            if self._store is not None:
+                self._store.set(STORE_KEY, checkpoint.to_json())
+        except Exception:
+            if checkpoint.job_id is None:
+                raise
+            self._log.warning(
+                "Airflow could not keep the id of Airbyte job %s: another try looks for it in Airbyte",
+                checkpoint.job_id,
+                exc_info=True,
+            )
+        if self._on_save is not None:
+            self._on_save()
+
+    def clear(self) -> None:
+        """Forget: the task has succeeded, and the next request is a new one."""
+        if self._store is not None:
+            self._store.delete(STORE_KEY)
+
+
+def earlier_tries(context: Any, retries: int) -> EarlierTries | None:
+    """
+    Return what Airflow tells about earlier tries of the same request.
+
+    A task that is cleared after it succeeded is a new request; one that is cleared or tried again
+    before is still the same.
+
+    Args:
+        context: The task's context.
+        retries: The task's own number of retries.
+
+    Returns:
+        ``None`` where this is the first try.
+    """
+    task_instance = context["ti"]
+    if getattr(task_instance, "try_number", 1) <= 1:
+        return None
+    if getattr(task_instance, "id", None) is None:
+        return _tries_in_the_history(context)
+    over_at = _time_of(task_instance.id)
+    # Each clear adds all retries to the tries that were already made.
+    first_try_since_clear = task_instance.max_tries - retries + 1
+    was_cleared = task_instance.try_number <= first_try_since_clear
+    return EarlierTries(
+        since=context["dag_run"].start_date,
+        over_at=over_at,
+        succeeded_after=over_at if was_cleared else over_at - LATEST_DETECTION,
+    )
+
+
+def _time_of(identifier: UUID | str) -> datetime:
+    """Return when an id was made. Airflow 3 gives a task instance a new one after each try."""
+    milliseconds = UUID(str(identifier)).int >> 80  # RFC 9562, UUID version 7
+    return datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
+
+
+def _tries_in_the_history(context: Any) -> EarlierTries | None:
+    from airflow.models.taskinstancehistory import TaskInstanceHistory as History
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    task_instance = context["ti"]
+    query = (
+        select(History.try_number, History.start_date, History.end_date, History.state)
+        .where(
+            History.dag_id == task_instance.dag_id,
+            History.task_id == task_instance.task_id,
+            History.run_id == task_instance.run_id,
+            History.map_index == task_instance.map_index,
+            History.try_number < task_instance.try_number,
+        )
+        .order_by(History.try_number.desc())
+    )
+    with create_session() as session:
+        tries = session.execute(query).all()
+    unfinished = list(takewhile(lambda each: each.state != "success", tries))
+    begun = [each.start_date for each in unfinished if each.start_date is not None]
+    if tries and tries[0].try_number == task_instance.try_number - 1:
+        over_at = tries[0].end_date or task_instance.start_date
+        return EarlierTries(since=begun[-1], over_at=over_at) if begun else None
+    # A scheduler that died leaves no record of the tries that it looked after; they may even go on.
+    now = task_instance.start_date
+    last_end = tries[0].end_date if tries else context["dag_run"].start_date
+    return EarlierTries(
+        since=begun[-1] if begun else last_end,
+        over_at=now,
+        succeeded_after=now - LATEST_DETECTION,
+    )
+
+
+def deadline_of(context: Any, execution_timeout: timedelta | None) -> datetime | None:
+    """
+    Return when a try must be over, a little before Airflow itself ends it.
+
+    Airflow 2.11 ends a deferred task when its ``execution_timeout`` has passed, and then nobody knows
+    the job any more; Airflow 3 does not end it at all.
+    """
+    if execution_timeout is None:
+        return None
+    began = getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
+    return began + execution_timeout - min(timedelta(seconds=5), execution_timeout * 0.1)
+
+
+def xcom_of(ti_key: Any, key: str) -> Any:
+    """Return an XCom of a task instance that is known by its key alone; ``None`` where there is none."""
+    try:
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:  # Airflow 2
+        from airflow.models.xcom import XCom  # type: ignore[no-redef]
+
+    return XCom.get_value(ti_key=ti_key, key=key)
+
+
+def checkpoint_left_behind(context: Any, log: Any) -> Checkpoint | None:
+    """Return how far another process of the same try had come, as far as Airflow keeps it."""
+    saved = RequestStore(context, log).load()
+    if saved is not None:
+        return saved
+    task_instance = context["ti"]
+    found = task_instance.xcom_pull(  # it survives a deferral, but not another try
+        task_ids=task_instance.task_id, key=XCOM_KEY, map_indexes=task_instance.map_index
+    )
+    if found is None:
+        return None
+    job = JobSummary.from_json(found)
+    return Checkpoint(
+        phase=Phase.WATCH,
+        connection_id=job.connection_id,
+        asked_at=datetime.now(timezone.utc),
+        job_id=job.job_id,
+        origin=Origin.ATTACHED if job.attached else Origin.STARTED,
+    )
+
+
+KILLED = frozenset({"failed", "success", "skipped", "removed", "upstream_failed"})
+"""The states in which nobody waits for a task any more."""
+
+
+def state_of(task_instance: Any) -> str | None:
+    """
+    Return the state of a task, or ``removed`` where its row is gone. Blocks.
+
+    On 2.11 a newer try counts as alive, whatever became of it: the job is that try's business.
+
+    Raises:
+        Exception: Airflow could not be asked; whatever its version raises.
+    """
+    if getattr(task_instance, "id", None) is None:
+        return _state_in_the_database(task_instance)
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    is_mapped = task_instance.map_index >= 0
+    states = RuntimeTaskInstance.get_task_states(
+        dag_id=task_instance.dag_id,
+        task_ids=[task_instance.task_id],
+        run_ids=[task_instance.run_id],
+        **({"map_index": task_instance.map_index} if is_mapped else {}),
+    )
+    found = states.get(task_instance.run_id) or {}
+    name = task_instance.task_id
+    mapped_name = f"{name}_{task_instance.map_index}"  # what the API calls one of a mapped task's
+    state: str | None = found.get(mapped_name, found.get(name, "removed"))
+    return state
+
+
+def _state_in_the_database(task_instance: Any) -> str | None:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = select(TaskInstance.state, TaskInstance.try_number).where(
+        TaskInstance.dag_id == task_instance.dag_id,
+        TaskInstance.task_id == task_instance.task_id,
+        TaskInstance.run_id == task_instance.run_id,
+        TaskInstance.map_index == task_instance.map_index,
+    )
+    with create_session() as session:
+        row = session.execute(query).one_or_none()
+    if row is None:
+        return "removed"
+    state, try_number = row
+    return None if try_number > task_instance.try_number else state

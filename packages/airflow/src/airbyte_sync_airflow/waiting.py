@@ -1,0 +1,114 @@
+"""What a trigger does while it waits: a flow, driven on the event loop, and its end as an event."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync import (
+    AirbyteSyncError,
+    Checkpoint,
+    InvalidInput,
+    Origin,
+    Phase,
+    PollSchedule,
+    SyncPolicy,
+    arun,
+    obtain,
+    resume,
+)
+from airbyte_sync_airflow.outcome import failure, obtained, success
+from airbyte_sync_airflow.rendering import Follower
+from airbyte_sync_airflow.sessions import async_session
+from airbyte_sync_airflow.summary import JobSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_sync import AsyncInterpreter
+    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+
+
+async def wait(
+    trigger: AirbyteSyncTrigger, *, on_checkpoint: Callable[[Checkpoint], None]
+) -> dict[str, Any]:
+    """
+    Drive a trigger's flow to its job, or from its job to the end.
+
+    Args:
+        trigger: Says where the flow stands.
+        on_checkpoint: Is told how far it has come, so that a kill finds the job.
+
+    Returns:
+        The trigger's event.
+    """
+    follower = Follower(trigger.log)
+    try:
+        if trigger.job is not None:
+            follower.job = JobSummary.from_json(trigger.job)
+        checkpoint = Checkpoint.from_json(trigger.checkpoint)
+        policy = SyncPolicy.from_json(trigger.policy)
+        on_checkpoint(checkpoint)
+        async with async_session(
+            trigger.airbyte_conn_id,
+            trigger.api_version,
+            follower,
+            _Memory(on_checkpoint),
+        ) as session:
+            return await _drive(checkpoint, policy, session, follower)
+    except InvalidInput as error:
+        left_alone = _who_is_left_alone(trigger.checkpoint)
+        return failure(type(error)(f"{left_alone}{error}"), follower.job)
+    except AirbyteSyncError as error:
+        job = follower.job
+        return failure(error, None if job is None else job.failed(error))
+
+
+async def _drive(
+    checkpoint: Checkpoint, policy: SyncPolicy, session: AsyncInterpreter, follower: Follower
+) -> dict[str, Any]:
+    if checkpoint.phase in {Phase.WATCH, Phase.CANCEL}:
+        result = await arun(resume(checkpoint, policy), session)
+        job = follower.job or JobSummary(job_id=result.job.job_id)
+        return success(job.seen(result.job))
+    submission = await arun(obtain(checkpoint, policy), session)
+    return obtained(submission.checkpoint, follower.job or JobSummary(job_id=submission.job_id))
+
+
+class _Memory:
+    """Remembers nothing beyond the trigger, where Airflow has no store: the task has one."""
+
+    def __init__(self, on_checkpoint: Callable[[Checkpoint], None]) -> None:
+        self._on_checkpoint = on_checkpoint
+
+    async def load(self) -> Checkpoint | None:
+        return None
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        self._on_checkpoint(checkpoint)
+
+
+def _who_is_left_alone(checkpoint: dict[str, Any]) -> str:
+    job_id = checkpoint.get("job_id")
+    if job_id is None:
+        return ""
+    return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
+
+
+def official_wait(
+    job_id: int | str, end_time: float, poll_interval: float, execution_deadline: float | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return checkpoint and policy for the arguments of the official provider's trigger."""
+    is_cancelled_then = execution_deadline is not None and execution_deadline <= end_time
+    deadline = execution_deadline if is_cancelled_then else end_time
+    shortest = PollSchedule().floor
+    checkpoint = Checkpoint(
+        phase=Phase.WATCH,
+        asked_at=datetime.now(timezone.utc),
+        deadline=datetime.fromtimestamp(deadline or end_time, timezone.utc),
+        ends_early=True,
+        job_id=int(job_id),
+        origin=Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
+    )
+    poll = PollSchedule(floor=shortest, cap=max(shortest, timedelta(seconds=poll_interval)))
+    return checkpoint.to_json(), SyncPolicy(poll=poll, timeout=None).to_json()

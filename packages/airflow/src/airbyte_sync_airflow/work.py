@@ -1,0 +1,129 @@
+"""What operator and sensor share: one task at work on one job, in a worker.
+
+A :class:`Work` holds what a flow is driven with, and what is known of the job so far. It tells people:
+in the log, in the XCom ``airbyte_job`` and by the link on the task's page.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
+from airbyte_sync_airflow.connection import read_server
+from airbyte_sync_airflow.links import publish
+from airbyte_sync_airflow.outcome import airflow_exceptions
+from airbyte_sync_airflow.sessions import blocking_session
+from airbyte_sync_airflow.task_instances import RequestStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airbyte_sync import Interpreter, SyncPolicy
+    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.rendering import Follower
+
+
+@dataclass(kw_only=True, slots=True)
+class Work:
+    """One task at work on one job."""
+
+    task: Any
+    context: Any
+    server: AirbyteServer
+    policy: SyncPolicy
+    session: Interpreter
+    follower: Follower
+    store: RequestStore
+    connection: Connection | None = None
+    """What Airbyte says of the connection, once it was asked."""
+
+    def introduce(self) -> None:
+        """Tell which job it is and where to look at it, before the wait for its end begins."""
+        self.describe()
+        self.follower.introduce()
+        self.publish()
+
+    def describe(self) -> None:
+        """Find out what a person calls the connection, and where the job can be looked at."""
+        job = self.follower.job
+        if job is None or job.connection_id is None:
+            return
+        if self.connection is None:
+            self.connection = run(describe_connection(job.connection_id), self.session)
+        if self.connection is not None:
+            self.follower.job = job.described(self.connection, self.server.ui_url)
+
+    def publish(self) -> None:
+        """Leave what is known of the job for other tasks and for the link."""
+        if self.follower.job is not None and self.task.do_xcom_push:
+            publish(self.context, self.follower.job)
+
+    def cancels_on_kill(self, own_option: bool | None, default: bool = True) -> bool:  # noqa: FBT001, FBT002
+        """Whether to cancel the job when the task is killed: as the task, else the connection says."""
+        if own_option is not None:
+            return own_option
+        return bool(self.server.policy.get("cancel_on_kill", default))
+
+
+def server_of(conn_id: str, api_version: str) -> AirbyteServer:
+    """
+    Return the server that an Airflow connection leads to.
+
+    Raises:
+        AirflowException: The connection cannot be right.
+    """
+    with airflow_exceptions():
+        return read_server(conn_id, api_version)
+
+
+@contextmanager
+def at_work(
+    task: Any,
+    context: Any,
+    *,
+    server: AirbyteServer,
+    policy: SyncPolicy,
+    follower: Follower,
+    on_save: Callable[[], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+) -> Iterator[Work]:
+    """
+    Open what a task needs, and tell how the job ended when it did not end well.
+
+    Args:
+        task: The operator or sensor.
+        context: Its context.
+        server: Where to send requests.
+        policy: How to see the job through.
+        follower: Knows the job.
+        on_save: Called whenever it is remembered how far the request has come.
+        is_stopped: Tells whether to wait no longer, because the task was killed.
+
+    Raises:
+        AirflowException: What the flow raised, as Airflow understands it.
+    """
+    store = RequestStore(context, task.log, on_save)
+    with (
+        airflow_exceptions(),
+        blocking_session(server, follower, store, is_stopped) as session,
+    ):
+        work = Work(
+            task=task,
+            context=context,
+            server=server,
+            policy=policy,
+            session=session,
+            follower=follower,
+            store=store,
+        )
+        try:
+            yield work
+        except AirbyteSyncError as error:
+            if follower.job is not None:
+                follower.job = follower.job.failed(error)
+                if follower.job.url is None:
+                    work.describe()
+                work.publish()
+            raise

@@ -1,0 +1,149 @@
+"""Every error of the domain becomes a class that Airflow treats rightly."""
+
+from typing import get_args
+
+import pytest
+
+from airbyte_sync import JobType, OnConflict, errors
+from airbyte_sync_airflow import exceptions
+from airbyte_sync_airflow.compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+from airbyte_sync_airflow.defaults import POLICY_OPTIONS
+from airbyte_sync_airflow.options import JobTypeName, OnConflictName
+from airbyte_sync_airflow.outcome import airflow_exceptions, failure, outcome_of
+from airbyte_sync_airflow.summary import JobSummary
+
+DOCUMENTED = {
+    "AirbyteSyncError": "AirbyteTroubled",
+    "InvalidInput": "AirbyteInputInvalid",
+    "InvalidCheckpoint": "AirbyteInputInvalid",
+    "CallFailed": "AirbyteTroubled",
+    "RequestNotSent": "AirbyteTroubled",
+    "ResponseNotReceived": "AirbyteTroubled",
+    "ServerTrouble": "AirbyteTroubled",
+    "Throttled": "AirbyteTroubled",
+    "UnexpectedReply": "AirbyteTroubled",
+    "Refused": "AirbyteRefused",
+    "BadRequest": "AirbyteRefused",
+    "Unauthorized": "AirbyteRefused",
+    "Forbidden": "AirbyteRefused",
+    "NotFound": "AirbyteRefused",
+    "Unprocessable": "AirbyteRefused",
+    "SyncAlreadyRunning": "AirbyteConnectionBusy",
+    "JobNotRunning": "AirbyteRefused",
+    "StateConflict": "AirbyteTroubled",
+    "ConnectionUnavailable": "AirbyteConnectionUnavailable",
+    "ConnectionNotFound": "AirbyteConnectionUnavailable",
+    "ConnectionAmbiguous": "AirbyteInputInvalid",
+    "SyncNotDone": "AirbyteTroubled",
+    "SyncFailed": "AirbyteSyncFailed",
+    "SyncCancelled": "AirbyteSyncCancelled",
+    "SyncTimedOut": "AirbyteSyncTimedOut",
+    "QueueTimedOut": "AirbyteQueueTimedOut",
+    "SyncSkipped": "AirbyteSyncSkipped",
+    "SubmitInDoubt": "AirbyteSubmitInDoubt",
+    "ServerUnreachable": "AirbyteServerUnreachable",
+    "CancelUnconfirmed": "AirbyteTroubled",
+}
+FAIL_AT_ONCE = {"AirbyteInputInvalid", "AirbyteConnectionUnavailable", "AirbyteRefused"}
+SKIP = {"AirbyteSyncSkipped"}
+SENSOR_TIME_OUT = {"AirbyteSensorTimedOut"}
+
+OURS = {
+    name: kind
+    for name, kind in vars(exceptions).items()
+    if isinstance(kind, type) and kind.__module__ == exceptions.__name__
+}
+
+
+def tree(kind):
+    yield kind
+    for child in kind.__subclasses__():
+        yield from tree(child)
+
+
+ERRORS = {kind.__name__: kind for kind in tree(errors.AirbyteSyncError)}
+
+
+def make(kind):
+    attributes = {
+        errors.ConnectionUnavailable: {"connection": None},
+        errors.ConnectionAmbiguous: {"connections": ()},
+    }
+    return kind("what to do next", **attributes.get(kind, {}))
+
+
+def test_no_error_of_the_domain_is_forgotten():
+    """A new one has to be given its class here, and in the list of exceptions."""
+    assert sorted(DOCUMENTED) == sorted(ERRORS)
+
+
+@pytest.mark.parametrize(("error", "expected"), DOCUMENTED.items())
+def test_an_error_becomes_its_documented_class_in_a_worker(error, expected):
+    """The text stays, and so does the cause."""
+    with pytest.raises(AirflowException) as raised, airflow_exceptions():
+        raise make(ERRORS[error])
+    assert expected == type(raised.value).__name__
+    assert "what to do next" == str(raised.value)
+    assert isinstance(raised.value.__cause__, ERRORS[error])
+
+
+@pytest.mark.parametrize(("error", "expected"), DOCUMENTED.items())
+def test_an_error_becomes_the_same_class_when_it_comes_from_a_trigger(error, expected):
+    """The event carries its name, its text and the job."""
+    outcome = outcome_of(failure(make(ERRORS[error]), JobSummary(job_id=7)))
+    assert expected == type(outcome.error).__name__
+    assert "what to do next" == str(outcome.error)
+    assert 7 == outcome.job.job_id
+
+
+def test_an_error_of_another_release_is_a_failure():
+    """A triggerer may be newer than the worker."""
+    outcome = outcome_of({"error": "NotInventedYet", "message": "text"})
+    assert exceptions.AirbyteTroubled is type(outcome.error)
+
+
+@pytest.mark.parametrize("name", ["SyncStatus", "annotations", "Exception", "ValueError"])
+def test_a_name_that_is_no_error_of_ours_is_a_plain_failure(name):
+    """An event names an error, and never anything else that the module holds."""
+    outcome = outcome_of({"error": name, "message": "text"})
+    assert exceptions.AirbyteTroubled is type(outcome.error)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_airflow_treats_a_class_as_its_section_says(name):
+    """Fail at once, skip, or let the task's own retries decide."""
+    kind = OURS[name]
+    assert issubclass(kind, AirflowException)
+    assert (name in FAIL_AT_ONCE) is issubclass(kind, AirflowFailException)
+    assert (name in SKIP) is issubclass(kind, AirflowSkipException)
+    assert (name in SENSOR_TIME_OUT) is issubclass(kind, AirflowSensorTimeout)
+
+
+def test_every_class_is_raised_by_something():
+    """Two come from no error of the domain: a killed task, and a sensor that waited too long."""
+    assert set(OURS) == {*DOCUMENTED.values(), "AirbyteTaskKilled", "AirbyteSensorTimedOut"}
+
+
+def test_a_sensor_that_waits_too_long_has_airflows_own_class_for_it():
+    """Airflow's ``soft_fail`` looks for it."""
+    late = failure(errors.SyncTimedOut("late"), None)
+    ours = exceptions.AirbyteSensorTimedOut
+    assert ours is type(outcome_of(late, when_late=ours).error)
+
+
+def test_the_words_of_on_conflict_are_the_domains():
+    """In the signature, and in the connection form."""
+    words = tuple(choice.value for choice in OnConflict)
+    (option,) = [option for option in POLICY_OPTIONS if option.name == "on_conflict"]
+    assert words == get_args(OnConflictName)
+    assert words == option.kind
+
+
+def test_the_words_of_job_type_are_the_domains():
+    """In the signature."""
+    assert {kind.value for kind in JobType} == set(get_args(JobTypeName))

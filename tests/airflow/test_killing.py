@@ -1,0 +1,380 @@
+"""A task that is killed in a worker, or whose wait in the triggerer came to a bad end."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
+from airbyte_sync_local import Fault, answers, lives
+
+try:
+    from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+except ImportError:
+    from airflow.exceptions import TaskDeferralError
+
+    TaskDeferralTimeout = TaskDeferralError
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def operator(airbyte, connection):
+    """Make operators; each is as a process of Airflow makes it."""
+    airbyte.add_connection(connection, lives=[lives.never_ends()])
+
+    def make(**options):
+        return AirbyteTriggerSyncOperator(
+            task_id="sync", connection_id=connection.connection_id, **options
+        )
+
+    return make
+
+
+@pytest.fixture
+def connect_with(airbyte, connect):
+    """Define the Airflow connection with some extra."""
+
+    def define(**extra):
+        connect(
+            host=airbyte.base_url,
+            login="the-client-id",
+            password="the-client-secret",
+            extra=extra,
+        )
+
+    return define
+
+
+@pytest.fixture
+def kill_after(clock, context, in_worker):
+    """Execute a task, and let Airflow call ``on_kill`` when some time has passed."""
+
+    def run(task, duration):
+        clock.at(clock.now() + duration, task.on_kill)
+        with in_worker(context), pytest.raises(AirbyteTaskKilled) as killed:
+            task.execute(context)
+        return str(killed.value)
+
+    return run
+
+
+# --------------------------------------------------------------------------------------------------
+# In the middle of a try
+
+
+def test_a_kill_before_there_is_a_job_does_nothing(operator, context, in_worker, airbyte, log):
+    """Nothing was asked of Airbyte, so there is nothing to cancel and nothing to complain about."""
+    with in_worker(context):
+        operator().on_kill()
+    assert [] == list(airbyte.requests)
+    assert [] == log.lines
+
+
+def test_a_kill_while_waiting_cancels_and_ends_the_wait_at_once(
+    operator, kill_after, clock, cancellations, airbyte
+):
+    """Airflow 3 goes on with a task after it has called ``on_kill``, and kills it five seconds later."""
+    began = clock.now()
+    text = kill_after(operator(wait_seconds=60), 90 * SECOND)
+    assert [1] == cancellations()
+    assert ["cancelled"] == [job.status for job in airbyte.jobs]
+    assert clock.now() - began <= 91 * SECOND
+    assert "the task was killed: it waits for its Airbyte job no longer" == text
+
+
+def test_a_kill_while_waiting_for_another_sync_ends_the_wait(
+    airbyte, connection, operator, kill_after, clock, submissions, cancellations
+):
+    """The other is not ours to cancel, and ours is not started any more."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    kill_after(operator(), 90 * SECOND)
+    assert ["running"] == [job.status for job in airbyte.jobs]
+    assert [] == cancellations()
+    assert 0 == len(submissions()) or [409] == [each.status for each in submissions()]
+
+
+def test_a_kill_in_the_middle_of_a_submission_cancels_its_job(
+    operator, context, in_worker, state_store, cancellations, airbyte, clock
+):
+    """Airflow's signal comes between request and answer: the job is cancelled once it is known."""
+    task = operator()
+    context["task_state_store"] = state_store
+    keep = state_store.set
+
+    def kill_before_the_request(key, value):
+        keep(key, value)
+        if "job_id" not in value:
+            task.on_kill()
+
+    state_store.set = kill_before_the_request
+    with in_worker(context), pytest.raises(AirbyteTaskKilled):
+        task.execute(context)
+    assert [1] == sorted(set(cancellations()))
+    clock.advance(MINUTE)
+    assert ["cancelled"] == [job.status for job in airbyte.jobs]
+
+
+def test_a_kill_after_the_job_was_attached_to_leaves_it_alone(
+    airbyte, connection, operator, kill_after, clock, cancellations
+):
+    """Somebody else started it."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    kill_after(operator(on_conflict="attach"), MINUTE)
+    assert [] == cancellations()
+
+
+def test_a_kill_of_a_task_that_does_not_want_it_leaves_the_sync_alone(
+    operator, kill_after, cancellations
+):
+    """``cancel_on_kill=False``: only the wait ends."""
+    kill_after(operator(cancel_on_kill=False), MINUTE)
+    assert [] == cancellations()
+
+
+def test_the_airflow_connection_can_say_so_for_all_tasks(
+    operator, connect_with, kill_after, cancellations
+):
+    """Where the task itself says nothing."""
+    connect_with(cancel_on_kill=False)
+    kill_after(operator(), MINUTE)
+    assert [] == cancellations()
+
+
+def test_a_task_wins_over_its_airflow_connection(operator, connect_with, kill_after, cancellations):
+    """As every option of a task does."""
+    connect_with(cancel_on_kill=False)
+    kill_after(operator(cancel_on_kill=True), MINUTE)
+    assert [1] == cancellations()
+
+
+def test_two_kills_cancel_once(operator, kill_after, context, in_worker, cancellations):
+    """A person may be impatient."""
+    task = operator()
+    kill_after(task, MINUTE)
+    with in_worker(context):
+        task.on_kill()
+    assert [1] == cancellations()
+
+
+@pytest.mark.parametrize(
+    "answer", [answers.bad_gateway(), answers.rate_limited(), answers.forbidden(), None]
+)
+def test_a_kill_while_airbyte_is_down_raises_nothing_and_says_what_to_do(
+    airbyte, operator, kill_after, clock, log, answer
+):
+    """Airflow would log no more than a traceback."""
+    began = clock.now()
+    clock.at(
+        began + 59 * SECOND,
+        lambda: airbyte.inject(
+            Fault(on="*/jobs/{jobId}", do="drop", times=None)
+            if answer is None
+            else Fault(on="*/jobs/{jobId}", do="answer", answer=answer, times=None)
+        ),
+    )
+    kill_after(operator(wait_seconds=60), 59 * SECOND)
+    assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
+    assert clock.now() - began < MINUTE + 5 * SECOND
+
+
+def test_a_kill_while_nobody_listens_raises_nothing(operator, connect, clock, kill_after, log):
+    """The server itself may be gone."""
+    clock.at(clock.now() + 5 * SECOND, lambda: connect(host="http://127.0.0.1:9"))
+    kill_after(operator(wait_seconds=60), 10 * SECOND)
+    assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
+
+
+def test_a_kill_outside_of_a_task_does_nothing(operator, airbyte, log):
+    """Airflow 2.11 may call it on an operator that never ran."""
+    operator().on_kill()
+    assert [] == list(airbyte.requests)
+    assert [] == log.lines
+
+
+# --------------------------------------------------------------------------------------------------
+# After a deferral: a new process, with a new operator
+
+
+def test_a_kill_after_a_deferral_finds_the_job(
+    operator, context, in_worker, defer, clock, cancellations
+):
+    """The XCom tells it."""
+    defer(operator(deferrable=True).execute, context)
+    clock.advance(MINUTE)
+    with in_worker(context):
+        operator(deferrable=True).on_kill()
+    assert [1] == cancellations()
+
+
+def test_a_kill_after_the_end_cancels_nothing(
+    airbyte, connection, operator, context, in_worker, defer, event_of, cancellations
+):
+    """Airbyte would cancel whatever runs on the connection by then."""
+    airbyte.add_connection(connection, lives=[lives.succeeds(), lives.never_ends()])
+    event = event_of(defer(operator(deferrable=True).execute, context))
+    airbyte.start_foreign_job(connection.connection_id)
+    task = operator(deferrable=True)
+    with in_worker(context):
+        task.execute_complete(context, event)
+        task.on_kill()
+    assert [] == cancellations()
+    assert ["succeeded", "pending"] == [job.status for job in airbyte.jobs]
+
+
+def test_a_kill_after_a_deferral_leaves_an_attached_job_alone(
+    airbyte, connection, operator, context, in_worker, defer, clock, cancellations
+):
+    """The XCom tells that, too."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    defer(operator(deferrable=True, on_conflict="attach").execute, context)
+    with in_worker(context):
+        operator(deferrable=True).on_kill()
+    assert [] == cancellations()
+
+
+# --------------------------------------------------------------------------------------------------
+# A trigger that died, or a deferral that took too long
+
+
+ENDS = [("Trigger failure", TaskDeferralError), ("Trigger timeout", TaskDeferralTimeout)]
+
+
+@pytest.fixture
+def fail(context):
+    """Resume a task as Airflow does to let it fail."""
+
+    def run(task, error="Trigger failure", expected=TaskDeferralError):
+        with pytest.raises(expected, match=error):
+            task.resume_execution("__fail__", {"error": error, "traceback": ["x"]}, context)
+
+    return run
+
+
+@pytest.mark.parametrize(("error", "expected"), ENDS)
+def test_a_bad_end_cancels_the_own_job(
+    operator, context, defer, fail, clock, cancellations, error, expected
+):
+    """Nobody would follow it any more; Airflow's own error is still raised."""
+    defer(operator(deferrable=True).execute, context)
+    clock.advance(MINUTE)
+    fail(operator(deferrable=True), error, expected)
+    assert [1] == cancellations()
+
+
+def test_a_bad_end_leaves_an_attached_job_alone(
+    airbyte, connection, operator, context, defer, fail, clock, cancellations
+):
+    """It is not ours."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    defer(operator(deferrable=True, on_conflict="attach").execute, context)
+    fail(operator(deferrable=True))
+    assert [] == cancellations()
+
+
+def test_a_bad_end_of_which_nothing_is_known_asks_airbyte_nothing(operator, fail, airbyte, log):
+    """The task may have waited for another sync, or pushes no XComs."""
+    fail(operator(deferrable=True))
+    assert [] == list(airbyte.requests)
+    assert "The wait in the triggerer has come to a bad end" == log.lines[0]
+    assert "Could not" not in str(log)
+
+
+def test_a_bad_end_finds_the_job_in_airflows_state_store(
+    operator, context, state_store, defer, fail, clock, cancellations
+):
+    """Airflow 3.3 has one, and then XComs are not needed."""
+    context["task_state_store"] = state_store
+    defer(operator(deferrable=True, do_xcom_push=False).execute, context)
+    assert {} == context["ti"].xcoms
+    clock.advance(MINUTE)
+    fail(operator(deferrable=True, do_xcom_push=False))
+    assert [1] == cancellations()
+
+
+def test_a_bad_end_finds_a_sync_in_doubt(
+    airbyte, operator, context, state_store, defer, fail, clock, cancellations
+):
+    """What the store says of it is enough to look for it."""
+    context["task_state_store"] = state_store
+    airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
+    airbyte.inject(Fault(on="GET /jobs", do="answer", answer=answers.bad_gateway()))
+    defer(operator(deferrable=True).execute, context)
+    clock.advance(MINUTE)
+    fail(operator(deferrable=True))
+    assert [1] == cancellations()
+
+
+def test_a_bad_end_while_airbyte_is_down_is_still_airflows_own(
+    airbyte, operator, context, defer, fail, log
+):
+    """The log says what is left to do."""
+    defer(operator(deferrable=True).execute, context)
+    airbyte.inject(
+        Fault(on="*/jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=None)
+    )
+    fail(operator(deferrable=True))
+    assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
+
+
+def test_a_bad_end_counts_where_kills_do_not(operator, context, defer, fail, clock, cancellations):
+    """``cancel_on_kill`` is about people; here nobody decided to let the sync go on."""
+    defer(operator(deferrable=True, cancel_on_kill=False).execute, context)
+    clock.advance(MINUTE)
+    fail(operator(deferrable=True, cancel_on_kill=False))
+    assert [1] == cancellations()
+
+
+def test_a_good_end_is_resumed_as_ever(airbyte, connection, operator, context, defer, event_of):
+    """Airflow names the method, and passes the event by name."""
+    airbyte.add_connection(connection, lives=[lives.succeeds()])
+    event = event_of(defer(operator(deferrable=True).execute, context))
+    assert (
+        operator(deferrable=True).resume_execution("execute_complete", {"event": event}, context)
+        is None
+    )
+    assert 1 == context["ti"].xcoms["return_value"]
+
+
+# --------------------------------------------------------------------------------------------------
+# The sensor
+
+
+@pytest.mark.parametrize(("option", "cancelled"), [(True, [1]), (False, [])])
+def test_a_killed_sensor_cancels_where_it_is_asked_to(
+    airbyte, connection, context, in_worker, clock, cancellations, option, cancelled
+):
+    """By default the job belongs to whoever started it."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, cancel_on_kill=option)
+    with in_worker(context):
+        assert task.poke(context) is False
+        task.on_kill()
+    assert cancelled == cancellations()
+
+
+def test_a_sensor_that_is_killed_before_its_first_poke_raises_nothing(
+    airbyte, connection, context, in_worker, cancellations
+):
+    """It has seen nothing yet."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, cancel_on_kill=True)
+    with in_worker(context):
+        task.on_kill()
+    assert [] == cancellations()
+
+
+def test_what_is_left_behind_is_json(operator, context, state_store, defer):
+    """Airflow's store takes nothing else."""
+    context["task_state_store"] = state_store
+    defer(operator(deferrable=True).execute, context)
+    assert dict(state_store) == json.loads(json.dumps(state_store))
+    assert 1 == state_store["airbyte_sync"]["job_id"]

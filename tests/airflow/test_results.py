@@ -1,0 +1,491 @@
+"""What a task leaves behind: the XCom ``airbyte_job``, the same in every mode, and the link."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync_airflow.compat import AirflowException
+from airbyte_sync_airflow.links import AirbyteJobLink
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
+from airbyte_sync_airflow.summary import JobSummary, job_url
+from airbyte_sync_local import Fault, answers, lives
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+
+MINUTE = timedelta(minutes=1)
+LINK_KEY = getattr(AirbyteJobLink(), "xcom_key", None)
+"""Airflow 3 keeps links under a key of theirs."""
+
+
+@pytest.fixture
+def operator(connection):
+    """Make operators; each is as a process of Airflow makes it."""
+
+    def make(**options):
+        return AirbyteTriggerSyncOperator(
+            task_id="sync", connection_id=connection.connection_id, **options
+        )
+
+    return make
+
+
+@pytest.fixture
+def run_deferred(defer, event_of):
+    """Run a deferrable task to its end, however often it defers."""
+
+    def run(make, context):
+        event = event_of(defer(make().execute, context))
+        deferrals = 1
+        while "checkpoint" in event:
+            event = event_of(defer(make().execute_complete, context, event))
+            deferrals += 1
+        make().execute_complete(context, event)
+        return deferrals
+
+    return run
+
+
+@pytest.fixture
+def job(context):
+    """The XCom as it is now."""
+
+    def look():
+        return context["ti"].xcoms.get("airbyte_job")
+
+    return look
+
+
+def expected_of(airbyte, connection, **differences):
+    (made,) = airbyte.jobs[-1:]
+    return {
+        "job_id": made.job_id,
+        "job_type": "sync",
+        "status": "succeeded",
+        "connection_id": connection.connection_id,
+        "connection_name": connection.name,
+        "rows": 1000,
+        "bytes": 65536,
+        "started_at": made.created_at.replace(microsecond=0).isoformat(),
+        "duration_seconds": 2.0,
+        "url": f"{airbyte.base_url}/workspaces/{connection.workspace_id}/connections/"
+        f"{connection.connection_id}/timeline?jobId={made.job_id}&openLogs=true",
+        "attached": False,
+        "failure_reason": None,
+        **differences,
+    }
+
+
+# --------------------------------------------------------------------------------------------------
+# The same in every mode
+
+
+def test_blocking(airbyte, connection, operator, context, job):
+    """Everything is known at the end."""
+    operator().execute(context)
+    assert expected_of(airbyte, connection) == job()
+
+
+def test_deferred(airbyte, connection, operator, context, job, run_deferred):
+    """The trigger sends what it saw last."""
+    assert 1 == run_deferred(lambda: operator(deferrable=True), context)
+    assert expected_of(airbyte, connection) == job()
+
+
+def test_deferred_behind_another_sync(
+    airbyte, connection, operator, context, job, run_deferred, clock
+):
+    """The trigger comes to the job and hands it back; the task tells of it and defers again."""
+    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    clock.advance(MINUTE)
+    assert 2 == run_deferred(lambda: operator(deferrable=True), context)
+    assert expected_of(airbyte, connection, job_id=2) == job()
+    assert 2 == context["ti"].xcoms["return_value"]
+
+
+def test_deferred_behind_another_sync_the_job_is_told_before_the_second_wait(
+    airbyte, connection, operator, context, job, defer, event_of, clock
+):
+    """A job that only a trigger knows would be lost with it."""
+    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    clock.advance(MINUTE)
+    first = defer(operator(deferrable=True).execute, context)
+    assert job() is None
+    second = defer(operator(deferrable=True).execute_complete, context, event_of(first))
+    assert 2 == job()["job_id"] == second.checkpoint["job_id"]
+    assert job() == second.job
+
+
+def test_asynchronous(airbyte, connection, operator, context, job):
+    """As far as it is known when Airbyte has taken the sync."""
+    operator(asynchronous=True).execute(context)
+    known = expected_of(
+        airbyte, connection, status="pending", rows=None, bytes=None, duration_seconds=None
+    )
+    assert known == job()
+
+
+def test_sensor(airbyte, connection, context, job, clock):
+    """It tells the same of the job it follows; a job of somebody else's."""
+    airbyte.start_foreign_job(connection.connection_id)
+    clock.advance(MINUTE)
+    assert AirbyteJobSensor(task_id="sync", airbyte_job_id=1).poke(context)
+    assert expected_of(airbyte, connection, attached=True) == job()
+
+
+def test_deferred_sensor(airbyte, connection, context, job, defer, event_of):
+    """In the triggerer as well."""
+    airbyte.start_foreign_job(connection.connection_id)
+    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
+    task.execute_complete(context, event_of(defer(task.execute, context)))
+    assert expected_of(airbyte, connection, attached=True) == job()
+    assert "return_value" not in context["ti"].xcoms
+
+
+def test_a_summary_is_the_same_after_it_has_travelled(airbyte, operator, context, job):
+    """Triggers and XComs carry it as JSON."""
+    operator().execute(context)
+    assert job() == JobSummary.from_json(json.loads(json.dumps(job()))).to_json()
+
+
+# --------------------------------------------------------------------------------------------------
+# Told early
+
+
+def test_blocking_it_is_told_before_the_wait(operator, context, clock):
+    """A person who looks meanwhile finds the job."""
+    first_second = []
+    clock.at(
+        clock.now() + timedelta(seconds=1),
+        lambda: first_second.append(json.loads(json.dumps(context["ti"].xcoms))),
+    )
+    operator(wait_seconds=60).execute(context)
+    (told,) = first_second
+    assert 1 == told["airbyte_job"]["job_id"]
+    assert "pending" == told["airbyte_job"]["status"]
+    assert told["airbyte_job"]["url"] is not None
+    if LINK_KEY is not None:
+        assert told[LINK_KEY] == told["airbyte_job"]["url"]
+
+
+@pytest.mark.parametrize("kind", ["operator", "sensor"])
+def test_deferred_it_is_told_before_the_wait(
+    airbyte, connection, operator, context, job, defer, kind
+):
+    """The trigger begins with what the XCom says."""
+    task = operator(deferrable=True)
+    if kind == "sensor":
+        airbyte.start_foreign_job(connection.connection_id)
+        task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
+    trigger = defer(task.execute, context)
+    assert 1 == job()["job_id"]
+    assert job()["url"] is not None
+    assert job() == trigger.job
+
+
+# --------------------------------------------------------------------------------------------------
+# When it goes wrong
+
+
+def failed(airbyte, connection, **differences):
+    reason = {"rows": 0, "bytes": 0, "status": "failed", "failure_reason": REASON}
+    return expected_of(airbyte, connection, **(reason | differences))
+
+
+REASON = "The source answered: invalid credentials"
+
+
+def test_a_failure_tells_its_reason(airbyte, connection, operator, context, job):
+    """Airbyte's own words."""
+    airbyte.add_connection(connection, lives=[lives.fails(REASON)])
+    with pytest.raises(AirflowException, match=REASON):
+        operator().execute(context)
+    assert failed(airbyte, connection) == job()
+
+
+def test_deferred_a_failure_tells_the_same(
+    airbyte, connection, operator, context, job, run_deferred
+):
+    """Also without a worker."""
+    airbyte.add_connection(connection, lives=[lives.fails(REASON)])
+    with pytest.raises(AirflowException, match=REASON):
+        run_deferred(lambda: operator(deferrable=True), context)
+    assert failed(airbyte, connection) == job()
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_sensors_failure_tells_the_same(
+    airbyte, connection, context, job, defer, event_of, clock, deferrable
+):
+    """Of the job that it followed."""
+    airbyte.start_foreign_job(connection.connection_id, lives.fails(REASON))
+    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable)
+    if deferrable:
+        event = event_of(defer(task.execute, context))
+        with pytest.raises(AirflowException, match=REASON):
+            task.execute_complete(context, event)
+    else:
+        clock.advance(MINUTE)
+        with pytest.raises(AirflowException, match=REASON):
+            task.poke(context)
+    assert failed(airbyte, connection, attached=True) == job()
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_time_out_tells_what_became_of_the_job(
+    airbyte, connection, operator, context, job, run_deferred, deferrable
+):
+    """It was cancelled, and the text says why."""
+    airbyte.add_connection(connection, lives=[lives.never_ends()])
+
+    def execute():
+        if deferrable:
+            run_deferred(lambda: operator(deferrable=True, timeout=60), context)
+        else:
+            operator(timeout=60).execute(context)
+
+    with pytest.raises(AirflowException, match="timeout"):
+        execute()
+    assert "cancelled" == job()["status"]
+    assert "did not end within 60 s (timeout) and was cancelled" in job()["failure_reason"]
+
+
+def test_a_failure_before_there_is_a_job_tells_of_none(airbyte, connection, operator, context):
+    """There is nothing to look at."""
+    airbyte.inject(Fault(on="POST /jobs", do="answer", answer=answers.forbidden()))
+    with pytest.raises(AirflowException):
+        operator().execute(context)
+    assert {} == context["ti"].xcoms
+
+
+# --------------------------------------------------------------------------------------------------
+# Somebody else's
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_an_attached_job_is_marked(
+    airbyte, connection, operator, context, job, run_deferred, clock, deferrable
+):
+    """So that no task of ours ever cancels it."""
+    life = lives.succeeds(lasts=timedelta(seconds=119))
+    airbyte.start_foreign_job(connection.connection_id, life)
+    clock.advance(MINUTE)
+    if deferrable:
+        run_deferred(lambda: operator(deferrable=True, on_conflict="attach"), context)
+    else:
+        operator(on_conflict="attach").execute(context)
+    assert expected_of(airbyte, connection, attached=True, duration_seconds=120.0) == job()
+
+
+# --------------------------------------------------------------------------------------------------
+# Where XComs are not wanted
+
+
+def test_without_xcoms_nothing_is_pushed(
+    airbyte, connection, operator, context, run_deferred, clock
+):
+    """``do_xcom_push=False`` holds in every mode, on success and on failure."""
+    operator(do_xcom_push=False).execute(context)
+    operator(do_xcom_push=False, asynchronous=True).execute(context)
+    clock.advance(MINUTE)
+    run_deferred(lambda: operator(do_xcom_push=False, deferrable=True), context)
+    sensor = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, do_xcom_push=False)
+    assert sensor.poke(context)
+    airbyte.add_connection(connection, lives=[lives.fails()])
+    with pytest.raises(AirflowException):
+        operator(do_xcom_push=False).execute(context)
+    assert {} == context["ti"].xcoms
+
+
+# --------------------------------------------------------------------------------------------------
+# Where the job can be looked at
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"host": "https://api.airbyte.com/v1"}, "https://cloud.airbyte.com"),
+        ({"host": "https://api.airbyte.com"}, "https://cloud.airbyte.com"),
+        ({"host": "http://airbyte.internal:8000"}, "http://airbyte.internal:8000"),
+        ({"host": "http://airbyte.internal/api/public/v1"}, "http://airbyte.internal"),
+        ({"host": "https://example.org/airbyte/api/public"}, "https://example.org/airbyte"),
+        (
+            {"host": "http://airbyte-server:8001", "extra": {"ui_url": "https://airbyte.example/"}},
+            "https://airbyte.example",
+        ),
+    ],
+)
+def test_the_address_is_the_web_applications(connect, fields, expected):
+    """On Cloud it is another host; behind a proxy the Airflow connection says which."""
+    from airbyte_sync_airflow.connection import read_server
+
+    connect(**fields)
+    ui_url = read_server("airbyte_default", "v1").ui_url
+    page = f"{expected}/workspaces/w/connections/c/timeline?jobId=7&openLogs=true"
+    assert page == job_url(ui_url, "w", "c", 7)
+
+
+def test_the_web_application_may_be_elsewhere(airbyte, connect, connection, operator, context, job):
+    """``ui_url`` of the Airflow connection."""
+    connect(
+        host=airbyte.base_url,
+        login="the-client-id",
+        password="the-client-secret",
+        extra={"ui_url": "https://airbyte.example"},
+    )
+    operator().execute(context)
+    url = expected_of(airbyte, connection)["url"].replace(
+        airbyte.base_url, "https://airbyte.example"
+    )
+    assert url == job()["url"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "answer", "answer": answers.internal_error()},
+        {"do": "answer", "answer": answers.forbidden()},
+        {"do": "answer", "answer": answers.webapp_page()},
+        {"do": "drop"},
+    ],
+)
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_connection_that_cannot_be_looked_up_breaks_nothing(
+    airbyte, connection, operator, context, job, run_deferred, fault, deferrable
+):
+    """Its name is for people; the sync goes on without."""
+    airbyte.inject(Fault(on="GET /connections/{connectionId}", times=None, **fault))
+    if deferrable:
+        run_deferred(lambda: operator(deferrable=True), context)
+    else:
+        operator().execute(context)
+    assert expected_of(airbyte, connection, connection_name=None, url=None) == job()
+
+
+# --------------------------------------------------------------------------------------------------
+# The link
+
+
+@pytest.fixture
+def xcom_says(monkeypatch):
+    """Let Airflow answer for an XCom."""
+
+    def answer(value):
+        try:
+            from airflow.sdk.execution_time.xcom import XCom
+        except ImportError:
+            from airflow.models.xcom import XCom
+
+        def get_value(*, ti_key, key):
+            assert ("the-key", "airbyte_job") == (ti_key, key)
+            return value
+
+        monkeypatch.setattr(XCom, "get_value", staticmethod(get_value))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("xcom", "expected"),
+    [
+        ({"job_id": 1, "url": "https://airbyte.example/1"}, "https://airbyte.example/1"),
+        ({"job_id": 1, "url": None}, ""),
+        (None, ""),
+    ],
+)
+def test_the_link_leads_to_the_job(operator, xcom_says, xcom, expected):
+    """Airflow hides a link that is empty."""
+    xcom_says(xcom)
+    assert expected == AirbyteJobLink().get_link(operator(), ti_key="the-key")
+
+
+def test_airflow_serializes_the_operator_with_its_link(operator):
+    """The web server sees nothing but what is serialized."""
+    try:
+        from airflow.serialization.serialized_objects import DagSerialization as Serialization
+    except ImportError:
+        from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+    with DAG("d", schedule=None) as dag:
+        sync = AirbyteTriggerSyncOperator(task_id="a", connection_id="x")
+        AirbyteJobSensor(task_id="b", airbyte_job_id=sync.output)
+    document = json.loads(json.dumps(Serialization.to_dict(dag)))
+    tasks = {
+        task["__var"]["task_id"]: task["__var"]["_operator_extra_links"]
+        for task in document["dag"]["tasks"]
+    }
+    links = (
+        [{"airbyte_sync_airflow.links.AirbyteJobLink": {}}]
+        if LINK_KEY is None
+        else {"Airbyte job": "_link_AirbyteJobLink"}
+    )
+    assert {"a": links, "b": links} == tasks
+    read = Serialization.from_dict(document)
+    assert ["Airbyte job"] == [link.name for link in read.get_task("a").operator_extra_links]
+
+
+@pytest.mark.filterwarnings("default")  # dag.test() warns of its own parts
+def test_in_a_real_run_the_link_is_there(airbyte, connection, load_dag_file, monkeypatch):
+    """Airflow keeps XCom and link as the task pushed them."""
+    airbyte.add_connection(connection, lives=[AT_ONCE])
+    monkeypatch.setenv("THE_CONNECTION", connection.connection_id)
+    module = load_dag_file("linked", DAG_FILE)
+    run = module.dag.test()
+    assert "success" == str(run.state)
+    stored = stored_xcoms(run, "sync")
+    expected = expected_of(airbyte, connection, duration_seconds=0.0)
+    assert expected == stored["airbyte_job"]
+    assert expected["job_id"] == stored["return_value"]
+    if LINK_KEY is None:
+        (instance,) = [each for each in run.get_task_instances() if each.task_id == "sync"]
+        assert expected["url"] == AirbyteJobLink().get_link(None, ti_key=instance.key)
+    else:
+        assert expected["url"] == stored[LINK_KEY]
+
+
+AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+DAG_FILE = """
+import os
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from datetime import datetime
+with DAG("linked", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+    AirbyteTriggerSyncOperator(task_id="sync", connection_id=os.environ["THE_CONNECTION"])
+"""
+
+
+def stored_xcoms(run, task_id):
+    """Read Airflow's own table."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    try:
+        from airflow.models.xcom import XComModel
+    except ImportError:
+        from airflow.models.xcom import XCom as XComModel
+    with create_session() as session:
+        rows = session.scalars(
+            select(XComModel).where(XComModel.run_id == run.run_id, XComModel.task_id == task_id)
+        )
+        found = {row.key: row.value for row in rows}
+    return {key: _read(value) for key, value in found.items()}
+
+
+def _read(value):
+    is_json = isinstance(value, bytes) or (isinstance(value, str) and value.startswith("{"))
+    return json.loads(value) if is_json else value
+
+
+def test_names_are_written_into_addresses_safely():
+    """Ids come from a server."""
+    address = job_url("https://airbyte.example", "a/b", "c?d", 7)
+    assert (
+        "https://airbyte.example/workspaces/a%2Fb/connections/c%3Fd/timeline?jobId=7&openLogs=true"
+        == address
+    )

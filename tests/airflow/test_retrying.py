@@ -1,0 +1,536 @@
+"""A task that is tried again, or cleared: it goes on with the sync that an earlier try started."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from uuid import UUID, uuid4
+
+import pytest
+
+from airbyte_sync import Checkpoint
+from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.task_instances import LATEST_DETECTION, earlier_tries
+from airbyte_sync_local import Fault, answers, lives
+
+try:
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+except ImportError:
+    TaskStateStoreAccessor = None
+try:
+    import airflow.sdk
+except ImportError:
+    airflow = None
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+LONG = lives.succeeds(lasts=20 * MINUTE)
+AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+
+only_airflow_2 = pytest.mark.skipif(airflow is not None, reason="Airflow 3 keeps no such history")
+only_with_a_store = pytest.mark.skipif(
+    TaskStateStoreAccessor is None, reason="this Airflow has no task_state_store"
+)
+
+
+@pytest.fixture
+def operator(connection):
+    """Make operators; each is as a process of Airflow makes it."""
+
+    def make(connection_id=connection.connection_id, **options):
+        return AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options)
+
+    return make
+
+
+@pytest.fixture
+def try_in(clock, task_instance):
+    """Make the context of another try: Airflow forgets XComs between tries."""
+
+    def make(context, **attributes):
+        attributes = {"start_date": clock.now(), **attributes}
+        return context | {"ti": task_instance(**attributes)}
+
+    return make
+
+
+class Died(BaseException):
+    """The worker is gone."""
+
+
+@pytest.fixture
+def die_after(clock):
+    """Execute a task in a worker that dies when some time has passed."""
+
+    def run(task, context, duration):
+        def die():
+            raise Died
+
+        clock.at(clock.now() + duration, die)
+        with pytest.raises(Died):
+            task.execute(context)
+
+    return run
+
+
+# --------------------------------------------------------------------------------------------------
+# Where Airflow keeps what a try leaves behind (3.3)
+
+
+@pytest.fixture
+def stored(context, state_store):
+    """A context with Airflow's store."""
+    context["task_state_store"] = state_store
+    return context
+
+
+def test_another_try_goes_on_with_the_same_job(
+    airbyte, connection, operator, stored, try_in, die_after, submissions
+):
+    """One request, one job; and a success leaves nothing behind."""
+    airbyte.add_connection(connection, lives=[LONG])
+    die_after(operator(), stored, MINUTE)
+    assert 1 == stored["task_state_store"]["airbyte_sync"]["job_id"]
+    assert 1 == operator().execute(try_in(stored))
+    assert 1 == len(submissions())
+    assert {} == stored["task_state_store"]
+
+
+def test_deferred_another_try_goes_on_with_the_same_job(
+    airbyte, connection, operator, stored, try_in, defer, event_of, submissions
+):
+    """As when a task is cleared while it waits in the triggerer."""
+    airbyte.add_connection(connection, lives=[LONG])
+    defer(operator(deferrable=True).execute, stored)
+    second = try_in(stored)
+    trigger = defer(operator(deferrable=True).execute, second)
+    assert 1 == second["ti"].xcoms["airbyte_job"]["job_id"]
+    operator(deferrable=True).execute_complete(second, event_of(trigger))
+    assert 1 == second["ti"].xcoms["return_value"]
+    assert 1 == len(submissions())
+    assert {} == stored["task_state_store"]
+
+
+def test_a_try_that_died_submitting_looks_for_its_job(
+    airbyte, connection, operator, stored, try_in, die_after, submissions
+):
+    """The request may have been on its way."""
+    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
+    airbyte.inject(Fault(on="GET /jobs", do="answer", answer=answers.bad_gateway(), times=None))
+    die_after(operator(), stored, 10 * SECOND)
+    assert "job_id" not in stored["task_state_store"]["airbyte_sync"]
+    airbyte.clear_faults()
+    assert 1 == operator().execute(try_in(stored))
+    assert 1 == len(submissions())
+
+
+def test_after_a_failed_job_another_try_starts_a_new_one(
+    airbyte, connection, operator, stored, try_in, submissions
+):
+    """That is what a retry is for."""
+    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    with pytest.raises(AirbyteSyncFailed):
+        operator().execute(stored)
+    assert 2 == operator().execute(try_in(stored))
+    assert 2 == len(submissions())
+
+
+def test_a_job_that_ended_well_meanwhile_is_the_result(
+    airbyte, connection, operator, stored, try_in, die_after, submissions, clock
+):
+    """The worker that died did not see it."""
+    airbyte.add_connection(connection, lives=[LONG])
+    die_after(operator(), stored, MINUTE)
+    clock.advance(60 * MINUTE)
+    assert 1 == operator().execute(try_in(stored))
+    assert 1 == len(submissions())
+
+
+def test_a_task_that_is_cleared_after_its_success_runs_anew(operator, stored, try_in, submissions):
+    """Airflow keeps the store when a task is cleared; a success has emptied it."""
+    assert 1 == operator().execute(stored)
+    assert 2 == operator().execute(try_in(stored))
+    assert 2 == len(submissions())
+
+
+def test_asynchronous_a_task_that_is_cleared_runs_anew(operator, stored, try_in, clock):
+    """It had succeeded, too."""
+    assert 1 == operator(asynchronous=True).execute(stored)
+    assert {} == stored["task_state_store"]
+    clock.advance(MINUTE)
+    assert 2 == operator(asynchronous=True).execute(try_in(stored))
+
+
+def test_what_another_connection_left_behind_is_passed_over(
+    airbyte, connection, operator, stored, try_in, die_after, submissions
+):
+    """Airflow keys the store by the index of a mapped task, and the list may have changed."""
+    airbyte.add_connection(connection, lives=[LONG])
+    other = airbyte.add_connection()
+    die_after(operator(), stored, MINUTE)
+    assert 2 == operator(other.connection_id).execute(try_in(stored))
+    assert [connection.connection_id, other.connection_id] == [
+        each.body["connectionId"] for each in submissions()
+    ]
+
+
+def test_what_cannot_be_read_is_passed_over(operator, stored, log):
+    """Another release may have written it."""
+    stored["task_state_store"]["airbyte_sync"] = {"version": 99}
+    assert 1 == operator().execute(stored)
+    assert log.lines[0].startswith(
+        "What an earlier try left behind is passed over: this release reads checkpoints of version 1"
+    )
+
+
+def test_each_try_has_its_own_time_out(
+    airbyte, connection, operator, stored, try_in, die_after, clock
+):
+    """Else a retry would only be there to cancel the job."""
+    airbyte.add_connection(connection, lives=[LONG])
+    die_after(operator(timeout=900), stored, 10 * MINUTE)
+    clock.advance(4 * MINUTE)
+    assert 1 == operator(timeout=900).execute(try_in(stored))
+
+
+@pytest.mark.parametrize("failing", ["get", "set"])
+def test_a_store_that_fails_before_the_submission_stops_it(
+    operator, stored, submissions, monkeypatch, failing
+):
+    """Nobody would find the job again."""
+    store = stored["task_state_store"]
+    monkeypatch.setattr(store, failing, broken, raising=False)
+    with pytest.raises(RuntimeError, match="store is down"):
+        operator().execute(stored)
+    assert [] == submissions()
+
+
+def test_a_store_that_fails_after_the_submission_loses_no_job(
+    operator, stored, submissions, monkeypatch, log
+):
+    """The sync runs: the task follows it, and says what it could not keep."""
+    store = stored["task_state_store"]
+    keep = store.set
+
+    def set_once(key, value):
+        if "job_id" in value:
+            broken()
+        keep(key, value)
+
+    monkeypatch.setattr(store, "set", set_once, raising=False)
+    assert 1 == operator().execute(stored)
+    assert 1 == len(submissions())
+    assert (
+        "Airflow could not keep the id of Airbyte job 1: another try looks for it in Airbyte"
+        in log.lines
+    )
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_store_that_fails_after_the_success_fails_no_task(
+    operator, stored, defer, event_of, monkeypatch, deferrable
+):
+    """The data has arrived; there is nothing for a retry to mend."""
+    monkeypatch.setattr(stored["task_state_store"], "delete", broken, raising=False)
+    if deferrable:
+        event = event_of(defer(operator(deferrable=True).execute, stored))
+        operator(deferrable=True).execute_complete(stored, event)
+        assert 1 == stored["ti"].xcoms["return_value"]
+    else:
+        assert 1 == operator().execute(stored)
+
+
+def broken(*_):
+    raise RuntimeError("the store is down")
+
+
+DAG_FILE = """
+import os
+from airflow.sdk import DAG
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from datetime import datetime, timedelta
+with DAG("retried", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+    AirbyteTriggerSyncOperator(
+        task_id="sync",
+        connection_id=os.environ["THE_CONNECTION"],
+        retries=1,
+        retry_delay=timedelta(0),
+    )
+"""
+
+
+@only_with_a_store
+@pytest.mark.filterwarnings("default")  # dag.test() warns of its own parts
+def test_in_a_real_run_another_try_goes_on_with_the_same_job(
+    airbyte, connect, connection, load_dag_file, monkeypatch, submissions
+):
+    """Airflow's own store, through its own API."""
+    connect(
+        host=airbyte.base_url,
+        login="the-client-id",
+        password="the-client-secret",
+        extra={"unreachable_timeout": 10},
+    )
+    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.inject(
+        Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=5)
+    )
+    monkeypatch.setenv("THE_CONNECTION", connection.connection_id)
+    run = load_dag_file("retried", DAG_FILE).dag.test()
+    (instance,) = run.get_task_instances()
+    assert ("success", 2) == (str(instance.state), instance.try_number)
+    assert 1 == len(submissions())
+    assert ["succeeded"] == [job.status for job in airbyte.jobs]
+
+
+# --------------------------------------------------------------------------------------------------
+# Airflow 3 without a store: the time of a try is in its id
+
+
+def uuid7(moment):
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62) | 0x1234)
+
+
+@pytest.fixture
+def first_try(context, clock):
+    """The context of a first try, as Airflow 3.0 to 3.2 give it."""
+    vars(context["ti"]).update(id=uuid7(clock.now()), try_number=1, max_tries=1)
+    return context | {"dag_run": SimpleNamespace(start_date=clock.now())}
+
+
+@pytest.fixture
+def retry(try_in, clock):
+    """The context of a retry that begins now."""
+
+    def make(context, *, try_number=2, max_tries=1):
+        identifier = uuid7(clock.now())
+        return try_in(context, id=identifier, try_number=try_number, max_tries=max_tries)
+
+    return make
+
+
+def test_a_first_try_looks_for_nothing(airbyte, operator, first_try):
+    """There is no earlier one."""
+    assert earlier_tries(first_try, retries=1) is None
+    operator(retries=1).execute(first_try)
+    assert [] == [each for each in airbyte.requests if each.operation == "GET /jobs"]
+
+
+def test_without_a_store_a_retry_goes_on_with_the_same_job(
+    airbyte, connection, operator, first_try, retry, die_after, submissions
+):
+    """The server's own list tells which it is."""
+    airbyte.add_connection(connection, lives=[LONG])
+    die_after(operator(retries=1), first_try, MINUTE)
+    assert 1 == operator(retries=1).execute(retry(first_try))
+    assert 1 == len(submissions())
+
+
+def test_without_a_store_a_retry_finds_a_job_that_ended_well_meanwhile(
+    airbyte, connection, operator, first_try, retry, die_after, submissions, clock
+):
+    """Airflow notices after five minutes that a worker is gone."""
+    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=3 * MINUTE)])
+    die_after(operator(retries=1), first_try, MINUTE)
+    clock.advance(5 * MINUTE)
+    assert 1 == operator(retries=1).execute(retry(first_try))
+    assert 1 == len(submissions())
+
+
+def test_without_a_store_a_retry_after_a_failed_job_starts_a_new_one(
+    airbyte, connection, operator, first_try, retry, submissions, clock
+):
+    """That is what a retry is for."""
+    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    with pytest.raises(AirbyteSyncFailed):
+        operator(retries=1).execute(first_try)
+    clock.advance(5 * MINUTE)
+    assert 2 == operator(retries=1).execute(retry(first_try))
+    assert 2 == len(submissions())
+
+
+def test_without_a_store_a_task_that_is_cleared_after_its_success_runs_anew(
+    operator, first_try, retry, submissions, clock
+):
+    """Airflow adds all retries to the tries that were made; that tells a clear from a retry."""
+    assert 1 == operator(retries=1).execute(first_try)
+    clock.advance(MINUTE)
+    cleared = retry(first_try, try_number=2, max_tries=2)
+    assert 2 == operator(retries=1).execute(cleared)
+    assert 2 == len(submissions())
+
+
+def test_without_a_store_a_task_that_is_cleared_while_it_runs_goes_on(
+    airbyte, connection, operator, first_try, retry, defer, submissions
+):
+    """The job is active: it is the one that was asked for."""
+    airbyte.add_connection(connection, lives=[LONG])
+    defer(operator(retries=1, deferrable=True).execute, first_try)
+    cleared = retry(first_try, try_number=2, max_tries=2)
+    trigger = defer(operator(retries=1, deferrable=True).execute, cleared)
+    assert 1 == trigger.checkpoint["job_id"]
+    assert 1 == len(submissions())
+
+
+@pytest.mark.parametrize(
+    ("retries", "try_number", "max_tries", "was_cleared"),
+    [
+        (1, 2, 1, False),
+        (3, 3, 3, False),
+        (0, 2, 1, True),  # cleared after one try
+        (1, 2, 2, True),
+        (1, 3, 2, False),  # the retry after it
+        (2, 4, 5, True),  # cleared after three
+    ],
+)
+def test_a_clear_is_told_from_a_retry(
+    first_try, retry, clock, retries, try_number, max_tries, was_cleared
+):
+    """A success of a task that was cleared is none of the new request's."""
+    clock.advance(30 * MINUTE)
+    again = retry(first_try, try_number=try_number, max_tries=max_tries)
+    tries = earlier_tries(again, retries)
+    assert first_try["dag_run"].start_date == tries.since
+    assert clock.now() == tries.over_at
+    expected = clock.now() if was_cleared else clock.now() - LATEST_DETECTION
+    assert expected == tries.succeeded_after
+
+
+def test_without_a_store_a_retry_says_that_it_looks(
+    airbyte, operator, first_try, retry, log, submissions, clock
+):
+    """A person who waits for a sync wonders why it does not start."""
+    airbyte.inject(Fault(on="POST /jobs", do="answer", answer=answers.forbidden()))
+    with pytest.raises(Exception, match="no sync of connection"):
+        operator(retries=1).execute(first_try)
+    began = clock.now()
+    log.lines.clear()
+    assert 1 == operator(retries=1).execute(retry(first_try))
+    assert (
+        "This was asked for before: looking in Airbyte for a job that began since 09:00:00 UTC; where "
+        "there is none, one is started at 09:01:30 UTC or now" == log.lines[0]
+    )
+    assert timedelta(seconds=90) <= clock.now() - began
+
+
+# --------------------------------------------------------------------------------------------------
+# Airflow 2.11: there is a history of tries
+
+
+@pytest.fixture
+def history(request, clock):
+    """Write tries into Airflow's own table, and return the context of the next one."""
+    if airflow is not None:
+        pytest.skip("Airflow 3 keeps no such history")
+    request.getfixturevalue("database")
+
+    def make(*tries):
+        from airflow import DAG
+        from airflow.models import DagRun, TaskInstance
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+        from airflow.operators.empty import EmptyOperator
+        from airflow.utils.session import create_session
+        from airflow.utils.timezone import utcnow
+
+        run_id = f"run-{uuid4()}"
+        with DAG("d", schedule=None, start_date=clock.now()):
+            task = EmptyOperator(task_id="sync")
+        with create_session() as session:
+            session.add(
+                DagRun(dag_id="d", run_id=run_id, run_type="manual", execution_date=utcnow())
+            )
+            instance = TaskInstance(task, run_id=run_id, state="running")
+            session.add(instance)
+            session.flush()
+            for number, (start_date, end_date, state) in enumerate(tries, start=1):
+                row = TaskInstanceHistory(instance, state=state)
+                row.try_number, row.start_date, row.end_date = number, start_date, end_date
+                session.add(row)
+        return {"run_id": run_id, "try_number": len(tries) + 1}
+
+    return make
+
+
+def test_on_airflow_2_a_retry_goes_on_with_the_same_job(
+    airbyte, connection, operator, context, try_in, history, die_after, submissions, clock
+):
+    """The history says since when to look."""
+    airbyte.add_connection(connection, lives=[LONG])
+    began = clock.now()
+    die_after(operator(retries=1), context, MINUTE)
+    second = try_in(context, **history((began, clock.now(), "failed")))
+    assert 1 == operator(retries=1).execute(second)
+    assert 1 == len(submissions())
+
+
+def test_on_airflow_2_a_retry_after_a_failed_job_starts_a_new_one(
+    airbyte, connection, operator, context, try_in, history, submissions, clock
+):
+    """That is what a retry is for."""
+    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    began = clock.now()
+    with pytest.raises(AirbyteSyncFailed):
+        operator(retries=1).execute(context)
+    clock.advance(5 * MINUTE)
+    second = try_in(context, **history((began, clock.now(), "failed")))
+    assert 2 == operator(retries=1).execute(second)
+    assert 2 == len(submissions())
+
+
+def test_on_airflow_2_a_task_that_is_cleared_after_its_success_runs_anew(
+    operator, context, try_in, history, submissions, clock
+):
+    """The history says that the last try succeeded."""
+    began = clock.now()
+    assert 1 == operator().execute(context)
+    second = try_in(context, **history((began, clock.now(), "success")))
+    assert 2 == operator().execute(second)
+    assert 2 == len(submissions())
+
+
+def test_on_airflow_2_the_history_goes_back_to_the_last_success(context, try_in, history, clock):
+    """What was asked for before that has been answered."""
+    at = [clock.now() + number * MINUTE for number in range(7)]
+    clock.advance(10 * MINUTE)
+    fourth = try_in(
+        context,
+        **history(
+            (at[0], at[1], "success"),
+            (at[2], at[3], "failed"),
+            (at[4], at[5], "failed"),
+        ),
+    )
+    tries = earlier_tries(fourth, retries=2)
+    assert (at[2], at[5]) == (tries.since, tries.over_at)
+
+
+def test_on_airflow_2_tries_that_never_began_count_for_nothing(context, try_in, history, clock):
+    """A worker that never started the task has asked Airbyte nothing."""
+    second = try_in(context, **history((None, clock.now(), "failed")))
+    assert earlier_tries(second, retries=1) is None
+
+
+def test_a_checkpoint_in_the_store_is_one_of_the_domains(
+    airbyte, connection, operator, stored, die_after
+):
+    """So that what is documented of checkpoints holds for it."""
+    airbyte.add_connection(connection, lives=[LONG])
+    die_after(operator(), stored, MINUTE)
+    saved = stored["task_state_store"]["airbyte_sync"]
+    assert saved == Checkpoint.from_json(saved).to_json()
+
+
+def test_a_server_that_was_out_of_sight_too_long_is_followed_by_the_next_try(
+    airbyte, connection, operator, stored, try_in, submissions
+):
+    """The job may well run."""
+    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.inject(
+        Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=None)
+    )
+    with pytest.raises(AirbyteServerUnreachable):
+        operator().execute(stored)
+    airbyte.clear_faults()
+    assert 1 == operator().execute(try_in(stored))
+    assert 1 == len(submissions())

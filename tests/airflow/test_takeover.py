@@ -1,0 +1,90 @@
+"""Tasks that the official provider has deferred go on with our trigger once the drop-in is there."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync_airflow.exceptions import AirbyteSyncFailed, AirbyteSyncTimedOut
+from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
+from airbyte_sync_local import lives
+
+try:
+    from airflow.sdk.module_loading import import_string
+except ImportError:
+    from airflow.utils.module_loading import import_string
+
+PATH = "airflow.providers.airbyte.triggers.airbyte.AirbyteSyncTrigger"
+
+
+@pytest.fixture
+def job(airbyte, connection):
+    """Start a job, as the official operator did before it deferred."""
+
+    def start(life):
+        return airbyte.start_foreign_job(connection.connection_id, life)
+
+    return start
+
+
+@pytest.fixture
+def now(clock):
+    return clock.now().timestamp()
+
+
+def event_of(now, job, seconds=3600, execution_seconds=None):
+    """Make the trigger as the triggerer does, from what the official one has stored; run it."""
+    trigger = import_string(PATH)(
+        job_id=job.job_id,
+        conn_id="airbyte_default",
+        end_time=now + seconds,
+        poll_interval=60,
+        execution_deadline=None if execution_seconds is None else now + execution_seconds,
+    )
+
+    async def first():
+        return [event.payload async for event in trigger.run()]
+
+    [payload] = asyncio.run(first())
+    return payload
+
+
+def resume(context, event):
+    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="x", deferrable=True)
+    return task.execute_complete(context, event)
+
+
+def test_a_job_that_succeeds_is_the_tasks_result(job, now, context):
+    """The result that the official provider does not leave."""
+    resume(context, event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3)))))
+    assert 1 == context["ti"].xcoms["return_value"]
+
+
+def test_a_job_that_fails_fails_the_task(job, now, context):
+    """With the exception of our own trigger."""
+    event = event_of(now, job(lives.fails()))
+    with pytest.raises(AirbyteSyncFailed):
+        resume(context, event)
+
+
+def test_a_sensor_is_taken_over_too(job, now, context):
+    """Its trigger is the same class."""
+    event = event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3))))
+    AirbyteJobSensor(task_id="wait", airbyte_job_id=1).execute_complete(context, event)
+
+
+def test_after_the_end_time_the_job_is_left_alone(job, now, context, airbyte):
+    """As the official trigger does."""
+    event = event_of(now, job(lives.never_ends()), seconds=120)
+    with pytest.raises(AirbyteSyncTimedOut, match="did not end by"):
+        resume(context, event)
+    assert ["running"] == [each.status for each in airbyte.jobs]
+
+
+def test_after_the_execution_deadline_the_job_is_cancelled(job, now, context, airbyte):
+    """As the official operator does."""
+    event = event_of(now, job(lives.never_ends()), execution_seconds=120)
+    with pytest.raises(AirbyteSyncTimedOut, match="and was cancelled"):
+        resume(context, event)
+    assert ["cancelled"] == [each.status for each in airbyte.jobs]
