@@ -64,6 +64,15 @@ def test_without_either_there_is_no_end(world):
     assert (checkpoint.deadline, checkpoint.ends_early) == (None, False)
 
 
+@pytest.mark.parametrize("seconds", [0, -60])
+def test_a_caller_without_time_starts_nothing(world, seconds):
+    """The task waited so long for its worker that its time is over: no sync is started to be cancelled."""
+    with pytest.raises(SyncTimedOut, match="none is running for this request") as caught:
+        world.run(sync(ending(world, seconds), POLICY))
+    assert "raise timeout" not in str(caught.value)
+    assert world.airbyte.calls == []
+
+
 def test_a_sync_that_ends_in_time_has_succeeded(world):
     """Neither deadline comes to pass."""
     assert world.run(sync(ending(world, 120), POLICY)).job.status.word == "succeeded"
