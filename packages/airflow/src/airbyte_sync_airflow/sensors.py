@@ -73,6 +73,8 @@ class AirbyteJobSensor(BaseSensorOperator):
     """What ``airbyte_conn_id`` rendered to."""
     _checkpoint: Checkpoint | None = None
     """Where the last poke left off; a sensor in mode ``reschedule`` begins anew at every poke."""
+    _server: AirbyteServer | None = None
+    """Where that leads; one reading serves all pokes."""
     _follower: Follower | None = None
     """One for all pokes: it sums up those that show nothing new."""
 
@@ -88,7 +90,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         """
         from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
-        self._conn_id, self._checkpoint, self._follower = "", None, None
+        self._conn_id, self._server, self._checkpoint, self._follower = "", None, None, None
         if not self.deferrable:
             return super().execute(context)
         with self._skipping_as_asked(), self._at_work(context) as work:
@@ -170,7 +172,7 @@ class AirbyteJobSensor(BaseSensorOperator):
 
         job_id = job_id_from(self.airbyte_job_id)
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
-        server = server_of(self._conn_id, self.api_version)
+        server = self._server = self._server or server_of(self._conn_id, self.api_version)
         if self._follower is None:
             self._follower = Follower(self.log, JobSummary(job_id=job_id, attached=True))
         with at_work(
