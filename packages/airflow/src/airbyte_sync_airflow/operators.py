@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
-from airbyte_sync_airflow.conn_id import depend_on, rendered_conn_id
+from airbyte_sync_airflow.conn_id import depend_on, rendered, rendered_conn_id
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.options import (
     JobTypeName,
@@ -276,7 +276,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
         connection_id = self.connection_id
         if self.connection_name is not None:
-            name = self.render_template(self.connection_name, work.context)
+            name = rendered(self, "connection_name", work.context)
             workspace_id = self.render_template(self.workspace_id, work.context)
             work.connection = run(find_connection(name, workspace_id), work.session)
             connection_id = work.connection.connection_id
