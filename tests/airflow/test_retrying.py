@@ -9,6 +9,7 @@ import pytest
 from airbyte_sync import Checkpoint
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.task_instances import LATEST_DETECTION, earlier_tries
 from airbyte_sync_local import Fault, answers, lives
 
@@ -560,3 +561,39 @@ def test_a_server_that_was_out_of_sight_too_long_is_followed_by_the_next_try(
     airbyte.clear_faults()
     assert 1 == operator().execute(try_in(stored))
     assert 1 == len(submissions())
+
+
+# --------------------------------------------------------------------------------------------------
+# Airflow 3.0 resumes a new try where the failed one had ended
+
+
+def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
+    operator, airbyte, connection, context, state_store
+):
+    """The event of the try that failed is not judged again."""
+    airbyte.add_connection(connection, lives=[AT_ONCE])
+    context["ti"].try_number, context["task_state_store"] = 2, state_store
+    event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
+    result = operator().resume_execution(
+        "execute_complete", {"event": event, "try_number": 1}, context
+    )
+    assert [(result, "succeeded")] == [(job.job_id, job.status) for job in airbyte.jobs]
+
+
+def test_so_does_a_sensor(airbyte, connection, context):
+    """It looks again, and the job may be another one by now."""
+    airbyte.start_foreign_job(connection.connection_id, AT_ONCE)
+    context["ti"].try_number = 2
+    event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
+    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1)
+    task.resume_execution("execute_complete", {"event": event, "try_number": 1}, context)
+    assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
+
+
+def test_the_same_try_is_resumed_where_it_was(connection, context):
+    """Its event is the one that counts."""
+    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection.connection_id)
+    context["ti"].try_number = 2
+    event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
+    with pytest.raises(AirbyteSyncFailed):
+        task.resume_execution("execute_complete", {"event": event, "try_number": 2}, context)

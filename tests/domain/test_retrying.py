@@ -212,7 +212,7 @@ def test_each_try_ends_in_its_own_words(world, task, first_ends_early):
     early = replace(world.request, end_by=world.clock.now() + timedelta(minutes=5))
     first, second = (early, world.request) if first_ends_early else (world.request, early)
     run(submit(first, POLICY), task)
-    words = r"within 3600 s \(timeout\)" if first_ends_early else "by 09:05:00 UTC, when the caller"
+    words = r"within 3600 s \(timeout\)" if first_ends_early else r"by 09:05:00 UTC \(end_by\)"
     with pytest.raises(SyncTimedOut, match=words):
         run(sync(second, POLICY), task)
 

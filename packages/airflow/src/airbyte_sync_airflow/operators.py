@@ -7,7 +7,7 @@ a flow needs is imported when a task runs, so that parsing a DAG costs next to n
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
 from airbyte_sync_airflow.conn_id import depend_on, rendered, rendered_conn_id
@@ -142,16 +142,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             AirflowException: The sync could not be started, or it did not succeed; see
                 :mod:`airbyte_sync_airflow.exceptions`.
         """
-        from airbyte_sync import Pause, run, step, submit
-
-        with self._at_work(context) as work:
-            flow = submit(self._request(work), work.policy)
-            if self.asynchronous or not self.deferrable:
-                return self._follow(work, run(flow, work.session).checkpoint)
-            turn = step(flow, work.session)
-            if isinstance(turn, Pause):
-                return self._wait_in_the_triggerer(work, turn.checkpoint)
-            return self._follow(work, turn.result.checkpoint)
+        return self._start(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """
@@ -200,7 +191,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             TaskDeferralError: The trigger died, or the deferral took too long.
         """
         from airbyte_sync_airflow.abandoning import abandon_sync
+        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try
 
+        if is_of_an_earlier_try(context, next_kwargs):
+            return self._start(context)
         if next_method == TRIGGER_FAILED:
             self.log.warning("The wait in the triggerer has come to a bad end")
             abandon_sync(self, conn_id=self._conn_id, checkpoint=self._checkpoint, context=context)
@@ -270,6 +264,18 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 settings=settings,
             )
 
+    def _start(self, context: Context) -> int:
+        from airbyte_sync import Pause, run, step, submit
+
+        with self._at_work(context) as work:
+            flow = submit(self._request(work), work.policy)
+            if self.asynchronous or not self.deferrable:
+                return self._follow(work, run(flow, work.session).checkpoint)
+            turn = step(flow, work.session)
+            if isinstance(turn, Pause):
+                self._wait_in_the_triggerer(work, turn.checkpoint)
+            return self._follow(work, turn.result.checkpoint)
+
     def _request(self, work: Work) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection, run
         from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
@@ -284,6 +290,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             connection_id=connection_id,  # type: ignore[arg-type]  # None is refused, with a text
             job_type=JobType(self.job_type),
             end_by=deadline_of(work.context, self.execution_timeout),
+            limit="execution_timeout",
             earlier=None
             if work.store.outlives_the_process
             else earlier_tries(work.context, self, work.policy.unreachable_timeout),
@@ -299,26 +306,17 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             if not self.deferrable:
                 run(flow, work.session)
             elif isinstance(turn := step(flow, work.session), Pause):
-                return self._wait_in_the_triggerer(work, turn.checkpoint)
+                self._wait_in_the_triggerer(work, turn.checkpoint)
             work.publish()
             self._job = work.follower.job
         work.store.clear()
         return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
 
-    def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> int:
-        from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
-
-        job = work.follower.job
-        return self.defer(
-            trigger=AirbyteSyncTrigger(
-                airbyte_conn_id=self._conn_id,
-                api_version=self.api_version,
-                checkpoint=checkpoint.to_json(),
-                policy=work.policy.to_json(),
-                job=None if job is None else job.to_json(),
-                cancel_on_kill=work.cancels_on_kill(self.cancel_on_kill),
-            ),
-            method_name=self.execute_complete.__name__,
+    def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> NoReturn:
+        work.wait_in_the_triggerer(
+            checkpoint,
+            conn_id=self._conn_id,
+            cancel_on_kill=work.cancels_on_kill(self.cancel_on_kill),
         )
 
     @property

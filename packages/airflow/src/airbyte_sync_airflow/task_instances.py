@@ -183,6 +183,25 @@ def _tries_in_the_history(context: Any) -> EarlierTries | None:
     )
 
 
+TRY_NUMBER = "try_number"
+
+
+def noted_for_later(context: Any) -> dict[str, Any]:
+    """Return what a task that defers notes for :func:`is_of_an_earlier_try`."""
+    return {TRY_NUMBER: getattr(context["ti"], "try_number", 1)}
+
+
+def is_of_an_earlier_try(context: Any, next_kwargs: dict[str, Any] | None) -> bool:
+    """
+    Tell whether Airflow resumes a new try where the one before, which has failed, had ended.
+
+    Airflow 3.0 does so, and the new try has to begin at its beginning. What the task noted is taken
+    out of ``next_kwargs``.
+    """
+    noted = None if next_kwargs is None else next_kwargs.pop(TRY_NUMBER, None)
+    return noted is not None and noted != getattr(context["ti"], "try_number", noted)
+
+
 def deadline_of(context: Any, execution_timeout: timedelta | None) -> datetime | None:
     """
     Return when a try must be over, a little before Airflow itself ends it.

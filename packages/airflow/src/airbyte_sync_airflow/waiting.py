@@ -106,7 +106,7 @@ def official_wait(
         phase=Phase.WATCH,
         asked_at=datetime.now(timezone.utc),
         deadline=datetime.fromtimestamp(deadline or end_time, timezone.utc),
-        ends_early=True,
+        limit="execution_timeout" if is_cancelled_then else "timeout",
         job_id=int(job_id),
         origin=Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
     )
