@@ -102,4 +102,6 @@ def test_what_its_trigger_stores_is_what_our_drop_in_takes_over():
     trigger = AirbyteSyncTrigger(job_id=1, conn_id="x", end_time=1.0, poll_interval=60.0)
     path, arguments = trigger.serialize()
     assert "airflow.providers.airbyte.triggers.airbyte.AirbyteSyncTrigger" == path
-    assert {"job_id", "conn_id", "end_time", "poll_interval", "execution_deadline"} == set(arguments)
+    assert {"job_id", "conn_id", "end_time", "poll_interval", "execution_deadline"} == set(
+        arguments
+    )
