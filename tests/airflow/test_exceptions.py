@@ -20,6 +20,7 @@ from airbyte_sync_airflow.summary import JobSummary
 
 DOCUMENTED = {
     "AirbyteSyncError": "AirbyteTroubled",
+    "ConnectionNotThere": "AirbyteTroubled",  # Airflow may only have failed to find it
     "InvalidInput": "AirbyteInputInvalid",
     "InvalidCheckpoint": "AirbyteInputInvalid",
     "UnknownTransport": "AirbyteInputInvalid",  # these two are not the domain's but airbyte_sync_http's

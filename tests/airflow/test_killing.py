@@ -189,9 +189,10 @@ def test_a_kill_while_airbyte_is_down_raises_nothing_and_says_what_to_do(
     assert clock.now() - began < MINUTE + 5 * SECOND
 
 
-def test_a_kill_while_nobody_listens_raises_nothing(operator, connect, clock, kill_after, log):
+def test_a_kill_while_nobody_listens_raises_nothing(operator, airbyte, clock, kill_after, log):
     """The server itself may be gone."""
-    clock.at(clock.now() + 5 * SECOND, lambda: connect(host="http://127.0.0.1:9"))
+    gone = Fault(on="*", do="drop", times=None)
+    clock.at(clock.now() + 5 * SECOND, lambda: airbyte.inject(gone))
     kill_after(operator(wait_seconds=60), 10 * SECOND)
     assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
 
@@ -461,3 +462,15 @@ def test_what_is_left_behind_is_json(operator, context, state_store, defer):
     defer(operator(deferrable=True).execute, context)
     assert dict(state_store) == json.loads(json.dumps(state_store))
     assert 1 == state_store["airbyte_sync"]["job_id"]
+
+
+# --------------------------------------------------------------------------------------------------
+# A process that is done
+
+
+def test_a_process_that_has_come_to_its_result_cancels_nothing(operator, context, cancellations):
+    """Airflow stops a process that lingers after its task has succeeded; the sync goes on."""
+    task = operator(asynchronous=True)
+    task.execute(context)
+    task.on_kill()
+    assert [] == cancellations()

@@ -317,7 +317,7 @@ def retry(try_in, clock):
 
 def test_a_first_try_looks_for_nothing(airbyte, operator, first_try):
     """There is no earlier one."""
-    assert earlier_tries(first_try, operator(retries=1), UNREACHABLE) is None
+    assert earlier_tries(first_try, operator(retries=1), "c", UNREACHABLE) is None
     operator(retries=1).execute(first_try)
     assert [] == [each for each in airbyte.requests if each.operation == "GET /jobs"]
 
@@ -395,7 +395,7 @@ def test_a_clear_is_told_from_a_retry(
     """A success of a task that was cleared is none of the new request's."""
     clock.advance(30 * MINUTE)
     again = retry(first_try, try_number=try_number, max_tries=max_tries)
-    tries = earlier_tries(again, operator(retries=retries), UNREACHABLE)
+    tries = earlier_tries(again, operator(retries=retries), "c", UNREACHABLE)
     assert first_try["dag_run"].start_date == tries.since
     assert clock.now() == tries.over_at
     blind_for = timedelta(0) if was_cleared else LATEST_DETECTION + UNREACHABLE
@@ -417,13 +417,14 @@ def test_a_job_of_a_task_before_this_one_is_none_of_its_own(first_try, retry, co
 
     def xcom_pull(*, task_ids, key):
         asked.append((task_ids, key))
-        return [{"job_id": 7}, None]
+        mine = {"job_id": 7, "connection_id": connection.connection_id}
+        return [mine, None, {"job_id": 50, "connection_id": "another, maybe on another server"}]
 
     again = retry(first_try)
     again["ti"].xcom_pull = xcom_pull
-    assert 7 == earlier_tries(again, third, UNREACHABLE).after_job
+    assert 7 == earlier_tries(again, third, third.connection_id, UNREACHABLE).after_job
     assert [(["a", "b"], "airbyte_job")] == asked
-    assert earlier_tries(again, first, UNREACHABLE).after_job is None
+    assert earlier_tries(again, first, first.connection_id, UNREACHABLE).after_job is None
 
 
 def test_without_a_store_a_retry_says_that_it_looks(
@@ -511,7 +512,7 @@ def test_on_airflow_2_the_history_goes_back_to_the_last_success(
             (at[4], at[5], "failed"),
         ),
     )
-    tries = earlier_tries(fourth, operator(retries=2), UNREACHABLE)
+    tries = earlier_tries(fourth, operator(retries=2), "c", UNREACHABLE)
     assert (at[2], at[5]) == (tries.since, tries.over_at)
 
 
@@ -523,11 +524,11 @@ def test_on_airflow_2_a_scheduler_that_died_leaves_no_record_of_a_try(
     context["dag_run"] = SimpleNamespace(start_date=at[0])
     clock.advance(10 * MINUTE)
     unknown = try_in(context, **history((at[1], at[2], "failed")) | {"try_number": 3})
-    tries = earlier_tries(unknown, operator(retries=2), UNREACHABLE)
+    tries = earlier_tries(unknown, operator(retries=2), "c", UNREACHABLE)
     assert (at[1], clock.now()) == (tries.since, tries.over_at)
     assert clock.now() - LATEST_DETECTION == tries.succeeded_after
     without_any = try_in(context, **history() | {"try_number": 2})
-    assert at[0] == earlier_tries(without_any, operator(retries=2), UNREACHABLE).since
+    assert at[0] == earlier_tries(without_any, operator(retries=2), "c", UNREACHABLE).since
 
 
 def test_on_airflow_2_tries_that_never_began_count_for_nothing(
@@ -535,7 +536,7 @@ def test_on_airflow_2_tries_that_never_began_count_for_nothing(
 ):
     """A worker that never started the task has asked Airbyte nothing."""
     second = try_in(context, **history((None, clock.now(), "failed")))
-    assert earlier_tries(second, operator(retries=1), UNREACHABLE) is None
+    assert earlier_tries(second, operator(retries=1), "c", UNREACHABLE) is None
 
 
 def test_a_checkpoint_in_the_store_is_one_of_the_domains(
@@ -573,6 +574,13 @@ def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
     """The event of the try that failed is not judged again."""
     airbyte.add_connection(connection, lives=[AT_ONCE])
     context["ti"].try_number, context["task_state_store"] = 2, state_store
+    nothing_started = {
+        "version": 1,
+        "phase": "submit",
+        "connection_id": connection.connection_id,
+        "asked_at": "2026-01-05T09:00:00+00:00",
+    }
+    state_store.set("airbyte_sync", nothing_started)
     event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
     result = operator().resume_execution(
         "execute_complete", {"event": event, "try_number": 1}, context

@@ -84,7 +84,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     """How far this process has come."""
     _job: JobSummary | None = None
     """The job, once it is not waited for any more."""
+    _server: AirbyteServer | None = None
+    """Where that leads, for when there is no time to ask Airflow again."""
     _is_killed = False
+    _is_over = False
+    """Whether this process has come to the task's result."""
 
     def __init__(  # noqa: PLR0917 - the specified signature
         self,
@@ -167,14 +171,14 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 job_id = self._follow(work, outcome.checkpoint)
         else:
             self._job = outcome.job
-            if outcome.job is not None and self.do_xcom_push:
-                publish(context, outcome.job)
+            if outcome.job is not None:
+                publish(self, context, outcome.job)
             job_id = outcome.job_id()
-            self._conn_id = rendered_conn_id(self, context)
-            RequestStore(context, self.log).clear()
         self.log.info("Airbyte job %s succeeded", job_id)
         if self.do_xcom_push:
             context["ti"].xcom_push(key=RETURN_VALUE, value=job_id)
+        self._is_over = True
+        RequestStore(context, self.log).clear()
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -205,9 +209,12 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync_airflow.abandoning import abandon_when_killed
 
         self._is_killed = True
+        if self._is_over:  # what it ran, or handed over, is not this process's business any more
+            return
         abandon_when_killed(
             self,
             conn_id=self._conn_id,
+            server=self._server,
             checkpoint=self._checkpoint,
             is_wanted=self.cancel_on_kill,
         )
@@ -216,11 +223,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         """Return what OpenLineage is to know of a sync that has succeeded, where it can be told."""
         from airbyte_sync_airflow.lineage import facets_on_complete
 
-        del task_instance
         if self._job is None or self._job.connection_id is None or self.asynchronous:
             return None
         return facets_on_complete(
-            conn_id=self._conn_id,
+            conn_id=self._conn_id or rendered_conn_id(self, task_instance.get_template_context()),
             api_version=self.api_version,
             connection_id=self._job.connection_id,
             job=self._job.to_json(),
@@ -234,7 +240,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync_airflow.work import at_work, server_of
 
         self._conn_id = rendered_conn_id(self, context)
-        server = server_of(self._conn_id, self.api_version)
+        server = self._server = server_of(self._conn_id, self.api_version)
         with at_work(
             self,
             context,
@@ -292,8 +298,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             end_by=deadline_of(work.context, self.execution_timeout),
             limit="execution_timeout",
             earlier=None
-            if work.store.outlives_the_process
-            else earlier_tries(work.context, self, work.policy.unreachable_timeout),
+            if work.store.load() is not None
+            else earlier_tries(work.context, self, connection_id, work.policy.unreachable_timeout),
         )
 
     def _follow(self, work: Work, checkpoint: Checkpoint) -> int:
@@ -309,6 +315,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 self._wait_in_the_triggerer(work, turn.checkpoint)
             work.publish()
             self._job = work.follower.job
+        self._is_over = True
         work.store.clear()
         return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
 

@@ -107,8 +107,8 @@ class AirbyteJobSensor(BaseSensorOperator):
         from airbyte_sync_airflow.outcome import outcome_of
 
         outcome = outcome_of(event, when_late=AirbyteSensorTimedOut)
-        if outcome.job is not None and self.do_xcom_push:
-            publish(context, outcome.job)
+        if outcome.job is not None:
+            publish(self, context, outcome.job)
         with self._skipping_as_asked():
             job_id = outcome.job_id()
         self.log.info("Airbyte job %s succeeded", job_id)
@@ -140,6 +140,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         abandon_when_killed(
             self,
             conn_id=self._conn_id,
+            server=self._server,
             checkpoint=self._checkpoint,
             is_wanted=self.cancel_on_kill,
         )

@@ -58,8 +58,8 @@ class Work:
 
     def publish(self) -> None:
         """Leave what is known of the job for other tasks and for the link."""
-        if self.follower.job is not None and self.task.do_xcom_push:
-            publish(self.context, self.follower.job)
+        if self.follower.job is not None:
+            publish(self.task, self.context, self.follower.job)
 
     def wait_in_the_triggerer(
         self, checkpoint: Checkpoint, *, conn_id: str, cancel_on_kill: bool
@@ -80,11 +80,11 @@ class Work:
         )
         raise AssertionError("Airflow's defer() always raises")
 
-    def cancels_on_kill(self, own_option: bool | None, default: bool = True) -> bool:  # noqa: FBT001, FBT002
+    def cancels_on_kill(self, own_option: bool | None) -> bool:  # noqa: FBT001
         """Whether to cancel the job when the task is killed: as the task, else the connection says."""
         if own_option is not None:
             return own_option
-        return bool(self.server.policy.get("cancel_on_kill", default))
+        return bool(self.server.policy.get("cancel_on_kill", True))
 
 
 def server_of(conn_id: str, api_version: str) -> AirbyteServer:

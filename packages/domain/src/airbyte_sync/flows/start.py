@@ -301,10 +301,9 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
     was cancelled the request starts anew. A try has its own time-outs.
     """
     before = yield from Recall()
-    if before is None or (before.connection_id, before.job_type) != (
-        fresh.connection_id,
-        fresh.job_type,
-    ):
+    if before is None or before.phase is Phase.SUBMIT:
+        return fresh
+    if (before.connection_id, before.job_type) != (fresh.connection_id, fresh.job_type):
         return fresh
     again = replace(
         before,
