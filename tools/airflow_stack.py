@@ -122,7 +122,7 @@ class AirflowStack:
     ) -> None:
         self.home = home.absolute()
         self.user = USER
-        self.password = secrets.token_urlsafe(12)
+        self.password = secrets.token_hex(12)  # never begins with a dash, as an argument must not
         self.database = database
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"

@@ -160,7 +160,7 @@ def main(arguments: Sequence[str]) -> int:
 def _demonstrate(teller: Teller, *, keep: bool) -> None:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
-    secret = secrets.token_urlsafe(24)
+    secret = secrets.token_hex(24)  # never begins with a dash, as an argument must not
     with Processes(HOME / "airbyte") as processes:
         airbyte = _start_airbyte(processes, secret, teller)
         teller.say("starting Airflow: api-server, scheduler, dag-processor, triggerer")
