@@ -337,3 +337,19 @@ def load_dag_file(database, monkeypatch):
         return importlib.import_module(name)
 
     return load
+
+
+@pytest.fixture
+def run_deferred(defer, event_of):
+    """Run a deferrable task to its end; return how often it deferred."""
+
+    def run(make, context):
+        event = event_of(defer(make().execute, context))
+        deferrals = 1
+        while "checkpoint" in event:
+            event = event_of(defer(make().execute_complete, context, event))
+            deferrals += 1
+        make().execute_complete(context, event)
+        return deferrals
+
+    return run

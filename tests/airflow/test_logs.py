@@ -62,19 +62,6 @@ def operator(airbyte, connection):
     return make
 
 
-@pytest.fixture
-def run_deferred(defer, event_of):
-    """Run a deferrable task to its end, however often it defers."""
-
-    def run(make, context):
-        event = event_of(defer(make().execute, context))
-        while "checkpoint" in event:
-            event = event_of(defer(make().execute_complete, context, event))
-        make().execute_complete(context, event)
-
-    return run
-
-
 # --------------------------------------------------------------------------------------------------
 # One sync, in each mode
 

@@ -36,22 +36,6 @@ def operator(connection):
 
 
 @pytest.fixture
-def run_deferred(defer, event_of):
-    """Run a deferrable task to its end, however often it defers."""
-
-    def run(make, context):
-        event = event_of(defer(make().execute, context))
-        deferrals = 1
-        while "checkpoint" in event:
-            event = event_of(defer(make().execute_complete, context, event))
-            deferrals += 1
-        make().execute_complete(context, event)
-        return deferrals
-
-    return run
-
-
-@pytest.fixture
 def job(context):
     """The XCom as it is now."""
 

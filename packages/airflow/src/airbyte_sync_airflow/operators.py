@@ -177,8 +177,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         self.log.info("Airbyte job %s succeeded", job_id)
         if self.do_xcom_push:
             context["ti"].xcom_push(key=RETURN_VALUE, value=job_id)
-        self._is_over = True
-        RequestStore(context, self.log).clear()
+        self._finish(RequestStore(context, self.log))
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -276,11 +275,15 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         with self._at_work(context) as work:
             flow = submit(self._request(work), work.policy)
             if self.asynchronous or not self.deferrable:
-                return self._follow(work, run(flow, work.session).checkpoint)
-            turn = step(flow, work.session)
-            if isinstance(turn, Pause):
-                self._wait_in_the_triggerer(work, turn.checkpoint)
-            return self._follow(work, turn.result.checkpoint)
+                submission = run(flow, work.session)
+            else:
+                turn = step(flow, work.session)
+                if isinstance(turn, Pause):
+                    self._wait_in_the_triggerer(work, turn.checkpoint)
+                submission = turn.result
+            job_id = self._follow(work, submission.checkpoint)
+            self._finish(work.store)
+            return job_id
 
     def _request(self, work: Work) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection, run
@@ -315,9 +318,12 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 self._wait_in_the_triggerer(work, turn.checkpoint)
             work.publish()
             self._job = work.follower.job
-        self._is_over = True
-        work.store.clear()
         return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
+
+    def _finish(self, store: RequestStore) -> None:
+        """Let go of a sync whose result the task has, as its last act."""
+        self._is_over = True
+        store.clear()
 
     def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> NoReturn:
         work.wait_in_the_triggerer(

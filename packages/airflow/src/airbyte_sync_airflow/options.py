@@ -5,6 +5,7 @@ The checks need nothing of the domain, because every parse of every DAG file pay
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -19,16 +20,6 @@ OnConflictName: TypeAlias = Literal["queue", "attach", "skip", "fail"]
 JobTypeName: TypeAlias = Literal["sync", "reset", "clear", "refresh"]
 
 LONGEST_DEFERRED_INTERVAL = timedelta(seconds=60)
-_POLICY = (
-    "on_conflict",
-    "queue_timeout",
-    "unreachable_timeout",
-    "adopt_window",
-    "cancel_timeout",
-    "cancel_on_timeout",
-    "explain",
-)
-"""The settings that go into the policy as they are."""
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:
@@ -91,7 +82,8 @@ def sync_policy(
     """
     from airbyte_sync import OnConflict, SyncPolicy
 
-    chosen = {name: settings[name] for name in _POLICY if name in settings}
+    names = {field.name for field in fields(SyncPolicy)}
+    chosen = {name: value for name, value in settings.items() if name in names}
     if "on_conflict" in chosen:
         chosen["on_conflict"] = OnConflict(chosen["on_conflict"])
     return SyncPolicy(

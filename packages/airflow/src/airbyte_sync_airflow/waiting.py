@@ -103,13 +103,13 @@ def official_wait(
     job_id: int | str, end_time: float, poll_interval: float, execution_deadline: float | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return checkpoint and policy for the arguments of the official provider's trigger."""
-    is_cancelled_then = execution_deadline is not None and execution_deadline <= end_time
-    deadline = execution_deadline if is_cancelled_then else end_time
+    deadline = end_time if execution_deadline is None else min(end_time, execution_deadline)
+    is_cancelled_then = deadline == execution_deadline
     shortest = PollSchedule().floor
     checkpoint = Checkpoint(
         phase=Phase.WATCH,
         asked_at=datetime.now(timezone.utc),
-        deadline=datetime.fromtimestamp(deadline or end_time, timezone.utc),
+        deadline=datetime.fromtimestamp(deadline, timezone.utc),
         limit="execution_timeout" if is_cancelled_then else "timeout",
         job_id=int(job_id),
         origin=Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
