@@ -14,14 +14,15 @@ from stage import is_running
 TOOLS = Path(sys.modules[Processes.__module__].__file__).parent
 
 STUBBORN_FAMILY = """
-import os, signal, sys, time
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = os.fork()
-if child == 0:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print(os.getpid(), flush=True)
+if child:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print(f"{os.getpid()} {child}", flush=True)
 time.sleep(600)
 """
-"""A process with a child that does not listen to SIGTERM; both tell their ids."""
+"""A process with a child that does not listen to SIGTERM; it tells both ids, in one piece."""
 
 OWNER = """
 import os, sys, time
@@ -41,13 +42,13 @@ def start_family(processes):
 
 def told_ids(log):
     wait_until(lambda: log.exists() and 2 == len(log.read_text().split()))
-    return [int(line) for line in log.read_text().split()]
+    return [int(word) for word in log.read_text().split()]
 
 
 def wait_until(holds):
     deadline = time.monotonic() + 20
     while not holds():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "not in 20 s"
         time.sleep(0.05)
 
 
