@@ -23,13 +23,15 @@ def awake(checkpoint: Checkpoint) -> Flow[datetime]:
     Return the time once the checkpoint's moment has come.
 
     This is the only place where flows pause, so every pause carries the whole state, and a flow
-    that was resumed too early simply pauses again.
+    that was resumed too early simply pauses again, unless there is news of its job.
     """
     now = yield from Now()
     while checkpoint.wake_at is not None and now < checkpoint.wake_at:
         about = checkpoint.blocked_by if checkpoint.phase is Phase.QUEUE else checkpoint.job_id
-        yield from Pause(checkpoint.wake_at, checkpoint, about)
+        has_news = yield from Pause(checkpoint.wake_at, checkpoint, about)
         now = yield from Now()
+        if has_news:
+            break
     return now
 
 
