@@ -127,13 +127,13 @@ def test_every_module_that_the_provider_names_exists():
 
 
 def test_the_container_is_complete():
-    """Nothing but the server and the listener has to be given."""
+    """Nothing but the server has to be given."""
     from airbyte_sync_airflow.composition import Container
     from airbyte_sync_airflow.connection import AirbyteServer
     from airbyte_sync_http import ServerSettings
 
     server = AirbyteServer(settings=ServerSettings(base_url="http://127.0.0.1:1"))
-    container = Container(server=server, on_event=print)
+    container = Container(server=server)
     container.check_dependencies()
     assert container.interpreter() is not container.interpreter()
     assert container.gateway() is container.gateway()

@@ -20,18 +20,27 @@ from airbyte_sync_http.registry import open_async_transport, open_transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airbyte_sync.events import Event
+    from airbyte_sync import AsyncClock, AsyncFeedPort
 
 
 _TOKENS = TokenCache()
 """One for the process: the pokes of a sensor, and the triggers of a triggerer, share their tokens."""
 
 
+def _open_feed(gateway: AsyncAirbyteGateway, clock: AsyncClock) -> AsyncFeedPort:
+    from airbyte_sync_http.job_feed import JobFeed  # with asyncio, which a worker needs not load
+
+    return JobFeed(gateway, clock)
+
+
 class Container(containers.DeclarativeContainer):
-    """The parts for one server, in both colours; only what is asked for is made."""
+    """
+    The parts for one server, in both colours; only what is asked for is made.
+
+    Who asks for an interpreter gives it a listener and a store, one for each task.
+    """
 
     server = providers.Dependency(instance_of=AirbyteServer)
-    on_event: providers.Dependency[Callable[[Event], None]] = providers.Dependency()
 
     is_stopped: providers.Provider[Callable[[], bool] | None] = providers.Object(None)
 
@@ -42,7 +51,7 @@ class Container(containers.DeclarativeContainer):
     tokens = providers.Callable(lambda: _TOKENS)
     gateway = providers.Singleton(AirbyteGateway, transport, server.provided.settings, tokens)
     interpreter = providers.Factory(
-        PortInterpreter, gateway, providers.Factory(StoppableClock, clock, is_stopped), on_event
+        PortInterpreter, gateway, providers.Factory(StoppableClock, clock, is_stopped)
     )
 
     async_clock = providers.Singleton(AsyncSystemClock)
@@ -52,6 +61,7 @@ class Container(containers.DeclarativeContainer):
     async_gateway = providers.Singleton(
         AsyncAirbyteGateway, async_transport, server.provided.settings, tokens
     )
+    feed = providers.Singleton(_open_feed, async_gateway, async_clock)
     async_interpreter = providers.Factory(
-        AsyncPortInterpreter, async_gateway, async_clock, on_event
+        AsyncPortInterpreter, async_gateway, async_clock, feed=feed
     )

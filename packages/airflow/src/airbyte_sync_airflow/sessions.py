@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         Interpreter,
     )
     from airbyte_sync.events import Event
-    from airbyte_sync_airflow.composition import Container
     from airbyte_sync_airflow.connection import AirbyteServer
 
 
@@ -43,9 +42,9 @@ def blocking_session(
     """
     from airbyte_sync_airflow.composition import Container
 
-    container = Container(server=server, on_event=on_event, is_stopped=is_stopped)
+    container = Container(server=server, is_stopped=is_stopped)
     with container.gateway():
-        yield container.interpreter(store=store)
+        yield container.interpreter(on_event, store)
 
 
 @asynccontextmanager
@@ -56,10 +55,10 @@ async def async_session(
     store: AsyncCheckpointStore | None = None,
 ) -> AsyncIterator[AsyncInterpreter]:
     """
-    Open a session in a trigger, for :func:`airbyte_sync.arun`.
+    Use the session of a triggerer, for :func:`airbyte_sync.arun`.
 
-    Reading the connection blocks, and so do the imports of an HTTP library; both happen in one thread,
-    once. Airflow 3.0 allows neither of the two steps on the loop.
+    All triggers that talk to the same server share it: :mod:`airbyte_sync_airflow.sharing`. What
+    blocks happens in a thread, once; Airflow 3.0 does not allow it on the loop.
 
     Args:
         conn_id: The Airflow connection that leads to the Airbyte server.
@@ -70,17 +69,8 @@ async def async_session(
     Raises:
         InvalidInput: The Airflow connection cannot be right.
     """
-    from asgiref.sync import sync_to_async
+    from airbyte_sync_airflow.sharing import shared_servers
 
-    container = await sync_to_async(_prepared)(conn_id, api_version, on_event)
-    async with container.async_gateway():
-        yield container.async_interpreter(store=store)
-
-
-def _prepared(conn_id: str, api_version: str, on_event: Callable[[Event], None]) -> Container:
-    from airbyte_sync_airflow.composition import Container
-    from airbyte_sync_airflow.connection import read_server
-
-    container = Container(server=read_server(conn_id, api_version), on_event=on_event)
-    container.async_transport()
-    return container
+    servers = shared_servers()
+    async with servers.use(await servers.read(conn_id, api_version)) as container:
+        yield container.async_interpreter(on_event, store)
