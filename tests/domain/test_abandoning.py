@@ -187,6 +187,32 @@ def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
     assert abandoned(world, store.load())[0] == "cancelled"
 
 
+class ServerClock:
+    """The clock of a server that goes wrong by some time."""
+
+    def __init__(self, clock, skew):
+        self.clock, self.skew = clock, skew
+
+    def now(self):
+        return self.clock.now() + self.skew
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_server_clock_that_goes_wrong_does_not_fool_it(world, minutes, is_ours):
+    """Job times are the server's: a skew neither hides our job nor makes an older one ours."""
+    world.airbyte.clock = ServerClock(world.clock, timedelta(minutes=minutes))
+    if not is_ours:
+        world.foreign(FOR_EVER)
+        world.pass_time(60)
+    world.life(FOR_EVER)
+    world.airbyte.fail("submit", Fault(error=LOST, carried_out=is_ours))
+    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
+    assert abandoned(world, checkpoint)[0] == ("cancelled" if is_ours else None)
+    assert statuses(world) == ["cancelled" if is_ours else "running"]
+
+
 @pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
 def test_a_job_in_doubt_that_has_ended_is_left_alone(world, end):
     """What came of it is over."""

@@ -35,6 +35,7 @@ FIELDS = {
     "ends_early": some.booleans(),
     "queue_deadline": some.none() | moments,
     "answered_since": some.none() | moments,
+    "earlier_tries": some.integers(min_value=0, max_value=99),
     "job_id": some.none() | ids,
     "origin": some.none() | some.sampled_from(Origin),
     "status": some.none() | some.builds(JobStatus, some.text()),

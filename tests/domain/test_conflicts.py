@@ -89,7 +89,7 @@ def test_queue_takes_the_end_of_a_fresh_one_for_its_own(world, foreign):
 def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):
     """The connection stays busy until the time-out: the error names the job that is in the way."""
     with pytest.raises(
-        SyncTimedOut, match=r"busy with job 1 .running., which is not ours. Raise"
+        SyncTimedOut, match=r"busy with job 1 .running., which is not ours. .*raise timeout"
     ) as e:
         world.run(sync(world.request, policy("queue", timeout=timedelta(seconds=100))))
     assert e.value.job.job_id == foreign.job_id

@@ -27,6 +27,7 @@ from airbyte_sync import (
     SyncFailed,
     SyncPolicy,
     SyncSkipped,
+    SyncTimedOut,
     resume,
     run,
     submit,
@@ -223,6 +224,15 @@ def test_where_nothing_can_appear_any_more_it_starts_at_once(world, again, secon
     assert submission.checkpoint.asked_at == world.clock.now()
     assert world.seconds() == seconds
     assert [method for method, _ in world.airbyte.calls] == ["find_jobs", "submit"]
+
+
+def test_once_nothing_can_appear_there_is_no_doubt_left(world, again):
+    """The new submission surely does not arrive until the time-out: nothing runs, and the error says that."""
+    over_at = world.clock.now()
+    world.pass_time(LONG_AFTER)
+    world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route"))] * 99)
+    with pytest.raises(SyncTimedOut, match="none is running for this request"):
+        world.run(sync(again(over_at=over_at), replace(POLICY, timeout=timedelta(minutes=5))))
 
 
 def test_the_search_is_announced(world, again):
@@ -438,6 +448,14 @@ def test_queue_waits_for_an_older_job_at_once(world, again, in_the_way):
     assert world.event(WaitingForOther).job.job_id == foreign.job_id
     assert world.airbyte.count("submit") == 1
     assert world.airbyte.count("cancel") == 0
+
+
+def test_what_was_queued_behind_is_never_taken_for_ours(world, again, in_the_way):
+    """The new submission knows that the job before it is somebody else's, however vague the clocks are."""
+    foreign, since = in_the_way
+    submission = world.run(submit(again(since=since), policy("queue")))
+    assert submission.checkpoint.blocked_by == foreign.job_id
+    assert submission.checkpoint.asked_at == world.clock.now()
 
 
 def test_queue_finds_what_the_try_before_had_queued(world, again):

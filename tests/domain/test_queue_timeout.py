@@ -35,7 +35,7 @@ def test_it_holds_while_another_sync_is_waited_for(world):
     """The connection is busy for too long: nothing of ours was started, nothing is cancelled."""
     world.foreign((0, "running"))
     world.pass_time(60)
-    with pytest.raises(QueueTimedOut, match="Raise queue_timeout"):
+    with pytest.raises(QueueTimedOut, match="raise queue_timeout"):
         world.run(sync(world.request, POLICY))
     assert world.airbyte.count("cancel") == 0
 

@@ -274,7 +274,7 @@ some_retries = some.lists(
 @pytest.mark.lives
 @settings(
     derandomize=FIXED,
-    max_examples=800,
+    max_examples=600,
     deadline=None,
     database=None,
     phases=[Phase.generate],

@@ -286,7 +286,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             end_by=deadline_of(work.context, self.execution_timeout),
             earlier=None
             if work.store.outlives_the_process
-            else earlier_tries(work.context, self.retries or 0),
+            else earlier_tries(work.context, self, work.policy.unreachable_timeout),
         )
 
     def _follow(self, work: Work, checkpoint: Checkpoint) -> int:

@@ -81,12 +81,18 @@ class RequestStore:
             self._on_save()
 
     def clear(self) -> None:
-        """Forget: the task has succeeded, and the next request is a new one."""
-        if self._store is not None:
-            self._store.delete(STORE_KEY)
+        """Forget: the task has succeeded, and the next request is a new one. A failure is no matter."""
+        try:
+            if self._store is not None:
+                self._store.delete(STORE_KEY)
+        except Exception:
+            self._log.warning(
+                "Airflow could not forget this sync: clearing the task finds it again, and starts none",
+                exc_info=True,
+            )
 
 
-def earlier_tries(context: Any, retries: int) -> EarlierTries | None:
+def earlier_tries(context: Any, task: Any, unreachable_timeout: timedelta) -> EarlierTries | None:
     """
     Return what Airflow tells about earlier tries of the same request.
 
@@ -95,7 +101,8 @@ def earlier_tries(context: Any, retries: int) -> EarlierTries | None:
 
     Args:
         context: The task's context.
-        retries: The task's own number of retries.
+        task: The operator.
+        unreachable_timeout: How long a try may have gone on without seeing its job.
 
     Returns:
         ``None`` where this is the first try.
@@ -107,13 +114,30 @@ def earlier_tries(context: Any, retries: int) -> EarlierTries | None:
         return _tries_in_the_history(context)
     over_at = _time_of(task_instance.id)
     # Each clear adds all retries to the tries that were already made.
-    first_try_since_clear = task_instance.max_tries - retries + 1
+    first_try_since_clear = task_instance.max_tries - (task.retries or 0) + 1
     was_cleared = task_instance.try_number <= first_try_since_clear
+    blind_for = timedelta(0) if was_cleared else LATEST_DETECTION + unreachable_timeout
     return EarlierTries(
         since=context["dag_run"].start_date,
         over_at=over_at,
-        succeeded_after=over_at if was_cleared else over_at - LATEST_DETECTION,
+        tries=task_instance.try_number - 1,
+        succeeded_after=over_at - blind_for,
+        after_job=_newest_job_upstream(task_instance, task),
     )
+
+
+def _newest_job_upstream(task_instance: Any, task: Any) -> int | None:
+    """Return the newest job of the tasks before this one: it cannot be this task's own."""
+    before: set[str] = set()
+    to_visit = [task]
+    while to_visit:
+        new = to_visit.pop().upstream_task_ids - before
+        before |= new
+        to_visit.extend(task.dag.get_task(task_id) for task_id in new)
+    if not before:
+        return None
+    told = task_instance.xcom_pull(task_ids=sorted(before), key=XCOM_KEY)
+    return max((job["job_id"] for job in told or () if isinstance(job, dict)), default=None)
 
 
 def _time_of(identifier: UUID | str) -> datetime:
@@ -145,13 +169,16 @@ def _tries_in_the_history(context: Any) -> EarlierTries | None:
     begun = [each.start_date for each in unfinished if each.start_date is not None]
     if tries and tries[0].try_number == task_instance.try_number - 1:
         over_at = tries[0].end_date or task_instance.start_date
-        return EarlierTries(since=begun[-1], over_at=over_at) if begun else None
+        if not begun:
+            return None
+        return EarlierTries(since=begun[-1], over_at=over_at, tries=len(begun))
     # A scheduler that died leaves no record of the tries that it looked after; they may even go on.
     now = task_instance.start_date
     last_end = tries[0].end_date if tries else context["dag_run"].start_date
     return EarlierTries(
         since=begun[-1] if begun else last_end,
         over_at=now,
+        tries=len(begun) + 1,
         succeeded_after=now - LATEST_DETECTION,
     )
 

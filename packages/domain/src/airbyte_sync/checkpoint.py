@@ -53,6 +53,8 @@ class Checkpoint:
     """Until when the job must have begun to run."""
     answered_since: datetime | None = None
     """Set while the job of an earlier try is looked for: it must be active, or have succeeded since."""
+    earlier_tries: int = 0
+    """How many earlier tries may have left a job behind."""
     job_id: int | None = None
     """The job of this request, once it has one."""
     origin: Origin | None = None
@@ -150,6 +152,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "ends_early": _exactly(bool),
     "queue_deadline": _moment,
     "answered_since": _moment,
+    "earlier_tries": _count,
     "job_id": _exactly(int),
     "origin": Origin,
     "status": lambda value: JobStatus(_exactly(str)(value)),

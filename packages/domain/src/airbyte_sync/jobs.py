@@ -134,8 +134,12 @@ class EarlierTries:
     """When the request was first made, or the latest known moment before that."""
     over_at: datetime
     """When the last of them had ended, at the latest."""
+    tries: int = 1
+    """How many they were. Where fewer jobs are found, the last one may have died while submitting."""
     succeeded_after: datetime | None = None
     """A job that succeeded before this moment is no answer; ``None``: any since they began is one."""
+    after_job: int | None = None
+    """The newest job that is known to belong to an earlier request, where the moments are not exact."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -49,6 +49,7 @@ from airbyte_sync.flows.steps import (
 from airbyte_sync.flows.verdicts import (
     give_up_submitting,
     give_up_when_unreachable,
+    how_to_give_more_time,
     is_late,
     is_queued_too_long,
     submit_in_doubt,
@@ -102,6 +103,8 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     looking = replace(checkpoint, phase=Phase.LOOK)
     connection_id = connection_id_of(checkpoint)
     now = yield from Now()
+    if is_late(checkpoint, now):
+        raise without_a_job(checkpoint)
     # If this process dies now, whoever makes the request again does not know what became of it.
     lost = replace(looking, in_doubt=True, settle_until=now + policy.adopt_window)
     yield from Remember(lost)
@@ -141,11 +144,13 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             continue
         now = yield from Now()  # a slow reply must not make our own job look older than the request
         since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
-        fresh = newest(_jobs_of_this_request(page.jobs, checkpoint, since))
-        if fresh is not None and _is_spent(fresh, checkpoint, now, page.server_time):
-            return _anew(checkpoint, now, fresh)
+        jobs = list(_jobs_of_this_request(page.jobs, checkpoint, since))
+        spent = [job for job in jobs if _is_spent(job, checkpoint, now, page.server_time)]
+        fresh = newest(job for job in jobs if job not in spent)
         if fresh is not None:
             return (yield from _obtained(checkpoint, policy, fresh, Origin.ADOPTED))
+        if spent and len(spent) >= checkpoint.earlier_tries:
+            return _anew(checkpoint, now, newest(spent))
         active = newest(job for job in page.jobs if not job.status.is_final)
         # Our own may still come to life behind it: only queueing needs no decision about that.
         may_decide = policy.on_conflict is OnConflict.QUEUE or not _is_open(checkpoint, now)
@@ -154,9 +159,9 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         if is_late(checkpoint, now):
             raise without_a_job(checkpoint)
         if checkpoint.settle_until is None or now >= checkpoint.settle_until:
-            give_up_submitting(checkpoint, policy, now)
             if checkpoint.answered_since is not None:
-                return _anew(checkpoint, now)
+                return _anew(checkpoint, now, newest(spent))
+            give_up_submitting(checkpoint, policy, now)
             return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
@@ -173,7 +178,7 @@ def _is_spent(
     return job.status != JobStatus.SUCCEEDED or ended_at < answered_since
 
 
-def _anew(checkpoint: Checkpoint, now: datetime, spent: Job | None = None) -> Checkpoint:
+def _anew(checkpoint: Checkpoint, now: datetime, spent: Job | None) -> Checkpoint:
     """Make the request as if for the first time: nothing that runs is left of earlier tries."""
     return replace(
         checkpoint,
@@ -182,6 +187,8 @@ def _anew(checkpoint: Checkpoint, now: datetime, spent: Job | None = None) -> Ch
         answered_since=None,
         in_doubt=False,
         settle_until=None,
+        failing_since=None,
+        failures=0,
         blocked_by=checkpoint.blocked_by if spent is None else spent.job_id,
     )
 
@@ -210,11 +217,12 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             return replace(checkpoint, phase=Phase.LOOK, status=None, wake_at=None, looks=0)
         is_over = is_late(checkpoint, now)
         if is_over or is_queued_too_long(checkpoint, now):
-            name, kind = ("timeout", SyncTimedOut) if is_over else ("queue_timeout", QueueTimedOut)
+            kind = SyncTimedOut if is_over else QueueTimedOut
+            setting = how_to_give_more_time(checkpoint) if is_over else "raise queue_timeout"
             raise kind(
                 f"the sync did not begin in time: connection {job.connection_id} was busy with job "
-                f"{job.job_id} ({job.status}), which is not ours. Raise {name}, or set "
-                "on_conflict to attach or skip.",
+                f"{job.job_id} ({job.status}), which is not ours. Set on_conflict to attach or skip, or "
+                f"{setting}.",
                 job=job,
             )
         checkpoint = resting_until_next_look(checkpoint, policy, now, job.job_id)

@@ -338,6 +338,8 @@ def _after_earlier_tries(
         phase=Phase.LOOK,
         asked_at=earlier.since,
         answered_since=earlier.succeeded_after or earlier.since,
+        earlier_tries=earlier.tries,
+        blocked_by=earlier.after_job,
         in_doubt=True,
         settle_until=look_until,
     )

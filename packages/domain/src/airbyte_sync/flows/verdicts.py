@@ -96,8 +96,14 @@ def without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> Sy
         return submit_in_doubt(checkpoint, error)
     return SyncTimedOut(
         f"no sync of connection {checkpoint.connection_id} could be started before the time-out, and "
-        f"none is running for this request. Start it again, or raise timeout.{last_error(error)}"
+        f"none is running for this request. Start it again, or {how_to_give_more_time(checkpoint)}."
+        f"{last_error(error)}"
     )
+
+
+def how_to_give_more_time(checkpoint: Checkpoint) -> str:
+    """Return which time has passed, as advice."""
+    return "let the caller take longer" if checkpoint.ends_early else "raise timeout"
 
 
 def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:
