@@ -12,13 +12,16 @@ from airbyte_sync import (
     Checkpoint,
     JobQuery,
     OnConflict,
+    Origin,
     Pause,
     Phase,
     PollSchedule,
+    ServerTrouble,
     SyncPolicy,
     SyncRequest,
     SyncTimedOut,
     arun,
+    resume,
     sync,
     watch,
 )
@@ -34,7 +37,7 @@ class Feed(AsyncInMemoryAirbyte):
 
     def __init__(self, airbyte, clock):
         super().__init__(airbyte)
-        self.clock, self.asked = clock, []
+        self.clock, self.asked, self.pauses, self.failures = clock, [], [], []
 
     async def fetch_job(self, job_id):
         self.asked.append("afresh")
@@ -42,11 +45,14 @@ class Feed(AsyncInMemoryAirbyte):
 
     async def recent_job(self, job_id):
         self.asked.append("recent")
+        if self.failures:
+            raise self.failures.pop()
         return await super().fetch_job(job_id)
 
-    async def wait_for_change(self, job_id, until):
+    async def wait_for_change(self, job_id, until, at_the_latest):
+        self.pauses.append((until, at_the_latest))
         status = self.airbyte.fetch_job(job_id).status
-        while self.clock.now() < until:
+        while self.clock.now() < at_the_latest:
             await self.clock.sleep(SECOND / 2)
             if self.airbyte.fetch_job(job_id).status != status:
                 return True
@@ -85,6 +91,35 @@ def test_news_cut_a_pause_short(airbyte, clock, interpreter, feed):
     assert "succeeded" == ended.status.word
     assert clock.now() - job.created_at < 6 * SECOND
     assert ["recent"] * 2 == feed.asked
+
+
+def test_silence_lasts_a_minute_and_ends_at_a_deadline(airbyte, clock, interpreter, feed):
+    """Who hears all news need not look before; a deadline is never slept through."""
+    airbyte.lives.append(JobLife.of((0, "running")))
+    policy = SyncPolicy(poll=PollSchedule.fixed(3 * SECOND), timeout=100 * SECOND)
+    started = clock.now()
+    with pytest.raises(SyncTimedOut):
+        asyncio.run(arun(sync(SyncRequest(connection_id=CONNECTION), policy), interpreter))
+    silences = [
+        ((until - started) / SECOND, (latest - started) / SECOND) for until, latest in feed.pauses
+    ]
+    assert [(3, 60), (63, 100)] == silences[:2]
+    assert all(until == latest for until, latest in silences[2:]), "who cancels keeps its pace"
+
+
+def test_trouble_and_the_rest_of_a_pause_are_no_silence(airbyte, clock, interpreter, feed):
+    """Who failed looks again in time, and what is left of a pause does not tell the pace."""
+    job = airbyte.start_foreign_job(CONNECTION, JobLife.of((0, "running"), (30, "succeeded")))
+    feed.failures.append(ServerTrouble("500", status=500))
+    checkpoint = Checkpoint(
+        phase=Phase.WATCH,
+        asked_at=clock.now(),
+        job_id=job.job_id,
+        origin=Origin.STARTED,
+        wake_at=clock.now() + SECOND,
+    )
+    asyncio.run(arun(resume(checkpoint, SyncPolicy()), interpreter))
+    assert [True, True, False] == [until == latest for until, latest in feed.pauses]
 
 
 def test_news_of_the_job_in_the_way_end_the_queueing(airbyte, clock, interpreter):

@@ -144,10 +144,11 @@ class World:
     def interpreter(self):
         return AsyncPortInterpreter(self.remote, self.clock, self.events.append, feed=self.feed)
 
-    def wait(self, job_id, duration):
-        """Wait for a change of a job."""
+    def wait(self, job_id, duration, at_most=timedelta(0)):
+        """Wait for a change of a job; longer than that only where none can be missed."""
         until = self.time.now() + duration
-        return self.begin(self.feed.wait_for_change(job_id, until))
+        latest = self.time.now() + max(duration, at_most)
+        return self.begin(self.feed.wait_for_change(job_id, until, latest))
 
     async def follow(self, *job_ids):
         """Look at jobs, so that the feed knows them, and keep them followed."""
@@ -213,9 +214,9 @@ def test_a_thousand_waiters_cost_what_ten_cost():
     few_lists, few_gets = lists_and_gets(10)
     many_lists, many_gets = lists_and_gets(1000)
     pages_of_all = 1000 // 100
-    # the sweeps of the first minute and of the last tick, and two reviews, have ten pages each
-    assert many_lists - few_lists < (20 + 3 + 3) * pages_of_all
-    assert few_lists < 60
+    # first looks, the first sweep, two deep ones, the cross-check and the end have ten pages each
+    assert many_lists - few_lists < 8 * pages_of_all
+    assert few_lists < 70
     assert few_gets <= 8
     assert many_gets <= 2
 
@@ -230,6 +231,60 @@ def test_quiet_jobs_cost_a_request_a_tick(world):
         await world.clock.sleep(HOUR)
         assert 0 == world.requests["fetch_job"]
         assert 180 <= world.requests["find_jobs"] <= 180 + 12 * 3 + 2
+        await abandon(waiting)
+
+    world.play(scene)
+
+
+def test_who_can_miss_nothing_does_not_look(world):
+    """A minute of silence is one look, whatever the poll schedule says."""
+
+    async def scene():
+        quick = SyncPolicy(timeout=None, poll=PollSchedule.fixed(3 * SECOND))
+        waiting = [world.watch(world.start(), quick) for _ in range(100)]
+        await world.clock.sleep(MINUTE)
+        world.events.clear()
+        await world.clock.sleep(10 * MINUTE)
+        assert 10 * 100 == len(world.events)
+        await abandon(waiting)
+
+    world.play(scene)
+
+
+def test_a_cross_check_is_in_no_hurry(world):
+    """Its load does not grow with the number of jobs."""
+
+    async def scene():
+        waiting = [world.watch(world.start()) for _ in range(1000)]
+        await world.clock.sleep(4 * MINUTE)
+        world.forget_requests()
+        for _ in range(10):
+            await world.clock.sleep(MINUTE)
+            assert world.requests["find_jobs"] <= 3 + 6 + 1 + 1
+            assert 0 == world.requests["fetch_job"]
+            world.forget_requests()
+        await abandon(waiting)
+
+    world.play(scene)
+
+
+def test_old_jobs_are_cross_checked_a_few_at_a_time(world):
+    """Those that were read longest ago come first."""
+
+    async def scene():
+        waiting = [world.watch(world.start()) for _ in range(150)]
+        await world.clock.sleep(MINUTE)
+        for _ in range(300):
+            world.start((0, "running"), (1, "succeeded"))
+        world.forget_requests()
+        checked = set()
+        for _ in range(3):
+            await world.clock.sleep(5 * MINUTE)
+            read = {argument for method, argument in world.airbyte.calls if method == "fetch_job"}
+            assert 50 == len(read)
+            checked |= read
+            world.forget_requests()
+        assert 150 == len(checked)
         await abandon(waiting)
 
     world.play(scene)
@@ -283,6 +338,21 @@ def test_ten_thousand_first_looks_are_a_hundred_pages():
     assert 2 == crowd.calls["fetch_job"]
     assert 100 <= crowd.calls["find_jobs"] <= 105
     assert time.now() - started < 5 * SECOND
+
+
+def test_a_crowd_that_comes_later_is_read_from_pages_too(world):
+    """Two of them by GET, as there are two slots; cross-checks go on in their own time."""
+
+    async def scene():
+        await world.keep_busy(200)
+        world.forget_requests()
+        newcomers = [world.start() for _ in range(150)]
+        jobs = await world.follow(*newcomers)
+        assert newcomers == [job.job_id for job in jobs]
+        assert 2 == world.requests["fetch_job"]
+        assert 2 <= world.requests["find_jobs"] <= 3
+
+    world.play(scene)
 
 
 def test_jobs_too_old_for_the_pages_are_read_one_by_one(world):
@@ -396,6 +466,54 @@ def test_hundreds_of_changes_in_one_tick_are_all_heard(world):
     world.play(scene)
 
 
+def test_a_change_that_is_committed_late_is_heard(world):
+    """By a sweep that goes back further than the others: a change may bear a time of a minute ago."""
+
+    def late_commits(query, page):
+        if query.updated_since is None:
+            return page
+        visible = [job for job in page.jobs if not committed or world.time.now() >= committed[0]]
+        return replace(page, jobs=tuple(visible))
+
+    world.remote.show, committed = late_commits, []
+
+    async def scene():
+        await world.keep_busy()
+        job_id = world.start((0, "running"), (100, "succeeded"))
+        committed.append(world.time.now() + 150 * SECOND)
+        job = await world.watch(job_id)
+        assert 50 * SECOND <= late(world, job) <= 50 * SECOND + 2.5 * MINUTE
+        assert 0 == world.requests["fetch_job"] - 3
+
+    world.play(scene)
+
+
+def test_a_row_that_slips_from_one_page_to_another_is_not_lost(world):
+    """A page begins with the last row of the one before; where it does not, the next sweep tells."""
+    slips = []
+
+    def slip(query):
+        slipped = query.updated_since is not None and query.offset and slips
+        return replace(query, offset=query.offset + slips.pop()) if slipped else query
+
+    world.remote.see = slip
+
+    async def scene():
+        ids = [world.start((0, "running"), (100, "failed")) for _ in range(250)]
+        await world.follow(*ids)
+        waiting = [world.wait(job_id, HOUR) for job_id in ids]
+        await world.clock.sleep(99 * SECOND)
+        slips.append(5)
+        while slips:
+            await world.clock.sleep(SECOND)
+        await world.clock.sleep(SECOND)
+        assert 4 == sum(not task.done() for task in waiting)
+        await world.clock.sleep(21 * SECOND)
+        assert all(task.done() and task.result() for task in waiting)
+
+    world.play(scene)
+
+
 def test_a_page_that_repeats_is_the_last(world):
     """A proxy that drops the offset does not keep the feed busy for ever."""
     world.remote.see = lambda query: replace(query, offset=0)
@@ -438,6 +556,58 @@ def test_a_resumed_wait_hears_news_before_its_first_look(world):
             assert await world.wait(job_id, HOUR) is True
             assert status == (await world.feed.recent_job(job_id)).status.word
         assert 0 == world.requests["fetch_job"]
+
+    world.play(scene)
+
+
+def test_news_cut_a_silence_short(world):
+    """Who waits past the time of a look is woken by news, and else at the latest moment."""
+
+    async def scene():
+        await world.keep_busy()
+        job_id, other = world.start((0, "running"), (40, "succeeded")), world.start()
+        await world.follow(job_id, other)
+        began = world.time.now()
+        waiting = [world.wait(each, 3 * SECOND, at_most=MINUTE) for each in (job_id, other)]
+        assert await waiting[0] is True
+        assert 38 * SECOND <= world.time.now() - began <= 44 * SECOND
+        assert await waiting[1] is False
+        assert MINUTE <= world.time.now() - began <= MINUTE + SECOND
+
+    world.play(scene)
+
+
+@pytest.mark.parametrize("error", [ServerTrouble("500", status=500), Forbidden("no", status=403)])
+def test_the_loss_of_the_list_ends_all_silence(world, error):
+    """Everybody goes on at their own pace."""
+
+    async def scene():
+        await world.keep_busy()
+        job_id = world.start()
+        await world.follow(job_id)
+        waiting = world.wait(job_id, 3 * SECOND, at_most=HOUR)
+        await world.clock.sleep(5 * SECOND)
+        assert not waiting.done()
+        world.airbyte.fail("find_jobs", Fault(error=error))
+        await world.clock.sleep(25 * SECOND)
+        assert waiting.done()
+        assert waiting.result() is False
+
+    world.play(scene)
+
+
+def test_silence_ends_when_only_few_are_left(world):
+    """Each of them asks for its own job then."""
+
+    async def scene():
+        ids = [world.start() for _ in range(3)]
+        await world.follow(*ids)
+        await world.clock.sleep(2 * SECOND)
+        waiting = [world.wait(job_id, 3 * SECOND, at_most=HOUR) for job_id in ids]
+        await world.clock.sleep(5 * SECOND)
+        assert not any(task.done() for task in waiting)
+        await abandon(waiting[:1])
+        assert [False, False] == await asyncio.gather(*waiting[1:])
 
     world.play(scene)
 
@@ -794,6 +964,22 @@ def test_a_cancelled_waiter_is_gone_at_once(world):
         assert ids[0] not in world.feed._followed
         assert not any(task.done() for task in waiting[2:])
         await abandon(waiting)
+
+    world.play(scene)
+
+
+def test_a_waiter_may_be_cancelled_just_as_there_is_news(world):
+    """Whoever brings the news does not mind."""
+
+    async def scene():
+        job_id = world.start((0, "running"), (10, "succeeded"))
+        await world.follow(job_id)
+        waiting = world.wait(job_id, HOUR)
+        await world.clock.sleep(20 * SECOND)
+        world.remote.fetched = lambda job: (waiting.cancel(), job)[1]
+        assert "succeeded" == (await world.feed.fetch_job(job_id)).status.word
+        await asyncio.sleep(0)
+        assert waiting.cancelled()
 
     world.play(scene)
 

@@ -17,8 +17,10 @@ from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.connection import read_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from airbyte_sync import AsyncCheckpointStore, AsyncInterpreter
+    from airbyte_sync.events import Event
     from airbyte_sync_airflow.connection import AirbyteServer
 
 REMEMBERED_SECONDS = 30.0
@@ -31,6 +33,7 @@ class SharedServers:
     def __init__(self) -> None:
         self._reading: dict[tuple[str, str], tuple[float, asyncio.Task[AirbyteServer]]] = {}
         self._open: list[_OpenServer] = []
+        self._gate = asyncio.Lock()
 
     async def read(self, conn_id: str, api_version: str) -> AirbyteServer:
         """
@@ -50,7 +53,9 @@ class SharedServers:
             reading = asyncio.ensure_future(sync_to_async(read_server)(conn_id, api_version))
             reading.add_done_callback(_take_note)
             self._reading[key] = now, reading
-        return await asyncio.shield(reading)  # it is read for the others, too
+        server = await asyncio.shield(reading)  # it is read for the others, too
+        async with self._gate:  # a crowd that has waited for it goes on one by one
+            return server
 
     @asynccontextmanager
     async def use(self, server: AirbyteServer) -> AsyncIterator[Container]:
@@ -61,7 +66,10 @@ class SharedServers:
             self._open.append(shared)
         shared.users += 1
         try:
-            yield await asyncio.shield(shared.opening)
+            container = await asyncio.shield(shared.opening)
+            async with self._gate:
+                pass
+            yield container
         finally:
             shared.users -= 1
             if shared.users == 0:
@@ -102,6 +110,33 @@ _OF_LOOPS: WeakKeyDictionary[Any, SharedServers] = WeakKeyDictionary()
 def shared_servers() -> SharedServers:
     """Return what is shared on the running event loop."""
     return _OF_LOOPS.setdefault(asyncio.get_running_loop(), SharedServers())
+
+
+@asynccontextmanager
+async def async_session(
+    conn_id: str,
+    api_version: str,
+    on_event: Callable[[Event], None],
+    store: AsyncCheckpointStore | None = None,
+) -> AsyncIterator[AsyncInterpreter]:
+    """
+    Use the session of a triggerer, for :func:`airbyte_sync.arun`.
+
+    All triggers that talk to the same server share it. What blocks happens in a thread, once; Airflow
+    3.0 does not allow it on the loop.
+
+    Args:
+        conn_id: The Airflow connection that leads to the Airbyte server.
+        api_version: The version in the API's address.
+        on_event: Is told what the flow reports.
+        store: Remembers how far the request has come.
+
+    Raises:
+        InvalidInput: The Airflow connection cannot be right.
+    """
+    servers = shared_servers()
+    async with servers.use(await servers.read(conn_id, api_version)) as container:
+        yield container.async_interpreter(on_event, store)
 
 
 def _is_useless(reading: asyncio.Task[AirbyteServer]) -> bool:

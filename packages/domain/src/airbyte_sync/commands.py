@@ -123,6 +123,8 @@ class Pause(Command[bool]):
     checkpoint: Checkpoint
     about: int | None = None
     """The job that is waited for, where there is one yet."""
+    at_the_latest: datetime | None = None
+    """Until when to wait where no change of the job can be missed; ``None``: not beyond ``until``."""
 
 
 @dataclass(frozen=True, slots=True)

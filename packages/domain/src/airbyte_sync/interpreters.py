@@ -132,7 +132,8 @@ class AsyncPortInterpreter:
             case Now():
                 return self._clock.now()
             case Pause(until=until, about=int(job_id)) if self._feed is not None:
-                return await self._feed.wait_for_change(job_id, until)
+                latest = command.at_the_latest or until
+                return await self._feed.wait_for_change(job_id, until, latest)
             case Pause(until=until):
                 await self._clock.sleep(max(until - self._clock.now(), _ZERO))
                 return False

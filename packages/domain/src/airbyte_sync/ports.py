@@ -136,13 +136,16 @@ class AsyncFeedPort(AsyncPollPort, Protocol):
     It has no blocking twin: who blocks waits for one job, and asks for it.
     """
 
-    async def wait_for_change(self, job_id: int, until: datetime) -> bool:
+    async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
         """
         Wait for news of a job. Cancelling it leaves no trace.
 
         Args:
             job_id: The job.
-            until: When to give up. How far it is away tells how often news are wanted.
+            until: When to give up where news may be missed. How far it is away tells how often news
+                are wanted.
+            at_the_latest: When to give up in any case: as long as no change can be missed, there is
+                nothing to look for.
 
         Returns:
             Whether the job has changed since somebody last looked at it: look now. ``False``: the

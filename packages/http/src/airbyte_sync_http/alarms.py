@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GRAIN = timedelta(milliseconds=100)
 """The shortest nap: how late an alarm may be."""
 
-BATCH = 50
+BATCH = 20
 """How many are woken in one turn of the loop: a few milliseconds of work for flows."""
 
 

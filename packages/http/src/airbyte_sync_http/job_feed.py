@@ -11,15 +11,23 @@ those whose job has changed. Who looks at a job that has not changed is answered
                                       │                                                │
     tick: jobs changed since ──► has it changed? ──────────────────────► True ──►──────┤
                                                                                        ▼
-    review: the newest jobs ──► what is known ◄── one job by GET ◄── not known, or ended without rows
+    pages of the newest jobs ──► what is known ◄── one job by GET ◄── not known, or ended without rows
+
+**Silence.** Who waits for a job of which the feed hears every change has nothing to look for, and sleeps on
+past ``until``. It is woken by news, by the loss of the list (then everybody is, and goes on at its own
+pace), or at the latest moment that it has named. Ten thousand waiters so cost next to nothing.
 
 **Sweeps** ask for what has changed since the last one. The cursor is the server's own time, from its
-``Date`` header, so that no other clock matters. It is set back by a minute, because a change may be
-committed later than its time says and pages may shift while they are read; what was known already is no
-news. A tick is as long as the shortest wait between two looks that anybody wants, between a second
+``Date`` header, so that no other clock matters. It is set back by some seconds, as clocks are cut to whole
+ones. A tick is as long as the shortest wait between two looks that anybody wants, between a second
 (Airbyte's times have no finer grain, and one request a second harms no server) and twenty (three requests a
 minute are what three waiters alone would make in the end). A sweep is followed by a rest of the same length
 at least, so that a server that is slow or has much to tell is asked less often.
+
+Two kinds of change could be missed so. A change may be committed up to a minute later than its time says:
+every :data:`DEEP_EVERY` a sweep goes back by a minute behind the last such one. And rows may move up over
+the edge of a page while pages are read: a page begins with the last row of the one before, and a sweep in
+which it does not is gone over again by the next.
 
 **First looks.** What sweeps tell is worth something only about a job that was read since they began. So a
 job is followed first and read then, and what happens in between is in the next sweep. A first look is a
@@ -27,10 +35,11 @@ GET while one of the slots is free. Those who would have to queue for one wait f
 pages of 100 jobs of any status, newest first, as long as a page spares at least :data:`PAGE_PAYS` single
 requests. Ten thousand waiters who start together cost a hundred pages and a few GETs.
 
-**The cross-check.** Every :data:`REVIEW_EVERY` a review reads all followed jobs once more, without the
-filter that sweeps trust in; those that are too old to be on its pages are read by GET, at their waiters'
-next look. An end that sweeps should have told long ago shows that the list is not to be trusted: some
-databases keep another time zone than the server.
+**The cross-check.** Every :data:`CHECK_EVERY` a review reads all followed jobs once more, without the
+filter that sweeps trust in. It has no hurry: a page every :data:`PAGE_EVERY`, and :data:`SINGLES` GETs for
+jobs that are too old for its pages, so that its load does not grow with the number of jobs, and how long
+it takes does. An end that sweeps should have told long ago shows that the list is not to be trusted:
+some databases keep another time zone than the server.
 
 **Without the list.** With one or two jobs, or where the list cannot be used, every look is a GET at the
 waiter's own pace, as if there was no feed, but never more than a few at a time. A list that fails is the
@@ -54,6 +63,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from airbyte_sync.errors import CallFailed, InvalidInput, UnexpectedReply
@@ -80,10 +90,17 @@ FEW = 2
 
 SHORTEST_TICK = timedelta(seconds=1)
 LONGEST_TICK = timedelta(seconds=20)
-OVERLAP = timedelta(minutes=1)
+OVERLAP = timedelta(seconds=5)
 """How far a sweep goes back behind the one before."""
+DEEP_OVERLAP = timedelta(minutes=1)
+"""How far a deep sweep goes back behind the last deep one."""
+DEEP_EVERY = timedelta(minutes=2)
 
-REVIEW_EVERY = timedelta(minutes=5)
+CHECK_EVERY = timedelta(minutes=5)
+PAGE_EVERY = timedelta(seconds=10)
+"""The time between two pages of a cross-check that brings no first looks."""
+SINGLES = 50
+"""How many jobs that its pages did not show a cross-check reads one by one."""
 PAGE_PAYS = 5
 """How many single requests a page must spare."""
 
@@ -138,11 +155,35 @@ class _Review:
     goal: datetime
     """Jobs that were read before this moment are to be read again."""
     began: datetime
-    is_full: bool
-    """Whether it reads all jobs again, as a cross-check does."""
     hopeful: tuple[int, ...]
     """The jobs whose first look waits for its pages."""
     offset: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Sweeps:
+    """How far the sweeps have come. Moments of the server's clock, and of ours."""
+
+    since: datetime
+    """Since when they tell every change (ours)."""
+    last: datetime
+    """When the last one began (ours)."""
+    rested: datetime
+    """When the next one may begin at the earliest (ours)."""
+    cursor: datetime
+    """When the last one was answered (the server's)."""
+    told: datetime
+    """Up to when no row can have slipped through between two pages (the server's)."""
+    last_deep: datetime
+    """When the last deep one began (ours)."""
+    deep_cursor: datetime
+    """When it was answered (the server's)."""
+
+    def next_start(self, now: datetime) -> tuple[datetime, bool]:
+        """Return where the next one starts, and whether it is a deep one."""
+        if now - self.last_deep >= DEEP_EVERY:
+            return self.deep_cursor - DEEP_OVERLAP, True
+        return self.told - OVERLAP, False
 
 
 class JobFeed:
@@ -177,16 +218,19 @@ class JobFeed:
         self._rest: asyncio.Future[bool] | None = None
         self._distrust = TRUST_AGAIN_AFTER
         self._use_list_from: datetime | None = None
+        self._ticks = [0] * (_in_seconds(LONGEST_TICK) + 1)
+        """How many waiters want news within so many seconds."""
+        self._told: list[asyncio.Future[bool]] = []
+        self._has_lost_touch = False
+        self._tidied_at = clock.now()
         self._forget_the_list()
 
     def _forget_the_list(self) -> None:
-        self._cursor: datetime | None = None
-        self._swept_since: datetime | None = None
-        self._swept_at: datetime | None = None
-        self._rested_at: datetime | None = None
-        self._next_request: datetime | None = None
-        self._next_review: datetime | None = None
-        self._review: _Review | None = None
+        self._sweeps: _Sweeps | None = None
+        self._check: _Review | None = None
+        self._next_page = self._clock.now()
+        self._first_looks: _Review | None = None
+        self._retry_at: datetime | None = None
         self._failure: CallFailed | None = None
         self._failures = 0
 
@@ -199,7 +243,8 @@ class JobFeed:
             job = await self._gateway.fetch_job(job_id)
         followed = self._followed.get(job_id)
         if followed is not None:
-            job = await self._take_note(followed, job, asked_at)
+            job = self._take_note(followed, job, asked_at)
+            self._tell_at_once()
             followed.has_news = False
         return job
 
@@ -208,18 +253,19 @@ class JobFeed:
         async with self._slots:
             return await self._gateway.find_jobs(query)
 
-    async def wait_for_change(self, job_id: int, until: datetime) -> bool:
+    async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
         """See :meth:`airbyte_sync.ports.AsyncFeedPort.wait_for_change`."""
         followed = self._follow(job_id)
         if followed.has_news:
             return True
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         followed.waiters.add(waiter)
-        self._alarms.set(until, waiter)
-        self._want_news_within(until - followed.used_at)
+        self._alarms.set(at_the_latest if self._is_heard(followed) else until, waiter)
+        tick = self._want_news_within(until - followed.used_at)
         try:
             return await waiter
         finally:
+            self._ticks[tick] -= 1
             followed.waiters.discard(waiter)
             if waiter.cancelled():
                 self._leave(job_id, followed)
@@ -278,6 +324,9 @@ class JobFeed:
     def _forget_whoever_left(self) -> None:
         """Forget jobs that nobody waits for any more, ended ones as soon as all have heard of it."""
         now = self._clock.now()
+        if now - self._tidied_at < SHORTEST_TICK:
+            return
+        self._tidied_at = now
         left = [
             (job_id, followed)
             for job_id, followed in self._followed.items()
@@ -303,40 +352,57 @@ class JobFeed:
 
     async def _read(self, job_id: int, followed: _Followed) -> Job:
         asked_at = self._clock.now()
-        return await self._take_note(followed, await self._gateway.fetch_job(job_id), asked_at)
+        job = self._take_note(followed, await self._gateway.fetch_job(job_id), asked_at)
+        self._tell_at_once()
+        return job
 
     def _known(self, followed: _Followed) -> Job | None:
         """Return what is known of a job, if it is as good as reading it."""
-        job, now = followed.job, self._clock.now()
+        job = followed.job
         if job is None or followed.is_to_be_read:
             return None
-        if job.status.is_final or followed.is_read_since(now - SHORTEST_TICK):
-            return job
-        has_fresh_news = (
-            self._failure is None
-            and self._swept_at is not None
-            and now - self._swept_at <= STALE_AFTER
+        is_fresh = followed.is_read_since(self._clock.now() - SHORTEST_TICK)
+        return job if is_fresh or job.status.is_final or self._is_heard(followed) else None
+
+    def _is_heard(self, followed: _Followed) -> bool:
+        """Whether no change of a job can be missed: no news is good news then."""
+        job = followed.job
+        return (
+            job is not None
+            and not followed.is_to_be_read
+            and not job.status.is_final
+            and job.job_type in _LISTED_EVERYWHERE
+            and self._failure is None
+            and self._is_covered(followed)
         )
-        is_listed = job.job_type in _LISTED_EVERYWHERE
-        return job if has_fresh_news and is_listed and self._is_covered(followed) else None
 
     def _is_covered(self, followed: _Followed) -> bool:
         """Whether sweeps have told every change of a job since it was read."""
-        return self._swept_since is not None and followed.is_read_since(self._swept_since)
+        sweeps = self._sweeps
+        return (
+            sweeps is not None
+            and followed.is_read_since(sweeps.since)
+            and self._clock.now() - sweeps.last <= STALE_AFTER
+        )
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise copy(self._failure) from self._failure
 
     def _may_be_on_a_page(self, followed: _Followed) -> bool:
-        """Whether to wait for pages rather than queue for a slot."""
+        """Whether to wait for pages rather than ask: they are being read, or it means to queue for a slot."""
         return (
             len(self._followed) > FEW
             and self._use_list_from is None
             and followed.is_on_pages
             and not followed.has_ended
-            and self._slots.locked()
+            and (self._slots.locked() or self._pages_follow)
         )
+
+    @property
+    def _pages_follow(self) -> bool:
+        """Whether pages are read one after the other."""
+        return self._check is not None and self._next_page <= self._clock.now()
 
     async def _hope_for_a_page(self, job_id: int, followed: _Followed) -> Job | None:
         hope: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -345,27 +411,38 @@ class JobFeed:
         await hope
         return self._known(followed)
 
-    async def _take_note(self, followed: _Followed, job: Job, asked_at: datetime) -> Job:
-        """Keep what a job was read as, and tell whoever waits for it if that is news."""
+    def _take_note(self, followed: _Followed, job: Job, asked_at: datetime) -> Job:
+        """Keep what a job was read as; whoever waits for it is to be told if that is news."""
         before = followed.job
         if before is not None and followed.has_ended and not job.status.is_final:
             job = before  # an ended job stays ended, whatever a server behind the others says
         is_overdue = self._is_covered(followed) and self._should_be_known(job)
         followed.job, followed.read_at, followed.is_to_be_read = job, asked_at, False
-        if before is not None and before.status != job.status:
-            if is_overdue:
+        if before is None or before.status != job.status:
+            if is_overdue and before is not None:
                 self._do_without_the_list()
-            await self._tell(followed)
+            self._has_changed(followed)
         return job
 
     def _should_be_known(self, job: Job) -> bool:
         """Whether sweeps should have told of the end of a job long ago."""
-        return self._cursor is not None and _ended_before(job, self._cursor - OVERLAP)
+        sweeps = self._sweeps
+        return sweeps is not None and _ended_before(job, sweeps.deep_cursor - DEEP_OVERLAP)
 
-    async def _tell(self, followed: _Followed) -> None:
+    def _has_changed(self, followed: _Followed) -> None:
         followed.has_news, followed.used_at = True, self._clock.now()
-        waiters, followed.waiters = followed.waiters, set()
-        await wake(waiters, has_news=True)
+        self._told += followed.waiters
+        followed.waiters.clear()
+
+    def _tell_at_once(self) -> None:
+        told, self._told = self._told, []
+        for waiter in told:
+            if not waiter.done():
+                waiter.set_result(True)
+
+    async def _tell_in_turns(self) -> None:
+        told, self._told = self._told, []
+        await wake(told, has_news=True)
 
     # --- what runs in the background --------------------------------------------------------------
 
@@ -373,7 +450,9 @@ class JobFeed:
         try:
             while self._followed:
                 request, due = self._plan()
-                if due > self._clock.now():
+                if self._has_lost_touch:
+                    await self._let_all_look()
+                elif due > self._clock.now():
                     await self._rest_until(due)
                 else:
                     await self._make(request)
@@ -387,21 +466,22 @@ class JobFeed:
         """Return the next request, and when it is due."""
         now = self._clock.now()
         if len(self._followed) <= FEW:
+            self._lose_touch()
             self._forget_the_list()
-            self._disappoint()
-            return self._read_a_page, now + LONGEST_TICK
+            return self._read_on, now + LONGEST_TICK
         if self._use_list_from is not None:
-            return self._read_a_page, self._use_list_from
-        due = self._next_request or now
-        if self._cursor is None:
-            return self._read_a_page, due
-        sweep = partial(self._sweep, self._cursor - OVERLAP)
+            return self._read_on, self._use_list_from
+        if self._sweeps is None:
+            return self._read_on, self._retry_at or now
+        start, is_deep = self._sweeps.next_start(now)
+        sweep = partial(self._sweep, self._sweeps, start, is_deep=is_deep)
+        due = self._retry_at or max(self._sweeps.last + self._tick(), self._sweeps.rested)
         if due <= now or self._failure is not None:
             return sweep, due
-        if self._review is not None or self._hopeful:
-            return self._read_a_page, now
-        next_review = self._next_review or now
-        return (sweep, due) if due <= next_review else (self._read_a_page, next_review)
+        if self._hopeful:
+            first_looks = partial(self._read_first_looks, self._sweeps)
+            return (self._read_on if self._next_page <= now else first_looks), now
+        return (sweep, due) if due <= self._next_page else (self._read_on, self._next_page)
 
     async def _make(self, request: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -414,8 +494,8 @@ class JobFeed:
                 self._do_without_the_list()
             else:
                 pause = _BACKOFF.backoff(error, failures=self._failures - 1, seed="feed")
-                self._failure, self._next_request = error, self._clock.now() + pause
-                self._disappoint()
+                self._lose_touch()
+                self._failure, self._retry_at = error, self._clock.now() + pause
 
     async def _rest_until(self, moment: datetime) -> None:
         self._rest = asyncio.get_running_loop().create_future()
@@ -427,50 +507,69 @@ class JobFeed:
         if self._rest is not None and not self._rest.done():
             self._rest.set_result(True)
 
-    def _want_news_within(self, interval: timedelta) -> None:
-        """Sweep so long after the last sweep, or earlier."""
-        if self._swept_at is None or self._next_request is None or self._failure is not None:
-            return
-        due = self._swept_at + min(max(interval, SHORTEST_TICK), LONGEST_TICK)
-        due = max(due, self._rested_at or due)
-        if due < self._next_request:
-            self._next_request = due
+    def _want_news_within(self, interval: timedelta) -> int:
+        """Sweep so often as long as this is wanted; return what is wanted, as an index of the ticks."""
+        tick = _in_seconds(min(max(interval, SHORTEST_TICK), LONGEST_TICK))
+        self._ticks[tick] += 1
+        if self._ticks[tick] == 1:
+            self._nudge()
+        return tick
+
+    def _tick(self) -> timedelta:
+        """Return the shortest time within which anybody wants news."""
+        wanted = (seconds for seconds, waiters in enumerate(self._ticks) if waiters)
+        return timedelta(seconds=next(wanted, _in_seconds(LONGEST_TICK)))
+
+    def _lose_touch(self) -> None:
+        """Have everybody look at their own pace: a change may be missed from now on."""
+        self._disappoint()
+        if self._sweeps is not None and self._failure is None:
+            self._has_lost_touch = True
             self._nudge()
 
+    async def _let_all_look(self) -> None:
+        self._has_lost_touch = False
+        waiters = [waiter for followed in self._followed.values() for waiter in followed.waiters]
+        await wake(waiters, has_news=False)
+
     def _do_without_the_list(self) -> None:
+        self._lose_touch()
         self._forget_the_list()
-        self._disappoint()
         self._use_list_from = self._clock.now() + self._distrust
         self._distrust = min(2 * self._distrust, LONGEST_DISTRUST)
 
     # --- sweeps -----------------------------------------------------------------------------------
 
-    async def _sweep(self, since: datetime) -> None:
+    async def _sweep(self, sweeps: _Sweeps, start: datetime, *, is_deep: bool) -> None:
         """Ask what has changed, page by page; stop also at a page that brings nothing new."""
         began, cursor = self._clock.now(), None
-        query = JobQuery(updated_since=since, limit=LARGEST_PAGE)
+        query = JobQuery(updated_since=start, limit=LARGEST_PAGE)
         seen: set[int] = set()
+        has_gap = False
         while True:
             page = await self._gateway.find_jobs(query)
-            if any(_ended_before(job, since) for job in page.jobs):
+            if any(_ended_before(job, start) for job in page.jobs):
                 self._do_without_the_list()
-            if self._cursor is None:
+            if self._sweeps is not sweeps:
                 return  # the list has fallen into distrust
             cursor = cursor or _server_time(page)
             for job in page.jobs:
-                await self._hear(job, began)
-            known = len(seen)
-            seen.update(job.job_id for job in page.jobs)
-            if len(page.jobs) < LARGEST_PAGE or len(seen) == known:
+                self._hear(job, began)
+            await self._tell_in_turns()
+            known, ids = len(seen), [job.job_id for job in page.jobs]
+            has_gap = has_gap or (bool(seen) and seen.isdisjoint(ids))
+            seen.update(ids)
+            if len(ids) < LARGEST_PAGE or len(seen) == known:
                 break
-            query = replace(query, offset=query.offset + LARGEST_PAGE)
+            query = replace(query, offset=query.offset + LARGEST_PAGE - 1)  # one row comes again
         now = self._clock.now()
-        self._cursor, self._swept_at = cursor, began
-        self._rested_at = now + (now - began)
-        self._next_request = max(began + LONGEST_TICK, self._rested_at)
-        self._failure, self._failures = None, 0
+        sweeps.told = sweeps.cursor if has_gap else cursor
+        sweeps.last, sweeps.rested, sweeps.cursor = began, now + (now - began), cursor
+        if is_deep:
+            sweeps.last_deep, sweeps.deep_cursor = began, cursor
+        self._failure, self._retry_at, self._failures = None, None, 0
 
-    async def _hear(self, job: Job, asked_at: datetime) -> None:
+    def _hear(self, job: Job, asked_at: datetime) -> None:
         """Take in what a sweep says of a job."""
         followed = self._followed.get(job.job_id)
         if followed is None:
@@ -482,55 +581,84 @@ class JobFeed:
             followed.read_at, followed.is_to_be_read = asked_at, False
         if job.status.is_final:
             followed.is_to_be_read = _lacks_amounts(job)
-        await self._tell(followed)
+        self._has_changed(followed)
 
     # --- reviews ----------------------------------------------------------------------------------
 
-    async def _read_a_page(self) -> None:
-        """Read the next page of the newest jobs; the first page of all also tells the server's time."""
+    async def _read_on(self) -> None:
+        """Read the next page of a cross-check; the very first one also tells the server's time."""
+        now = self._clock.now()
+        if self._check is None:
+            self._check = _Review(goal=now, began=now, hopeful=tuple(self._hopeful))
+        check = self._check
+        pays = self._sweeps is None or self._hopeful or len(self._followed) >= PAGE_PAYS
+        first_looks = await self._read_a_page(check) if pays else None
+        if self._check is not check:
+            return  # the list has fallen into distrust
+        self._next_page = now if first_looks else now + PAGE_EVERY
+        if first_looks is None:
+            self._check, self._next_page = None, max(check.began + CHECK_EVERY, now + PAGE_EVERY)
+            self._distrust = TRUST_AGAIN_AFTER
+            await self._end(check, SINGLES)
+
+    async def _read_first_looks(self, sweeps: _Sweeps) -> None:
+        """Read the next page for those who queue for a first look."""
+        review = self._first_looks or _Review(
+            goal=sweeps.since, began=self._clock.now(), hopeful=tuple(self._hopeful)
+        )
+        is_last = await self._read_a_page(review) is None
+        if is_last:
+            await self._end(review, len(self._followed))
+        self._first_looks = None if is_last or not self._hopeful else review
+
+    async def _read_a_page(self, review: _Review) -> int | None:
+        """Return how many first looks a page has spared; ``None`` if it is the last one that pays."""
         asked_at = self._clock.now()
-        if self._review is None:
-            self._review = self._new_review(asked_at)
-        review = self._review
-        if self._cursor is not None and len(self._followed) < PAGE_PAYS and not self._hopeful:
-            await self._end(review)
-            return
         page = await self._gateway.find_jobs(JobQuery(limit=LARGEST_PAGE, offset=review.offset))
-        if self._cursor is None:
+        if self._sweeps is None:
             self._begin_to_sweep(_server_time(page), asked_at)
-        spared = 0
+        spared = first_looks = 0
+        hopes: list[asyncio.Future[bool]] = []
         for job in page.jobs:
             followed = self._followed.get(job.job_id)
             if followed is not None and not followed.has_ended:
+                first_looks += followed.job is None
                 spared += not followed.is_read_since(review.goal)
-                await self._take_note(followed, job, asked_at)
+                self._take_note(followed, job, asked_at)
                 followed.is_to_be_read = job.status.is_final and _lacks_amounts(job)
-            await wake(self._hopeful.pop(job.job_id, ()), has_news=True)
+            hopes += self._hopeful.pop(job.job_id, ())
+        self._told += hopes
+        await self._tell_in_turns()
         review.offset += LARGEST_PAGE
-        if self._review is review and (len(page.jobs) < LARGEST_PAGE or spared < PAGE_PAYS):
-            await self._end(review)
-
-    def _new_review(self, now: datetime) -> _Review:
-        is_full = self._next_review is None or self._next_review <= now
-        goal = now if is_full or self._swept_since is None else self._swept_since
-        return _Review(goal=goal, began=now, is_full=is_full, hopeful=tuple(self._hopeful))
+        is_last = len(page.jobs) < LARGEST_PAGE or spared < PAGE_PAYS
+        return None if is_last else first_looks
 
     def _begin_to_sweep(self, server_time: datetime, began: datetime) -> None:
-        self._cursor, self._swept_since, self._swept_at = server_time, began, began
-        self._next_request = began + SHORTEST_TICK
-        self._use_list_from = self._failure = None
+        self._sweeps = _Sweeps(
+            since=began,
+            last=began,
+            rested=began,
+            cursor=server_time,
+            told=server_time,
+            last_deep=began,
+            deep_cursor=server_time,
+        )
+        self._use_list_from = self._failure = self._retry_at = None
         self._failures = 0
 
-    async def _end(self, review: _Review) -> None:
-        """Leave to single looks what the pages did not show."""
-        self._review = None
-        if review.is_full:
-            self._next_review = review.began + REVIEW_EVERY
-            self._distrust = TRUST_AGAIN_AFTER
-        for followed in self._followed.values():
-            is_shown = followed.is_read_since(review.goal) or followed.has_ended
-            if followed.since <= review.began and not is_shown:
-                followed.is_on_pages, followed.is_to_be_read = False, True
+    async def _end(self, review: _Review, singles: int) -> None:
+        """Leave to single looks what the pages did not show, so many of them at most."""
+        missing = [
+            followed
+            for followed in self._followed.values()
+            if followed.since <= review.began
+            and not followed.has_ended
+            and not followed.is_read_since(review.goal)
+        ]
+        for followed in missing:
+            followed.is_on_pages = False
+        for followed in nsmallest(singles, missing, key=lambda job: job.read_at or job.since):
+            followed.is_to_be_read = True
         hopes = [hope for job_id in review.hopeful for hope in self._hopeful.pop(job_id, ())]
         await wake(hopes, has_news=False)
 
@@ -541,6 +669,10 @@ class JobFeed:
                 if not hope.done():
                     hope.set_result(False)
         self._hopeful.clear()
+
+
+def _in_seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds() + 0.5)
 
 
 def _server_time(page: JobPage) -> datetime:

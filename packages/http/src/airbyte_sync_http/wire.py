@@ -16,6 +16,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -158,10 +159,14 @@ def _job_page(document: Part, response: HttpResponse) -> JobPage:
     return JobPage(jobs=jobs, server_time=server_time(response))
 
 
+_status = lru_cache(maxsize=64)(JobStatus)
+"""One object for a word, however many jobs are on their way."""
+
+
 def _job(part: Part) -> Job:
     return Job(
         job_id=part["jobId"].count(),
-        status=JobStatus(part["status"].text()),
+        status=_status(part["status"].text()),
         job_type=part["jobType"].text(),
         connection_id=part["connectionId"].text(),
         created_at=part["startTime"].instant(),

@@ -204,7 +204,7 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     if checkpoint.blocked_by is None:
         raise InvalidCheckpoint("a checkpoint in phase queue needs a blocked_by")
     while True:
-        now = yield from awake(checkpoint)
+        now = yield from awake(checkpoint, policy.poll.floor)
         is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
         try:
             job = yield from FetchJob(checkpoint.blocked_by, recent=not is_to_be_judged)
