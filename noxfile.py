@@ -10,7 +10,9 @@ import nox
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import environments as envs  # noqa: E402 - it is beside dev.py, which runs without installing anything
+# They are beside dev.py, which runs without installing anything.
+import environments as envs  # noqa: E402
+import postgresql  # noqa: E402
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
@@ -30,10 +32,10 @@ WITHOUT_AIRFLOW = [
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything: lint, typing, import contracts, all tests on Airflow 3.3 and 2.11."""
+    """Everything: lint, typing, import contracts, all tests on Airflow 3.3 and 2.11. See also e2e_older."""
     for name in (
         *("lint", "typing", "contracts", "unit", "lives"),
-        *("clients", "connectors", "airflow3", "airflow2"),
+        *("clients", "connectors", "airflow3", "airflow2", "e2e"),
     ):
         session.notify(name)
 
@@ -108,16 +110,31 @@ def connectors(session: nox.Session) -> None:
 
 @nox.session
 def airflow3(session: nox.Session) -> None:
-    """The Airflow tests on Airflow 3.3, with real processes."""
+    """The Airflow tests that need no running Airflow, on 3.3."""
     _build(session, envs.AIRFLOW_3)
-    _pytest(session, envs.AIRFLOW_3, "tests/airflow", "tests/e2e")
+    _pytest(session, envs.AIRFLOW_3, "tests/airflow")
 
 
 @nox.session
 def airflow2(session: nox.Session) -> None:
-    """The Airflow tests on Airflow 2.11, with real processes."""
+    """The Airflow tests that need no running Airflow, on 2.11."""
     _build(session, envs.AIRFLOW_2)
-    _pytest(session, envs.AIRFLOW_2, "tests/airflow", "tests/e2e")
+    _pytest(session, envs.AIRFLOW_2, "tests/airflow")
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Syncs, kills, deadlines and restarts on the real processes of Airflow 2.11 and 3.3."""
+    _end_to_end(session, envs.AIRFLOW_2, "postgresql")
+    _end_to_end(session, envs.AIRFLOW_3, "sqlite")
+    _end_to_end(session, envs.AIRFLOW_3, "postgresql")
+
+
+@nox.session
+def e2e_older(session: nox.Session) -> None:
+    """The same on Airflow 3.0, 3.1 and 3.2."""
+    for environment in (envs.AIRFLOW_30, envs.AIRFLOW_31, envs.AIRFLOW_32):
+        _end_to_end(session, environment, "postgresql")
 
 
 @nox.session
@@ -139,6 +156,16 @@ def _build(session: nox.Session, *environments: envs.Environment) -> None:
         envs.build(*environments)
     except envs.CannotBuild as problem:
         session.error(str(problem))
+
+
+def _end_to_end(session: nox.Session, environment: envs.Environment, database: str) -> None:
+    _build(session, environment)
+    if database == "postgresql" and postgresql.programs_of_this_machine() is None:
+        _build(session, envs.POSTGRESQL)
+    arguments = session.posargs or ["tests/e2e"]
+    _patiently(
+        session, environment.python, "-m", "pytest", *arguments, f"--airflow-database={database}"
+    )
 
 
 def _pytest(session: nox.Session, environment: envs.Environment, *arguments: str) -> None:

@@ -48,6 +48,9 @@ START_SECONDS = 180.0
 DAG_SECONDS = 60.0
 """How long Airflow may take to find a DAG file."""
 
+TRIES_ON_SQLITE = 5
+"""When two write at once, one of them hears that the database is locked, and nothing was done for it."""
+
 _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "PYTHON")
 """Prefixes of variables that would make another Airflow, or a slower one, of ours."""
 
@@ -441,7 +444,14 @@ class AirflowStack:
             ) from None
 
     def _api(self, method: str, path: str, body: Any = None) -> Any:
-        return self.call(method, self._release.api_path + path, body)
+        tries_left = TRIES_ON_SQLITE if self.database == "sqlite" else 1
+        while True:
+            tries_left -= 1
+            try:
+                return self.call(method, self._release.api_path + path, body)
+            except AirflowRefused as error:
+                if not (tries_left and "Database error" in str(error)):
+                    raise
 
     def _look_for_import_errors(self) -> None:
         broken = self._api("GET", "/importErrors")["import_errors"]

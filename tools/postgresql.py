@@ -112,6 +112,9 @@ class PostgreSQL:
             "port": str(self._port),
             "unix_socket_directories": "",
             "max_connections": "200",
+            # A scheduler that is killed leaves its connections to the workers that it forked, and with
+            # them the locks on what it was about to schedule: nobody else would, for as long as they live.
+            "idle_in_transaction_session_timeout": "30s",
             **dict.fromkeys(_NOT_SAFE_BUT_FAST, "off"),
         }
         self._processes.start(

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
 
 HOME = Path(tempfile.mkdtemp(prefix="airbyte-sync-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -46,9 +48,15 @@ def clock():
 def parts(clock):
     """The container with clocks in virtual time."""
     from airbyte_sync_airflow.composition import Container
+    from airbyte_sync_http import TokenCache
     from airbyte_sync_testkit.clock import AsyncVirtualClock
 
-    with Container.clock.override(clock), Container.async_clock.override(AsyncVirtualClock(clock)):
+    with (
+        Container.clock.override(clock),
+        Container.async_clock.override(AsyncVirtualClock(clock)),
+        # The next test's server may get the port of an earlier one, which knew other tokens.
+        Container.tokens.override(TokenCache()),
+    ):
         yield Container
 
 
@@ -132,6 +140,83 @@ def task_instance():
 
 
 @pytest.fixture
+def row_of_airflow_2(request, clock):
+    """Write a task instance into Airflow 2's own table; return its DAG run's id and the ORM object."""
+
+    def write(state, *, try_number=1, history=()):
+        request.getfixturevalue("database")
+        from airflow import DAG
+        from airflow.models import DagRun, TaskInstance
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+        from airflow.operators.empty import EmptyOperator
+        from airflow.utils.session import create_session
+        from airflow.utils.timezone import utcnow
+
+        run_id = f"run-{uuid4()}"
+        with DAG("d", schedule=None, start_date=clock.now()):
+            task = EmptyOperator(task_id="sync")
+        with create_session() as session:
+            run = DagRun(dag_id="d", run_id=run_id, run_type="manual", execution_date=utcnow())
+            row = TaskInstance(task, run_id=run_id, state=state)
+            row.try_number = try_number
+            session.add_all([run, row])
+            session.flush()
+            for number, (start_date, end_date, ended) in history:
+                tried = TaskInstanceHistory(row, state=ended)
+                tried.try_number, tried.start_date, tried.end_date = number, start_date, end_date
+                session.add(tried)
+        mine = TaskInstance(task, run_id=run_id)
+        mine.try_number = 1
+        return mine
+
+    return write
+
+
+def _deleted(row):
+    """As if a person had deleted its DAG run."""
+    row.run_id = "no such run"
+    return row
+
+
+@pytest.fixture
+def instance_in(monkeypatch, row_of_airflow_2):
+    """
+    Return a task instance, of which Airflow says that it is in a state.
+
+    ``missing``: its row is gone; ``silent``: Airflow does not answer.
+    """
+    try:
+        from airflow.sdk.execution_time import task_runner
+    except ImportError:
+        task_runner = None
+
+    def refuse(**_):
+        raise RuntimeError("Airflow does not answer")
+
+    def of_airflow_2(state):
+        row = row_of_airflow_2(None if state in {"missing", "silent"} else state)
+        if state == "silent":
+            monkeypatch.setattr("airflow.utils.session.create_session", refuse)
+        return _deleted(row) if state == "missing" else row
+
+    def of_airflow_3(state, map_index=-1):
+        def get_task_states(**asked):
+            expected = {"dag_id": "d", "task_ids": ["sync"], "run_ids": ["r"]}
+            assert expected | ({"map_index": map_index} if map_index >= 0 else {}) == asked
+            key = "sync" if map_index < 0 else f"sync_{map_index}"
+            return {} if state == "missing" else {"r": {key: state}}
+
+        answer = refuse if state == "silent" else get_task_states
+        runtime = task_runner.RuntimeTaskInstance
+        monkeypatch.setattr(runtime, "get_task_states", staticmethod(answer))
+        return SimpleNamespace(
+            id=uuid4(), dag_id="d", task_id="sync", run_id="r", map_index=map_index, try_number=1
+        )
+
+    return of_airflow_2 if task_runner is None else of_airflow_3
+
+
+@pytest.fixture
 def in_worker():
     """Let code run as if within the task of a context."""
     try:
@@ -211,7 +296,8 @@ class Log:
         self.lines = []
 
     def _write(self, message, *arguments, **options):
-        self.lines.append(message % arguments if arguments else message)
+        if "cannot be called outside" not in message:  # Airflow about a test
+            self.lines.append(message % arguments if arguments else message)
 
     info = warning = error = exception = _write
 

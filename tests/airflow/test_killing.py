@@ -1,19 +1,25 @@
 """A task that is killed in a worker, or whose wait in the triggerer came to a bad end."""
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
 
+from airbyte_sync_airflow import abandoning
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Fault, answers, lives
 
 try:
-    from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+    import airflow.sdk as airflow_3
 except ImportError:
-    from airflow.exceptions import TaskDeferralError
+    airflow_3 = None
+try:
+    from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
+except ImportError:
+    from airflow.exceptions import AirflowTaskTimeout, TaskDeferralError
 
     TaskDeferralTimeout = TaskDeferralError
 
@@ -183,9 +189,10 @@ def test_a_kill_while_airbyte_is_down_raises_nothing_and_says_what_to_do(
     assert clock.now() - began < MINUTE + 5 * SECOND
 
 
-def test_a_kill_while_nobody_listens_raises_nothing(operator, connect, clock, kill_after, log):
+def test_a_kill_while_nobody_listens_raises_nothing(operator, airbyte, clock, kill_after, log):
     """The server itself may be gone."""
-    clock.at(clock.now() + 5 * SECOND, lambda: connect(host="http://127.0.0.1:9"))
+    gone = Fault(on="*", do="drop", times=None)
+    clock.at(clock.now() + 5 * SECOND, lambda: airbyte.inject(gone))
     kill_after(operator(wait_seconds=60), 10 * SECOND)
     assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
 
@@ -195,6 +202,83 @@ def test_a_kill_outside_of_a_task_does_nothing(operator, airbyte, log):
     operator().on_kill()
     assert [] == list(airbyte.requests)
     assert [] == log.lines
+
+
+@pytest.fixture
+def stop(clock, context, in_worker):
+    """Execute a task and let Airflow stop it after a minute; it knows the task by another instance."""
+
+    def run(task, instance):
+        def kill():
+            with in_worker(context | {"ti": instance}):
+                task.on_kill()
+
+        clock.at(clock.now() + MINUTE, kill)
+        with pytest.raises(AirbyteTaskKilled):
+            task.execute(context)
+
+    return run
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "missing", "silent"])
+def test_a_process_that_is_stopped_with_its_task_cancels(
+    operator, instance_in, stop, cancellations, state
+):
+    """Nobody wants the sync any more; where Airflow does not say, a person has most likely done it."""
+    stop(operator(), instance_in(state))
+    assert [1] == cancellations()
+
+
+@pytest.mark.parametrize("state", ["running", "queued", "restarting", "up_for_retry", None])
+def test_a_process_that_is_stopped_without_its_task_leaves_the_sync_alone(
+    operator, instance_in, stop, cancellations, log, state
+):
+    """The task was cleared, or the worker shuts down: the next try goes on with it."""
+    stop(operator(), instance_in(state))
+    assert [] == cancellations()
+    assert "This process was told to stop, but not its task: the sync goes on" in log.lines
+
+
+def test_a_state_that_airflow_does_not_tell_in_time_holds_nothing_up(
+    operator, instance_in, stop, cancellations, monkeypatch
+):
+    """Airflow kills the process five seconds later."""
+    goes_on = threading.Event()
+
+    def hang(**_):
+        goes_on.wait(10)
+        raise RuntimeError("too late")
+
+    instance = instance_in("running")
+    if airflow_3 is None:
+        monkeypatch.setattr("airflow.utils.session.create_session", hang)
+    else:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(hang))
+    monkeypatch.setattr(abandoning, "LOOKUP", timedelta(seconds=0.1))
+    stop(operator(), instance)
+    goes_on.set()
+    assert [1] == cancellations()
+
+
+def test_a_task_that_airflow_ends_for_its_execution_timeout_cancels(
+    operator, context, defer, instance_in, in_worker, clock, cancellations
+):
+    """It still counts as running then."""
+    task = operator(deferrable=True)
+    defer(task.execute, context)
+    clock.advance(MINUTE)
+
+    def run_out_of_time():
+        raise AirflowTaskTimeout
+
+    with in_worker(context | {"ti": instance_in("running")}):
+        try:
+            run_out_of_time()
+        except AirflowTaskTimeout:
+            task.on_kill()
+    assert [1] == cancellations()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -378,3 +462,15 @@ def test_what_is_left_behind_is_json(operator, context, state_store, defer):
     defer(operator(deferrable=True).execute, context)
     assert dict(state_store) == json.loads(json.dumps(state_store))
     assert 1 == state_store["airbyte_sync"]["job_id"]
+
+
+# --------------------------------------------------------------------------------------------------
+# A process that is done
+
+
+def test_a_process_that_has_come_to_its_result_cancels_nothing(operator, context, cancellations):
+    """Airflow stops a process that lingers after its task has succeeded; the sync goes on."""
+    task = operator(asynchronous=True)
+    task.execute(context)
+    task.on_kill()
+    assert [] == cancellations()

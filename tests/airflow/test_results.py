@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.compat import AirflowException
+from airbyte_sync_airflow.exceptions import AirbyteSyncFailed
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
@@ -489,3 +490,31 @@ def test_names_are_written_into_addresses_safely():
         "https://airbyte.example/workspaces/a%2Fb/connections/c%3Fd/timeline?jobId=7&openLogs=true"
         == address
     )
+
+
+# --------------------------------------------------------------------------------------------------
+# An Airflow in trouble
+
+
+@pytest.fixture
+def deaf(context, monkeypatch):
+    """An Airflow that takes no XCom."""
+
+    def refuse(key, value):
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(context["ti"], "xcom_push", refuse)
+
+
+@pytest.mark.usefixtures("deaf")
+def test_an_xcom_that_airflow_does_not_take_fails_no_sync(operator, context):
+    """The sync was good."""
+    assert 1 == operator().execute(context)
+
+
+@pytest.mark.usefixtures("deaf")
+def test_nor_does_it_hide_why_a_sync_failed(operator, airbyte, connection, context):
+    """Retry rules go by the exception."""
+    airbyte.add_connection(connection, lives=[lives.fails()])
+    with pytest.raises(AirbyteSyncFailed):
+        operator().execute(context)

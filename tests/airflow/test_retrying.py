@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from types import SimpleNamespace
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from airbyte_sync import Checkpoint
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.task_instances import LATEST_DETECTION, earlier_tries
 from airbyte_sync_local import Fault, answers, lives
 
@@ -17,16 +18,20 @@ try:
 except ImportError:
     TaskStateStoreAccessor = None
 try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+try:
     import airflow.sdk
 except ImportError:
     airflow = None
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+UNREACHABLE = 15 * MINUTE
 LONG = lives.succeeds(lasts=20 * MINUTE)
 AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
 
-only_airflow_2 = pytest.mark.skipif(airflow is not None, reason="Airflow 3 keeps no such history")
 only_with_a_store = pytest.mark.skipif(
     TaskStateStoreAccessor is None, reason="this Airflow has no task_state_store"
 )
@@ -312,7 +317,7 @@ def retry(try_in, clock):
 
 def test_a_first_try_looks_for_nothing(airbyte, operator, first_try):
     """There is no earlier one."""
-    assert earlier_tries(first_try, retries=1) is None
+    assert earlier_tries(first_try, operator(retries=1), "c", UNREACHABLE) is None
     operator(retries=1).execute(first_try)
     assert [] == [each for each in airbyte.requests if each.operation == "GET /jobs"]
 
@@ -385,16 +390,41 @@ def test_without_a_store_a_task_that_is_cleared_while_it_runs_goes_on(
     ],
 )
 def test_a_clear_is_told_from_a_retry(
-    first_try, retry, clock, retries, try_number, max_tries, was_cleared
+    operator, first_try, retry, clock, retries, try_number, max_tries, was_cleared
 ):
     """A success of a task that was cleared is none of the new request's."""
     clock.advance(30 * MINUTE)
     again = retry(first_try, try_number=try_number, max_tries=max_tries)
-    tries = earlier_tries(again, retries)
+    tries = earlier_tries(again, operator(retries=retries), "c", UNREACHABLE)
     assert first_try["dag_run"].start_date == tries.since
     assert clock.now() == tries.over_at
-    expected = clock.now() if was_cleared else clock.now() - LATEST_DETECTION
-    assert expected == tries.succeeded_after
+    blind_for = timedelta(0) if was_cleared else LATEST_DETECTION + UNREACHABLE
+    assert clock.now() - blind_for == tries.succeeded_after
+    assert try_number - 1 == tries.tries
+
+
+def test_a_job_of_a_task_before_this_one_is_none_of_its_own(first_try, retry, connection):
+    """Both may run the same connection in one run."""
+    with DAG("d", schedule=None):
+        first, second, third = (
+            AirbyteTriggerSyncOperator(
+                task_id=name, connection_id=connection.connection_id, retries=1
+            )
+            for name in ("a", "b", "c")
+        )
+        first >> second >> third
+    asked = []
+
+    def xcom_pull(*, task_ids, key):
+        asked.append((task_ids, key))
+        mine = {"job_id": 7, "connection_id": connection.connection_id}
+        return [mine, None, {"job_id": 50, "connection_id": "another, maybe on another server"}]
+
+    again = retry(first_try)
+    again["ti"].xcom_pull = xcom_pull
+    assert 7 == earlier_tries(again, third, third.connection_id, UNREACHABLE).after_job
+    assert [(["a", "b"], "airbyte_job")] == asked
+    assert earlier_tries(again, first, first.connection_id, UNREACHABLE).after_job is None
 
 
 def test_without_a_store_a_retry_says_that_it_looks(
@@ -419,35 +449,14 @@ def test_without_a_store_a_retry_says_that_it_looks(
 
 
 @pytest.fixture
-def history(request, clock):
+def history(row_of_airflow_2):
     """Write tries into Airflow's own table, and return the context of the next one."""
     if airflow is not None:
         pytest.skip("Airflow 3 keeps no such history")
-    request.getfixturevalue("database")
 
     def make(*tries):
-        from airflow import DAG
-        from airflow.models import DagRun, TaskInstance
-        from airflow.models.taskinstancehistory import TaskInstanceHistory
-        from airflow.operators.empty import EmptyOperator
-        from airflow.utils.session import create_session
-        from airflow.utils.timezone import utcnow
-
-        run_id = f"run-{uuid4()}"
-        with DAG("d", schedule=None, start_date=clock.now()):
-            task = EmptyOperator(task_id="sync")
-        with create_session() as session:
-            session.add(
-                DagRun(dag_id="d", run_id=run_id, run_type="manual", execution_date=utcnow())
-            )
-            instance = TaskInstance(task, run_id=run_id, state="running")
-            session.add(instance)
-            session.flush()
-            for number, (start_date, end_date, state) in enumerate(tries, start=1):
-                row = TaskInstanceHistory(instance, state=state)
-                row.try_number, row.start_date, row.end_date = number, start_date, end_date
-                session.add(row)
-        return {"run_id": run_id, "try_number": len(tries) + 1}
+        row = row_of_airflow_2("running", history=enumerate(tries, start=1))
+        return {"run_id": row.run_id, "try_number": len(tries) + 1}
 
     return make
 
@@ -489,7 +498,9 @@ def test_on_airflow_2_a_task_that_is_cleared_after_its_success_runs_anew(
     assert 2 == len(submissions())
 
 
-def test_on_airflow_2_the_history_goes_back_to_the_last_success(context, try_in, history, clock):
+def test_on_airflow_2_the_history_goes_back_to_the_last_success(
+    operator, context, try_in, history, clock
+):
     """What was asked for before that has been answered."""
     at = [clock.now() + number * MINUTE for number in range(7)]
     clock.advance(10 * MINUTE)
@@ -501,14 +512,31 @@ def test_on_airflow_2_the_history_goes_back_to_the_last_success(context, try_in,
             (at[4], at[5], "failed"),
         ),
     )
-    tries = earlier_tries(fourth, retries=2)
+    tries = earlier_tries(fourth, operator(retries=2), "c", UNREACHABLE)
     assert (at[2], at[5]) == (tries.since, tries.over_at)
 
 
-def test_on_airflow_2_tries_that_never_began_count_for_nothing(context, try_in, history, clock):
+def test_on_airflow_2_a_scheduler_that_died_leaves_no_record_of_a_try(
+    operator, context, try_in, history, clock
+):
+    """The try before may even go on: what it started counts, and so does what has just ended."""
+    at = [clock.now() + number * MINUTE for number in range(5)]
+    context["dag_run"] = SimpleNamespace(start_date=at[0])
+    clock.advance(10 * MINUTE)
+    unknown = try_in(context, **history((at[1], at[2], "failed")) | {"try_number": 3})
+    tries = earlier_tries(unknown, operator(retries=2), "c", UNREACHABLE)
+    assert (at[1], clock.now()) == (tries.since, tries.over_at)
+    assert clock.now() - LATEST_DETECTION == tries.succeeded_after
+    without_any = try_in(context, **history() | {"try_number": 2})
+    assert at[0] == earlier_tries(without_any, operator(retries=2), "c", UNREACHABLE).since
+
+
+def test_on_airflow_2_tries_that_never_began_count_for_nothing(
+    operator, context, try_in, history, clock
+):
     """A worker that never started the task has asked Airbyte nothing."""
     second = try_in(context, **history((None, clock.now(), "failed")))
-    assert earlier_tries(second, retries=1) is None
+    assert earlier_tries(second, operator(retries=1), "c", UNREACHABLE) is None
 
 
 def test_a_checkpoint_in_the_store_is_one_of_the_domains(
@@ -534,3 +562,46 @@ def test_a_server_that_was_out_of_sight_too_long_is_followed_by_the_next_try(
     airbyte.clear_faults()
     assert 1 == operator().execute(try_in(stored))
     assert 1 == len(submissions())
+
+
+# --------------------------------------------------------------------------------------------------
+# Airflow 3.0 resumes a new try where the failed one had ended
+
+
+def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
+    operator, airbyte, connection, context, state_store
+):
+    """The event of the try that failed is not judged again."""
+    airbyte.add_connection(connection, lives=[AT_ONCE])
+    context["ti"].try_number, context["task_state_store"] = 2, state_store
+    nothing_started = {
+        "version": 1,
+        "phase": "submit",
+        "connection_id": connection.connection_id,
+        "asked_at": "2026-01-05T09:00:00+00:00",
+    }
+    state_store.set("airbyte_sync", nothing_started)
+    event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
+    result = operator().resume_execution(
+        "execute_complete", {"event": event, "try_number": 1}, context
+    )
+    assert [(result, "succeeded")] == [(job.job_id, job.status) for job in airbyte.jobs]
+
+
+def test_so_does_a_sensor(airbyte, connection, context):
+    """It looks again, and the job may be another one by now."""
+    airbyte.start_foreign_job(connection.connection_id, AT_ONCE)
+    context["ti"].try_number = 2
+    event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
+    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1)
+    task.resume_execution("execute_complete", {"event": event, "try_number": 1}, context)
+    assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
+
+
+def test_the_same_try_is_resumed_where_it_was(connection, context):
+    """Its event is the one that counts."""
+    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection.connection_id)
+    context["ti"].try_number = 2
+    event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
+    with pytest.raises(AirbyteSyncFailed):
+        task.resume_execution("execute_complete", {"event": event, "try_number": 2}, context)

@@ -1,6 +1,7 @@
 """Tasks that the official provider has deferred go on with our trigger once the drop-in is there."""
 
 import asyncio
+import inspect
 from datetime import timedelta
 
 import pytest
@@ -53,6 +54,13 @@ def event_of(now, job, seconds=3600, execution_seconds=None):
 def resume(context, event):
     task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="x", deferrable=True)
     return task.execute_complete(context, event)
+
+
+def test_the_trigger_takes_what_the_official_one_has_stored():
+    """``tests/clients`` shows that these are the arguments of the official one."""
+    assert ["self", "job_id", "conn_id", "end_time", "poll_interval", "execution_deadline"] == list(
+        inspect.signature(import_string(PATH).__init__).parameters
+    )
 
 
 def test_a_job_that_succeeds_is_the_tasks_result(job, now, context):

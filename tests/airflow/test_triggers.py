@@ -96,67 +96,6 @@ async def _exhaust(trigger):
     return [event async for event in trigger.run()]
 
 
-def _task_instance_of_airflow_2(state, try_number=1):
-    """Make a row in Airflow's own table, and return the instance as a triggerer has it."""
-    from airflow import DAG
-    from airflow.models import DagRun, TaskInstance
-    from airflow.operators.empty import EmptyOperator
-    from airflow.utils.session import create_session
-    from airflow.utils.timezone import utcnow
-
-    run_id = f"run-{uuid4()}"
-    with DAG("d", schedule=None, start_date=utcnow()):
-        task = EmptyOperator(task_id="sync")
-    with create_session() as session:
-        if state is not MISSING:
-            session.add(
-                DagRun(dag_id="d", run_id=run_id, run_type="manual", execution_date=utcnow())
-            )
-            row = TaskInstance(task, run_id=run_id, state=state)
-            row.try_number = try_number
-            session.add(row)
-    mine = TaskInstance(task, run_id=run_id)
-    mine.try_number = 1
-    return mine
-
-
-def _task_instance_of_airflow_3(state, monkeypatch, *, map_index=-1):
-    """Let Airflow's API answer, and return the instance as a triggerer has it."""
-
-    def get_task_states(**asked):
-        expected = {"dag_id": "d", "task_ids": ["sync"], "run_ids": ["r"]}
-        assert expected | ({"map_index": map_index} if map_index >= 0 else {}) == asked
-        if state is SILENT:
-            raise RuntimeError("Airflow does not answer")
-        key = "sync" if map_index < 0 else f"sync_{map_index}"
-        return {} if state is MISSING else {"r": {key: state}}
-
-    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(get_task_states))
-    return SimpleNamespace(
-        id=uuid4(), dag_id="d", task_id="sync", run_id="r", map_index=map_index, try_number=1
-    )
-
-
-@pytest.fixture
-def instance_in(monkeypatch, request):
-    """Return a trigger's task instance, of which Airflow says that it is in a state."""
-
-    def make(state):
-        if not IS_AIRFLOW_2:
-            return _task_instance_of_airflow_3(state, monkeypatch)
-        if state is SILENT:
-
-            def create_session():
-                raise RuntimeError("the database does not answer")
-
-            monkeypatch.setattr("airflow.utils.session.create_session", create_session)
-            return SimpleNamespace(dag_id="d", task_id="sync", run_id="r", map_index=-1)
-        request.getfixturevalue("database")
-        return _task_instance_of_airflow_2(state)
-
-    return make
-
-
 @pytest.fixture
 def without_on_kill(monkeypatch):
     """As Airflow 2.11 to 3.2 are: a trigger has to find out by itself."""
@@ -417,10 +356,9 @@ def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, l
 
 @pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 is asked in its database")
 @pytest.mark.parametrize("map_index", [-1, 0, 1])
-def test_the_state_of_a_mapped_task_is_its_own(monkeypatch, map_index):
+def test_the_state_of_a_mapped_task_is_its_own(instance_in, map_index):
     """Airflow names it by the task and its index."""
-    instance = _task_instance_of_airflow_3("failed", monkeypatch, map_index=map_index)
-    assert "failed" == state_of(instance)
+    assert "failed" == state_of(instance_in("failed", map_index))
 
 
 @pytest.mark.skipif(not IS_AIRFLOW_2, reason="Airflow 3 is asked through its API")
@@ -434,15 +372,14 @@ def test_the_state_of_a_mapped_task_is_its_own(monkeypatch, map_index):
         (2, "failed", None),
     ],
 )
-def test_a_newer_try_counts_as_alive(database, try_number, state, expected):
+def test_a_newer_try_counts_as_alive(row_of_airflow_2, try_number, state, expected):
     """The job is its business."""
-    assert expected == state_of(_task_instance_of_airflow_2(state, try_number))
+    assert expected == state_of(row_of_airflow_2(state, try_number=try_number))
 
 
-@pytest.mark.skipif(not IS_AIRFLOW_2, reason="Airflow 3 is asked through its API")
-def test_the_row_of_a_deleted_run_is_gone(database):
+def test_the_row_of_a_deleted_run_is_gone(instance_in):
     """Nobody waits for it."""
-    assert "removed" == state_of(_task_instance_of_airflow_2(MISSING))
+    assert "removed" == state_of(instance_in(MISSING))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from airflow.providers.airbyte.hooks.airbyte import AirbyteHook
 from airflow.providers.airbyte.operators.airbyte import AirbyteTriggerSyncOperator
+from airflow.providers.airbyte.triggers.airbyte import AirbyteSyncTrigger
 from airflow.sdk.exceptions import AirflowException
 
 # The provider and the SDK below it warn about themselves; that proves nothing about us.
@@ -94,3 +95,13 @@ def test_its_operator_cancels_when_time_is_up(served):
     """Its own time-out reaches the server."""
     with pytest.raises(AirflowException):
         operator(SLOW, timeout=2).execute({})
+
+
+def test_what_its_trigger_stores_is_what_our_drop_in_takes_over():
+    """``tests/airflow/test_takeover.py`` makes our trigger of exactly these arguments."""
+    trigger = AirbyteSyncTrigger(job_id=1, conn_id="x", end_time=1.0, poll_interval=60.0)
+    path, arguments = trigger.serialize()
+    assert "airflow.providers.airbyte.triggers.airbyte.AirbyteSyncTrigger" == path
+    assert {"job_id", "conn_id", "end_time", "poll_interval", "execution_deadline"} == set(
+        arguments
+    )

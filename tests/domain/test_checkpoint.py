@@ -32,7 +32,7 @@ FIELDS = {
     "job_type": some.sampled_from(JobType),
     "asked_at": moments,
     "deadline": some.none() | moments,
-    "ends_early": some.booleans(),
+    "limit": some.none() | some.text(),
     "queue_deadline": some.none() | moments,
     "answered_since": some.none() | moments,
     "earlier_tries": some.integers(min_value=0, max_value=99),
@@ -86,7 +86,7 @@ def test_a_checkpoint_of_the_release_before_is_read():
     """What a task had put away when it was upgraded has no early end and no earlier try."""
     document = {"version": 1, "phase": "look", "asked_at": NOON.isoformat(), "connection_id": "c"}
     checkpoint = Checkpoint.from_json(document)
-    assert (checkpoint.ends_early, checkpoint.answered_since) == (False, None)
+    assert (checkpoint.limit, checkpoint.answered_since) == (None, None)
 
 
 def test_moments_are_stored_in_utc():
@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint_is_refused(damage):
         {"job_id": True},
         {"job_id": "7"},
         {"looks": -1},
-        {"ends_early": 1},
+        {"limit": 1},
         {"answered_since": "2026-01-05T12:00:00"},
         {"answered_since": True},
         {"token": "secret"},

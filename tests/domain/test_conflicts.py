@@ -67,10 +67,10 @@ def test_queue_does_not_care_how_the_other_ended(world, end):
 
 
 def test_queue_follows_whoever_comes_next(world, foreign):
-    """A sync that began after our request, while we queued, is as fresh as ours: it is adopted."""
+    """A sync that began after our request, while we queued, is as fresh as ours: it is followed."""
     world.later(141, lambda: world.foreign((0, "running"), (50, "succeeded")))
     result = world.run(sync(world.request, policy("queue")))
-    assert result.origin is Origin.ADOPTED
+    assert result.origin is Origin.ATTACHED
     assert result.job.job_id == foreign.job_id + 1
     assert world.airbyte.count("submit") == 1
 
@@ -183,7 +183,7 @@ def test_a_sync_that_began_after_the_request_is_adopted(world, on_conflict):
     pause = world.first_pause(sync(world.request, policy(on_conflict)))
     world.foreign((0, "running"), (100, "succeeded"))
     result = world.run(resume(pause.checkpoint, policy(on_conflict)))
-    assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
+    assert (result.job.job_id, result.origin) == (1, Origin.ATTACHED)
 
 
 def test_a_busy_connection_without_an_active_job_is_asked_again(world):
@@ -202,8 +202,11 @@ def test_a_stale_conflict_is_given_up_with_advice(world):
     assert world.airbyte.count("submit") < 30
 
 
-@pytest.mark.parametrize("first", [LOST, RequestNotSent("no route")])
-def test_a_conflict_after_a_late_wake_up_is_looked_at(world, first):
+@pytest.mark.parametrize(
+    ("first", "origin"),
+    [(LOST, Origin.ADOPTED), (RequestNotSent("no route"), Origin.ATTACHED)],
+)
+def test_a_conflict_after_a_late_wake_up_is_looked_at(world, first, origin):
     """Resumed hours after a single failure and then told "running": look with what before judging."""
     settings = policy("queue", timeout=None)
     world.airbyte.fail("submit", Fault(error=first), Fault(error=BUSY))
@@ -212,7 +215,7 @@ def test_a_conflict_after_a_late_wake_up_is_looked_at(world, first):
     job_id = []
     world.later(1, lambda: job_id.append(world.foreign((0, "running"), (50, "succeeded")).job_id))
     result = world.run(resume(pause.checkpoint, settings))
-    assert ([result.job.job_id], result.origin) == (job_id, Origin.ADOPTED)
+    assert ([result.job.job_id], result.origin) == (job_id, origin)
 
 
 def test_the_job_in_the_way_is_never_taken_for_ours(world):

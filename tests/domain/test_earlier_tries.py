@@ -48,11 +48,17 @@ def again(world):
     """Make the request as a second try does, whose first began when the test did."""
     began = world.clock.now()
 
-    def request(*, since=began, over_at=None, succeeded_after=None, **options):
-        tries = EarlierTries(
-            since=since, over_at=over_at or world.clock.now(), succeeded_after=succeeded_after
+    def request(
+        *, since=began, over_at=None, tries=1, succeeded_after=None, after_job=None, **rest
+    ):
+        earlier = EarlierTries(
+            since=since,
+            over_at=over_at or world.clock.now(),
+            tries=tries,
+            succeeded_after=succeeded_after,
+            after_job=after_job,
         )
-        return replace(world.request, earlier=tries, **options)
+        return replace(world.request, earlier=earlier, **rest)
 
     return request
 
@@ -147,6 +153,64 @@ def test_a_third_try_starts_a_third_job(world, again):
         die_at_the_first_pause(world)
         world.pass_time(60)
     assert world.run(sync(again(), POLICY)).job.job_id == 3
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_a_success_is_not_hidden_by_a_failure_of_others(world, again, end):
+    """Ours succeeded after its process had died; what somebody else ran and lost since changes nothing."""
+    die_at_the_first_pause(world)
+    world.pass_time(60)
+    world.foreign(FOR_EVER, (10, end))
+    world.pass_time(300)
+    assert world.run(sync(again(), POLICY)).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
+
+
+@pytest.mark.parametrize(("tries", "seconds"), [(1, 65), (2, 150)])
+def test_a_failure_ends_the_search_only_where_no_try_is_missing(world, again, tries, seconds):
+    """One job for two tries: the second may have died while it submitted, and is waited for."""
+    world.life(FOR_EVER, (10, "failed"))
+    die_at_the_first_pause(world)
+    world.pass_time(60)
+    over_at = world.clock.now()
+    world.pass_time(5)
+    submission = world.run(submit(again(over_at=over_at, tries=tries), POLICY))
+    assert (submission.job_id, submission.origin) == (2, Origin.STARTED)
+    assert submission.checkpoint.blocked_by == 1
+    assert world.seconds() == seconds
+
+
+def test_a_missing_try_is_found_behind_a_failed_one(world, again):
+    """It died while it submitted, and its job comes late: it is followed, not doubled."""
+    world.life(FOR_EVER, (10, "failed"))
+    die_at_the_first_pause(world)
+    world.pass_time(60)
+    world.later(50, lambda: world.foreign(FOR_EVER, (100, "succeeded")))
+    result = world.run(sync(again(tries=2), POLICY))
+    assert (result.job.job_id, result.origin) == (2, Origin.ADOPTED)
+    assert world.airbyte.count("submit") == 1
+
+
+@pytest.mark.parametrize("end", [(900, "succeeded"), (60, "succeeded"), (60, "failed")])
+def test_a_job_of_an_earlier_request_is_none_of_its(world, again, end):
+    """Where the moments are not exact, a job that is known to be another request's is passed over."""
+    other = world.foreign(FOR_EVER, end)
+    since = world.clock.now()
+    world.pass_time(LONG_AFTER)
+    submission = world.run(
+        submit(again(since=since, over_at=since, after_job=other.job_id), POLICY)
+    )
+    assert (submission.job_id, submission.origin) == (other.job_id + 1, Origin.STARTED)
+
+
+def test_a_job_after_that_of_an_earlier_request_is_its_own(world, again):
+    """Only what is not newer than the known one is passed over."""
+    other = world.foreign(FOR_EVER, (10, "succeeded"))
+    world.pass_time(20)
+    die_at_the_first_pause(world)
+    world.pass_time(LONG_AFTER)
+    assert world.run(sync(again(after_job=other.job_id), POLICY)).job.job_id == 2
+    assert world.airbyte.count("submit") == 1
 
 
 def test_an_active_job_after_a_failed_one_is_adopted(world, again):
@@ -344,6 +408,29 @@ def test_a_list_that_stays_away_leaves_a_doubt(world, again):
         world.run(sync(again(), POLICY))
     assert 900 <= world.seconds() < 1000
     assert world.airbyte.count("submit") == 0
+
+
+def test_failed_looks_are_no_series_of_doubts(world, again):
+    """Two looks fail, the process is put away for an hour, and then there is nothing: submit."""
+    policy = replace(POLICY, timeout=None)
+    over_at = world.clock.now()
+    world.pass_time(LONG_AFTER)
+    world.airbyte.fail("find_jobs", Fault(error=LOST), Fault(error=LOST))
+    pause = world.first_pause(sync(again(over_at=over_at), policy))
+    world.clock.advance_to(pause.until)
+    pause = world.first_pause(resume(pause.checkpoint, policy))
+    world.pass_time(3600)
+    assert world.run(resume(pause.checkpoint, policy)).origin is Origin.STARTED
+
+
+def test_what_failed_in_the_search_does_not_count_against_the_new_job(world, again):
+    """The list is away for minutes; then one lost answer is one doubt, not the last of a series."""
+    over_at = world.clock.now()
+    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 17)
+    world.airbyte.fail("submit", Fault(error=LOST))
+    request = again(over_at=over_at)
+    assert world.run(submit(request, replace(POLICY, timeout=None))).origin is Origin.STARTED
+    assert world.seconds() > 800
 
 
 def test_a_list_that_is_refused_leaves_a_doubt(world, again):

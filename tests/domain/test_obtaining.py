@@ -44,7 +44,7 @@ def test_from_submit_it_looks_first(world):
     world.foreign(FOR_EVER, (300, "succeeded"))
     world.pass_time(60)
     submission = world.run(obtain(checkpoint, POLICY))
-    assert (submission.job_id, submission.origin) == (1, Origin.ADOPTED)
+    assert (submission.job_id, submission.origin) == (1, Origin.ATTACHED)
     assert world.airbyte.count("submit") == 0
 
 

@@ -212,7 +212,7 @@ def test_each_try_ends_in_its_own_words(world, task, first_ends_early):
     early = replace(world.request, end_by=world.clock.now() + timedelta(minutes=5))
     first, second = (early, world.request) if first_ends_early else (world.request, early)
     run(submit(first, POLICY), task)
-    words = r"within 3600 s \(timeout\)" if first_ends_early else "by 09:05:00 UTC, when the caller"
+    words = r"within 3600 s \(timeout\)" if first_ends_early else r"by 09:05:00 UTC \(end_by\)"
     with pytest.raises(SyncTimedOut, match=words):
         run(sync(second, POLICY), task)
 
@@ -222,3 +222,14 @@ def test_without_a_store_every_request_is_the_first(world):
     world.run(sync(world.request, POLICY))
     world.run(sync(world.request, replace(POLICY, timeout=timedelta(hours=2))))
     assert world.airbyte.count("submit") == 2
+
+
+def test_a_refused_submission_leaves_no_doubt_behind(world, task):
+    """Hours later the request is a new one, and other people's jobs are not its answer."""
+    world.airbyte.fail("submit", Fault(error=Forbidden("403")))
+    with pytest.raises(Forbidden):
+        run(sync(world.request, POLICY), task)
+    world.pass_time(3600)
+    world.foreign((0, "running"), (60, "failed"))
+    world.pass_time(3600)
+    assert run(sync(world.request, POLICY), task).origin is Origin.STARTED

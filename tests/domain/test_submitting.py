@@ -343,7 +343,7 @@ def test_a_resume_in_phase_submit_looks_first(world):
     )
     world.pass_time(60)
     result = world.run(resume(checkpoint, POLICY))
-    assert (result.origin, result.job.job_id) == (Origin.ADOPTED, 1)
+    assert (result.origin, result.job.job_id) == (Origin.ATTACHED, 1)
     assert world.airbyte.count("submit") == 0
 
 

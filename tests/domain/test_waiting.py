@@ -148,9 +148,25 @@ def test_refusals_end_a_wait_at_once(world, error):
     """What no retry can mend is raised as it is, at the first look."""
     world.airbyte.fail("fetch_job", Fault(error=error))
     with pytest.raises(type(error)) as caught:
-        world.run(sync(world.request, POLICY))
+        world.run(watch(1, POLICY))
     assert caught.value is error
     assert world.airbyte.count("fetch_job") == 1
+
+
+@pytest.mark.parametrize("error", [Forbidden("403"), Unauthorized("401")], ids=repr)
+def test_who_has_seen_the_job_waits_for_the_door_to_open_again(world, error):
+    """A login page that comes and goes, or a secret that is renewed, does not lose a running sync."""
+    world.life((0, "running"), (60, "succeeded"))
+    world.airbyte.fail("fetch_job", Fault(error=error), Fault(error=error))
+    assert world.run(sync(world.request, POLICY)).job.job_id == 1
+
+
+def test_a_job_that_is_gone_ends_a_wait(world):
+    """No patience brings it back."""
+    world.life((0, "running"), (60, "succeeded"))
+    world.airbyte.fail("fetch_job", Fault(error=NotFound("404")))
+    with pytest.raises(NotFound):
+        world.run(sync(world.request, POLICY))
 
 
 def test_a_flow_that_is_resumed_too_early_pauses_again(world):

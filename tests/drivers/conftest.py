@@ -134,14 +134,14 @@ class Stage:
         )
         return sync(request, self.scene.policy)
 
-    def next_try(self, retry: Retry, *, has_died: bool) -> EarlierTries:
+    def next_try(self, retry: Retry, tries: int, *, has_died: bool) -> EarlierTries:
         """Let the time pass to the next try, and return what it is told of those before."""
         if has_died:
             self.clock.advance(timedelta(seconds=retry.noticed_after))
         over_at = self.clock.now()
         self.clock.advance(timedelta(seconds=retry.delay))
         if self.scene.known_since is None:
-            return EarlierTries(since=self.since, over_at=over_at)
+            return EarlierTries(since=self.since, over_at=over_at, tries=tries)
         self.succeeded_after = over_at - LATEST_DETECTION
         return EarlierTries(since=self.since, over_at=over_at, succeeded_after=self.succeeded_after)
 
@@ -213,13 +213,13 @@ class Mortal(PortInterpreter):
 def retrying(stage: Stage) -> Any:
     """A new process for every try, which knows when the others were and nothing else."""
     earlier = None
-    for retry in stage.scene.retries:
+    for tries, retry in enumerate(stage.scene.retries, start=1):
         try:
             return run(stage.flow(earlier), Mortal(stage, retry.dies_at))
         except AirbyteSyncError:
-            earlier = stage.next_try(retry, has_died=False)
+            earlier = stage.next_try(retry, tries, has_died=False)
         except Died:
-            earlier = stage.next_try(retry, has_died=True)
+            earlier = stage.next_try(retry, tries, has_died=True)
     return run(
         stage.flow(earlier), PortInterpreter(stage.airbyte, stage.clock, stage.events.append)
     )

@@ -1,12 +1,12 @@
 """An Airflow of real processes and an Airbyte for one machine, in real time.
 
-Starting a task takes seconds, so everything that tests look at is run once, at the same time, and each test
-looks at what came of its part.
+Everything happens once: the scenes of ``scenes.py`` at the same time, then what is done to Airflow's own
+processes (``restarts.py``). Each test looks at what came of its part.
 """
 
 import json
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,15 +14,44 @@ from typing import ClassVar
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
+from airbyte_sync_local import ClientCredentials, LocalAirbyte
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "tools"))
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools")]
 
-from airflow_stack import AirflowStack  # noqa: E402 - tools are no package
+import restarts  # noqa: E402 - neither these tests nor the tools are a package
+from airflow_stack import AirflowStack  # noqa: E402
+from scenes import SCENES  # noqa: E402
+from stage import DirectedEngine, Stage  # noqa: E402
 
+AT_ONCE_ON_SQLITE = 6
+"""More scenes than that, and Airflow answers that its database is locked."""
 CLIENT_SECRET = "a-client-secret-that-must-not-be-seen"
-SECONDS_FOR_A_RUN = 150
+
+SETTINGS = {
+    "CORE__PARALLELISM": 24,
+    "AIRBYTE_SYNC__LONGEST_WAIT_SECONDS": 1,
+    # What Airflow takes minutes to notice, it notices in seconds here. First both releases, then one each.
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 30,
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 5,
+    "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": 2,
+    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 8,
+    "TRIGGERER__JOB_HEARTBEAT_SEC": 2,
+    "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": 30,
+    "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": 3,
+    "SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": 2,
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--airflow-database",
+        choices=["sqlite", "postgresql"],
+        default="postgresql",
+        help="what the end-to-end tests' Airflow keeps its state in",
+    )
 
 
 class Credentials(ClientCredentials):
@@ -36,89 +65,18 @@ class Credentials(ClientCredentials):
         return answer
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A DAG run that has ended, and what Airbyte saw of it."""
-
-    airflow: AirflowStack
-    airbyte: LocalAirbyte
-    dag_id: str
-    run_id: str
-    connection_id: str
-
-    def states(self):
-        return {
-            task.task_id: task.state
-            for task in self.airflow.tasks(self.dag_id, self.run_id).values()
-        }
-
-    def xcoms(self, task_id="sync"):
-        return self.airflow.xcoms(self.dag_id, self.run_id, task_id)
-
-    def log(self, task_id="sync"):
-        return "\n".join(self.airflow.task_log(self.dag_id, self.run_id, task_id))
-
-    @property
-    def job(self):
-        """The job of the connection; each connection is there for one run."""
-        [job] = [job for job in self.airbyte.jobs if job.connection_id == self.connection_id]
-        return job
-
-    def requests(self, operation):
-        """What was asked about the connection or its job."""
-        return [
-            record
-            for record in self.airbyte.requests
-            if record.operation == operation
-            and (
-                record.path.endswith(f"/{self.job.job_id}")
-                or (record.body or {}).get("connectionId") == self.connection_id
-            )
-        ]
-
-
-class Runner:
-    """Starts DAG runs, each for a connection of its own, and waits for their end."""
-
-    def __init__(self, airflow, airbyte):
-        self.airflow = airflow
-        self.airbyte = airbyte
-
-    def start(self, dag_id, life):
-        connection_id = self.airbyte.add_connection(lives=[life]).connection_id
-        self.airflow.unpause(dag_id)
-        return Run(
-            airflow=self.airflow,
-            airbyte=self.airbyte,
-            dag_id=dag_id,
-            run_id=self.airflow.trigger(dag_id, {"connection_id": connection_id}),
-            connection_id=connection_id,
-        )
-
-    def wait_until(self, holds, what):
-        deadline = time.monotonic() + SECONDS_FOR_A_RUN
-        while not holds():
-            self.airflow.check()
-            assert time.monotonic() < deadline, f"not in time: {what}"
-            time.sleep(0.3)
-
-    def wait_for_end(self, *runs):
-        for run in runs:
-            self.wait_until(
-                lambda run=run: all(
-                    task.has_ended for task in self.airflow.tasks(run.dag_id, run.run_id).values()
-                ),
-                f"the end of {run.dag_id}",
-            )
+@pytest.fixture(scope="session")
+def engine():
+    return DirectedEngine()
 
 
 @pytest.fixture(scope="session")
-def airbyte():
+def airbyte(engine):
     """An Airbyte whose tokens end often, so that they are renewed during a wait."""
     credentials = Credentials(
         client_id="airflow", client_secret=CLIENT_SECRET, lifetime=timedelta(seconds=10)
     )
-    with LocalAirbyte(auth=credentials) as server:
+    with LocalAirbyte(auth=credentials, engine=engine) as server:
         yield server
 
 
@@ -133,7 +91,7 @@ def loop_watch_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def airflow(home, airbyte, loop_watch_file):
+def airflow(home, airbyte, loop_watch_file, request):
     connection = {
         "conn_type": "airbyte",
         "host": f"{airbyte.base_url}/api/public",
@@ -144,12 +102,16 @@ def airflow(home, airbyte, loop_watch_file):
     stack = AirflowStack(
         home=home,
         dags=HERE / "dags",
-        env={"AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection)},
+        env={
+            "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection),
+            **{f"AIRFLOW__{name}": str(value) for name, value in SETTINGS.items()},
+        },
         triggerer_env={
             "PYTHONPATH": str(HERE / "loop_watch"),
             "PYTHONASYNCIODEBUG": "1",
             "LOOP_WATCH_FILE": str(loop_watch_file),
         },
+        database=request.config.getoption("--airflow-database"),
     )
     with stack:
         yield stack
@@ -168,33 +130,51 @@ def processes_with_home(home):
 
 
 @pytest.fixture(scope="session")
-def runner(airflow, airbyte):
-    return Runner(airflow, airbyte)
+def stage(airflow, airbyte, engine):
+    return Stage(airflow, airbyte, engine)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What came of everything; asking for a part that did not come to its end raises why."""
+
+    scenes: dict
+    restarts: dict
+    onlookers: restarts.Onlookers
+    triggerer_log: str
+    """Until the scenes were over; from then on processes are killed."""
+    loop_watch: str
+    """What held up the triggerer's loop until then."""
+
+    def scene(self, name):
+        return self.scenes[name].result()
+
+    def restart(self, name):
+        return self.restarts[name].result()
 
 
 @pytest.fixture(scope="session")
-def runs(runner):
-    """Every run that tests look at, ended, by the name of what it shows."""
-    # Airflow 3 takes a task for killed when its deferral is over before the scheduler saw that it began.
-    lasts = timedelta(seconds=12)
-    succeeds = lives.succeeds(rows=1234, lasts=lasts)
-    fails = lives.fails("The source answered: invalid credentials", lasts=lasts)
-    started = {
-        "blocking": runner.start("blocking", succeeds),
-        "asynchronous": runner.start("asynchronous", succeeds),
-        "deferrable": runner.start("deferrable", succeeds),
-        "blocking, failed": runner.start("blocking", fails),
-        "deferrable, failed": runner.start("deferrable", fails),
-        "blocking, late": runner.start("blocking_in_a_hurry", lives.never_ends()),
-        "deferrable, late": runner.start("deferrable_in_a_hurry", lives.never_ends()),
-    }
-    runner.wait_for_end(*started.values())
-    return started
+def played(stage, loop_watch_file):
+    """Every scene, played at the same time, and then the restarts."""
+    at_once = AT_ONCE_ON_SQLITE if stage.airflow.database == "sqlite" else len(SCENES) + 5
+    with ThreadPoolExecutor(max_workers=at_once) as pool, stage:
+        scenes = {name: pool.submit(play, stage) for name, play in SCENES.items()}
+        onlookers = restarts.Onlookers(stage, pool)
+        for future in scenes.values():
+            future.exception()  # wait for its end; a test raises it
+        log = stage.airflow.process_log("triggerer").read_text()
+        loop_watch = loop_watch_file.read_text()
+        return Played(
+            scenes=scenes,
+            restarts=restarts.play(stage, pool, onlookers),
+            onlookers=onlookers,
+            triggerer_log=log,
+            loop_watch=loop_watch,
+        )
 
 
 @pytest.fixture
-def secrets(runs):
-    """The secrets that Airflow's processes knew in the runs: the application's, and its tokens."""
-    assert runs
+def secrets(played):
+    """The secrets that Airflow's processes knew: the application's, and its tokens."""
     assert Credentials.sold
     return [CLIENT_SECRET, *Credentials.sold]

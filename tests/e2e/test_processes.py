@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import Processes, ProcessFailed
+from processes import Processes, ProcessFailed, signal_session
+from stage import is_running
 
 TOOLS = Path(sys.modules[Processes.__module__].__file__).parent
 
@@ -56,13 +57,6 @@ def check_until_it_fails(processes):
         time.sleep(0.05)
 
 
-def is_running(pid):
-    try:
-        return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
@@ -103,6 +97,45 @@ def test_a_guard_ends_them_when_their_owner_is_killed(tmp_path, number):
         family = told_ids(tmp_path / "family.log")
         owner.send_signal(number)
     wait_until(lambda: not any(map(is_running, family)))
+
+
+@needs_proc
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_process_that_is_killed_on_purpose_is_no_reason_to_complain(tmp_path, monkeypatch, alone):
+    """What it has started ends with it or, where it is killed alone, with the block."""
+    monkeypatch.setattr("processes.PATIENCE_SECONDS", 0.5)
+    with Processes(tmp_path) as processes:
+        family = set(start_family(processes))
+        [child] = family - {processes.pid("family")}
+        processes.kill("family", alone=alone)
+        processes.check()
+        wait_until(lambda: alone == is_running(child))
+    assert not any(map(is_running, family))
+
+
+@needs_proc
+def test_a_process_that_is_stopped_on_purpose_ends_with_all_it_has_started(tmp_path, monkeypatch):
+    """It can be started again under its name, and adds to the same log."""
+    monkeypatch.setattr("processes.PATIENCE_SECONDS", 0.5)
+    with Processes(tmp_path) as processes:
+        family = start_family(processes)
+        processes.stop("family")
+        processes.check()
+        assert not any(map(is_running, family))
+        processes.start("family", [sys.executable, "-c", "print('again')"], env=dict(os.environ))
+        wait_until(lambda: 3 == len(processes.log("family").read_text().split()))
+
+
+@needs_proc
+def test_a_process_that_is_paused_goes_on_afterwards(tmp_path):
+    """Time passes for everybody but the processes of its session."""
+    with Processes(tmp_path) as processes:
+        start_family(processes)
+        leader = processes.pid("family")
+        signal_session(leader, signal.SIGSTOP)
+        wait_until(lambda: b") T" in Path(f"/proc/{leader}/stat").read_bytes())
+        signal_session(leader, signal.SIGCONT)
+        wait_until(lambda: b") S" in Path(f"/proc/{leader}/stat").read_bytes())
 
 
 def test_a_process_that_has_ended_is_told_with_the_end_of_its_log(tmp_path):

@@ -19,6 +19,7 @@ from airbyte_sync_airflow.task_instances import KILLED, checkpoint_left_behind, 
 
 if TYPE_CHECKING:
     from airbyte_sync import Checkpoint
+    from airbyte_sync_airflow.connection import AirbyteServer
 
 LOOKUP = timedelta(seconds=1.5)
 GRACE = timedelta(seconds=3)
@@ -26,7 +27,12 @@ GRACE = timedelta(seconds=3)
 
 
 def abandon_when_killed(
-    task: Any, *, conn_id: str, checkpoint: Checkpoint | None, is_wanted: bool | None
+    task: Any,
+    *,
+    conn_id: str,
+    server: AirbyteServer | None,
+    checkpoint: Checkpoint | None,
+    is_wanted: bool | None,
 ) -> None:
     """
     Cancel the sync of a task that was told to stop, unless it goes on elsewhere. Never raises.
@@ -38,6 +44,7 @@ def abandon_when_killed(
     Args:
         task: The operator or sensor.
         conn_id: The Airflow connection; empty where it was not rendered yet.
+        server: Where that leads, where it was read already: a signal handler had better not ask.
         checkpoint: How far this process has come; ``None`` where it has only just begun.
         is_wanted: Whether to do it at all; ``None``: as the Airflow connection says.
     """
@@ -51,7 +58,14 @@ def abandon_when_killed(
     if context is not None and not is_out_of_time and _goes_on(context["ti"]):
         task.log.info("This process was told to stop, but not its task: the sync goes on")
         return
-    abandon_sync(task, conn_id=conn_id, checkpoint=checkpoint, context=context, is_wanted=is_wanted)
+    abandon_sync(
+        task,
+        conn_id=conn_id,
+        server=server,
+        checkpoint=checkpoint,
+        context=context,
+        is_wanted=is_wanted,
+    )
 
 
 def _goes_on(task_instance: Any) -> bool:
@@ -75,6 +89,7 @@ def abandon_sync(
     conn_id: str,
     checkpoint: Checkpoint | None,
     context: Any,
+    server: AirbyteServer | None = None,
     is_wanted: bool | None = True,
 ) -> None:
     """
@@ -86,6 +101,7 @@ def abandon_sync(
         checkpoint: How far this process has come; ``None`` where it has only just begun, as a process does
             that Airflow starts to let a deferred task fail.
         context: The task's context, where there is one.
+        server: Where ``conn_id`` leads, where it was read already.
         is_wanted: Whether to do it at all; ``None``: as the Airflow connection says.
     """
     try:
@@ -93,7 +109,8 @@ def abandon_sync(
             checkpoint = checkpoint_left_behind(context, task.log)
         if checkpoint is None:
             return
-        server = read_server(conn_id or rendered_conn_id(task, context), task.api_version)
+        if server is None:
+            server = read_server(conn_id or rendered_conn_id(task, context), task.api_version)
         if is_wanted is None and not server.policy.get("cancel_on_kill", True):
             return
         # What the task has open may be in the middle of a call: this needs a session of its own.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync_airflow.compat import AirflowFailException, XComArg
+from airbyte_sync_airflow.compat import XComArg
+from airbyte_sync_airflow.exceptions import AirbyteInputInvalid
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,12 +26,28 @@ def rendered_conn_id(task: Any, context: Context) -> str:
     Return the id of the Airflow connection that a task uses.
 
     Raises:
-        AirflowFailException: The template gave none.
+        AirbyteInputInvalid: The template gave none.
     """
-    rendered = task.render_template(task.airbyte_conn_id, context)
-    if not isinstance(rendered, str) or not rendered.strip():
-        raise AirflowFailException(
-            f"airbyte_conn_id {task.airbyte_conn_id!r} rendered to {rendered!r}: expected the id of an "
-            "Airflow connection of type airbyte"
+    return rendered(task, "airbyte_conn_id", context)
+
+
+def rendered(task: Any, argument: str, context: Context) -> str:
+    """
+    Return what an argument is for this run.
+
+    Raises:
+        AirbyteInputInvalid: The template gave nothing.
+    """
+    template = getattr(task, argument)
+    value = task.render_template(template, context)
+    if not isinstance(value, str) or not value.strip():
+        raise AirbyteInputInvalid(
+            f"{argument} {template!r} rendered to {value!r}: expected {_EXPECTED[argument]}"
         )
-    return rendered.strip()
+    return value.strip()
+
+
+_EXPECTED = {
+    "airbyte_conn_id": "the id of an Airflow connection of type airbyte",
+    "connection_name": "the name of an Airbyte connection, letter by letter",
+}

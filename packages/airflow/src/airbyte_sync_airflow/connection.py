@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from airbyte_sync import InvalidInput
+from airbyte_sync import AirbyteSyncError, InvalidInput
 from airbyte_sync_airflow.compat import AirflowNotFoundException, BaseHook
 from airbyte_sync_airflow.defaults import is_set, policy_defaults, read_seconds
 from airbyte_sync_http import (
@@ -76,6 +76,10 @@ class AirbyteServer:
         object.__setattr__(self, "ui_url", web)
 
 
+class ConnectionNotThere(AirbyteSyncError):
+    """Airflow does not know the connection, or cannot say."""
+
+
 def read_server(conn_id: str, api_version: str) -> AirbyteServer:
     """
     Return the server that an Airflow connection leads to. Blocks: it asks Airflow for the connection.
@@ -86,11 +90,13 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
 
     Raises:
         InvalidInput: The connection, or airflow.cfg, cannot be right; the text names it and the field.
+        ConnectionNotThere: Airflow has no such connection, or could not find it.
     """
     try:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
-        raise InvalidInput(
+        # Airflow says so, too, when it could not ask for it: another try may find it.
+        raise ConnectionNotThere(
             f"there is no Airflow connection {conn_id!r}: create it, of type airbyte"
         ) from error
     return server_from(connection, api_version)

@@ -121,8 +121,8 @@ POLICY_OPTIONS = (
         name="cancel_on_kill",
         kind="flag",
         label="Cancel on kill",
-        description="Whether a job is cancelled when a task that follows it is killed: true or false. "
-        "Not set, an operator cancels the sync that it started, and a sensor leaves the job alone.",
+        description="Whether a task that runs a sync cancels it when the task is killed: true or false. "
+        "Not set, it does. A sensor says so by its own argument.",
         example="false",
     ),
     PolicyOption(

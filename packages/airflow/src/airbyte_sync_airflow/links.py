@@ -31,16 +31,20 @@ class AirbyteJobLink(BaseOperatorLink):
         return str((job or {}).get("url") or "")
 
 
-def publish(context: Any, job: JobSummary) -> None:
+def publish(task: Any, context: Any, job: JobSummary) -> None:
     """
-    Show the job and the link now, while the task still waits.
+    Show the job and the link now, while the task still waits; what cannot be shown is no failure.
 
     Airflow 3 asks for links only when a task's process ends; it keeps them under a key of theirs.
     """
     from airbyte_sync_airflow.summary import XCOM_KEY
 
-    task_instance = context["ti"]
-    task_instance.xcom_push(key=XCOM_KEY, value=job.to_json())
-    link_key = getattr(AirbyteJobLink(), "xcom_key", None)
-    if link_key is not None and job.url is not None:
-        task_instance.xcom_push(key=link_key, value=job.url)
+    if not task.do_xcom_push:
+        return
+    try:
+        context["ti"].xcom_push(key=XCOM_KEY, value=job.to_json())
+        link_key = getattr(AirbyteJobLink(), "xcom_key", None)
+        if link_key is not None and job.url is not None:
+            context["ti"].xcom_push(key=link_key, value=job.url)
+    except Exception:
+        task.log.warning("Airflow did not take the XCom %s", XCOM_KEY, exc_info=True)

@@ -7,10 +7,10 @@ a flow needs is imported when a task runs, so that parsing a DAG costs next to n
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
-from airbyte_sync_airflow.conn_id import depend_on, rendered_conn_id
+from airbyte_sync_airflow.conn_id import depend_on, rendered, rendered_conn_id
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.options import (
     JobTypeName,
@@ -84,7 +84,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     """How far this process has come."""
     _job: JobSummary | None = None
     """The job, once it is not waited for any more."""
+    _server: AirbyteServer | None = None
+    """Where that leads, for when there is no time to ask Airflow again."""
     _is_killed = False
+    _is_over = False
+    """Whether this process has come to the task's result."""
 
     def __init__(  # noqa: PLR0917 - the specified signature
         self,
@@ -142,16 +146,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             AirflowException: The sync could not be started, or it did not succeed; see
                 :mod:`airbyte_sync_airflow.exceptions`.
         """
-        from airbyte_sync import Pause, run, step, submit
-
-        with self._at_work(context) as work:
-            flow = submit(self._request(work), work.policy)
-            if self.asynchronous or not self.deferrable:
-                return self._follow(work, run(flow, work.session).checkpoint)
-            turn = step(flow, work.session)
-            if isinstance(turn, Pause):
-                return self._wait_in_the_triggerer(work, turn.checkpoint)
-            return self._follow(work, turn.result.checkpoint)
+        return self._start(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """
@@ -176,14 +171,14 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 job_id = self._follow(work, outcome.checkpoint)
         else:
             self._job = outcome.job
-            if outcome.job is not None and self.do_xcom_push:
-                publish(context, outcome.job)
+            if outcome.job is not None:
+                publish(self, context, outcome.job)
             job_id = outcome.job_id()
-            self._conn_id = rendered_conn_id(self, context)
-            RequestStore(context, self.log).clear()
         self.log.info("Airbyte job %s succeeded", job_id)
         if self.do_xcom_push:
             context["ti"].xcom_push(key=RETURN_VALUE, value=job_id)
+        self._is_over = True
+        RequestStore(context, self.log).clear()
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -200,7 +195,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             TaskDeferralError: The trigger died, or the deferral took too long.
         """
         from airbyte_sync_airflow.abandoning import abandon_sync
+        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try
 
+        if is_of_an_earlier_try(context, next_kwargs):
+            return self._start(context)
         if next_method == TRIGGER_FAILED:
             self.log.warning("The wait in the triggerer has come to a bad end")
             abandon_sync(self, conn_id=self._conn_id, checkpoint=self._checkpoint, context=context)
@@ -211,9 +209,12 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync_airflow.abandoning import abandon_when_killed
 
         self._is_killed = True
+        if self._is_over:  # what it ran, or handed over, is not this process's business any more
+            return
         abandon_when_killed(
             self,
             conn_id=self._conn_id,
+            server=self._server,
             checkpoint=self._checkpoint,
             is_wanted=self.cancel_on_kill,
         )
@@ -222,11 +223,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         """Return what OpenLineage is to know of a sync that has succeeded, where it can be told."""
         from airbyte_sync_airflow.lineage import facets_on_complete
 
-        del task_instance
         if self._job is None or self._job.connection_id is None or self.asynchronous:
             return None
         return facets_on_complete(
-            conn_id=self._conn_id,
+            conn_id=self._conn_id or rendered_conn_id(self, task_instance.get_template_context()),
             api_version=self.api_version,
             connection_id=self._job.connection_id,
             job=self._job.to_json(),
@@ -240,7 +240,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync_airflow.work import at_work, server_of
 
         self._conn_id = rendered_conn_id(self, context)
-        server = server_of(self._conn_id, self.api_version)
+        server = self._server = server_of(self._conn_id, self.api_version)
         with at_work(
             self,
             context,
@@ -270,13 +270,25 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 settings=settings,
             )
 
+    def _start(self, context: Context) -> int:
+        from airbyte_sync import Pause, run, step, submit
+
+        with self._at_work(context) as work:
+            flow = submit(self._request(work), work.policy)
+            if self.asynchronous or not self.deferrable:
+                return self._follow(work, run(flow, work.session).checkpoint)
+            turn = step(flow, work.session)
+            if isinstance(turn, Pause):
+                self._wait_in_the_triggerer(work, turn.checkpoint)
+            return self._follow(work, turn.result.checkpoint)
+
     def _request(self, work: Work) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection, run
         from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
 
         connection_id = self.connection_id
         if self.connection_name is not None:
-            name = self.render_template(self.connection_name, work.context)
+            name = rendered(self, "connection_name", work.context)
             workspace_id = self.render_template(self.workspace_id, work.context)
             work.connection = run(find_connection(name, workspace_id), work.session)
             connection_id = work.connection.connection_id
@@ -284,9 +296,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             connection_id=connection_id,  # type: ignore[arg-type]  # None is refused, with a text
             job_type=JobType(self.job_type),
             end_by=deadline_of(work.context, self.execution_timeout),
+            limit="execution_timeout",
             earlier=None
-            if work.store.outlives_the_process
-            else earlier_tries(work.context, self, work.policy.unreachable_timeout),
+            if work.store.load() is not None
+            else earlier_tries(work.context, self, connection_id, work.policy.unreachable_timeout),
         )
 
     def _follow(self, work: Work, checkpoint: Checkpoint) -> int:
@@ -299,26 +312,18 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             if not self.deferrable:
                 run(flow, work.session)
             elif isinstance(turn := step(flow, work.session), Pause):
-                return self._wait_in_the_triggerer(work, turn.checkpoint)
+                self._wait_in_the_triggerer(work, turn.checkpoint)
             work.publish()
             self._job = work.follower.job
+        self._is_over = True
         work.store.clear()
         return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
 
-    def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> int:
-        from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
-
-        job = work.follower.job
-        return self.defer(
-            trigger=AirbyteSyncTrigger(
-                airbyte_conn_id=self._conn_id,
-                api_version=self.api_version,
-                checkpoint=checkpoint.to_json(),
-                policy=work.policy.to_json(),
-                job=None if job is None else job.to_json(),
-                cancel_on_kill=work.cancels_on_kill(self.cancel_on_kill),
-            ),
-            method_name=self.execute_complete.__name__,
+    def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> NoReturn:
+        work.wait_in_the_triggerer(
+            checkpoint,
+            conn_id=self._conn_id,
+            cancel_on_kill=work.cancels_on_kill(self.cancel_on_kill),
         )
 
     @property

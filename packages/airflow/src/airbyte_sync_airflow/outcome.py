@@ -85,7 +85,9 @@ def obtained(checkpoint: Checkpoint, job: JobSummary) -> dict[str, Any]:
 
 def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str, Any]:
     """Return the event of a trigger whose flow raised ``error``."""
-    event: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+    # An adapter's own error is read as the nearest one that the domain knows.
+    name = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
+    event: dict[str, Any] = {"error": name, "message": str(error)}
     return event if job is None else event | {"job": job.to_json()}
 
 

@@ -48,6 +48,7 @@ _OBTAINED = {
     "following it as our own%s",
     Origin.ATTACHED: "Following Airbyte %s job %s of connection %s (%s), which somebody else started%s",
 }
+_FOLLOWED = "Following Airbyte %s job %s of connection %s (%s)%s"
 _RECALLED = "Going on with Airbyte %s job %s of connection %s (%s), which an earlier try started%s"
 
 
@@ -132,14 +133,14 @@ class Follower:
 
     Args:
         log: The task's log.
-        job: What is known of the job already.
+        job: What is known of the job already; where that is its id only, the first look introduces it.
     """
 
     def __init__(self, log: Logger, job: JobSummary | None = None) -> None:
         self.job = job
         self._write = TaskLog(log)
         self._log = log
-        self._introduction = ""
+        self._introduction = "" if job is None or job.status is not None else _FOLLOWED
 
     def __call__(self, event: Event) -> None:
         """Take note of an event, and write what is worth a line."""
@@ -150,7 +151,9 @@ class Follower:
         seen: Job | None = getattr(event, "job", None)
         if self.job is not None and seen is not None and seen.job_id == self.job.job_id:
             self.job = self.job.seen(seen)
-        self._write(event)
+        is_in_introduction = isinstance(event, StatusChanged) and event.previous is None
+        if not (self._introduction and is_in_introduction):
+            self._write(event)
 
     def take_over(self, job: JobSummary | None, checkpoint: Checkpoint) -> None:
         """Go on where a trigger came to the job."""

@@ -73,6 +73,8 @@ class AirbyteJobSensor(BaseSensorOperator):
     """What ``airbyte_conn_id`` rendered to."""
     _checkpoint: Checkpoint | None = None
     """Where the last poke left off; a sensor in mode ``reschedule`` begins anew at every poke."""
+    _server: AirbyteServer | None = None
+    """Where that leads; one reading serves all pokes."""
     _follower: Follower | None = None
     """One for all pokes: it sums up those that show nothing new."""
 
@@ -86,27 +88,8 @@ class AirbyteJobSensor(BaseSensorOperator):
         Raises:
             AirflowException: The job did not succeed, or Airbyte does not show it to us.
         """
-        from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
-
-        self._conn_id, self._checkpoint, self._follower = "", None, None
-        if not self.deferrable:
-            return super().execute(context)
-        with self._skipping_as_asked(), self._at_work(context) as work:
-            checkpoint = self._look(work)
-            if checkpoint is None:
-                return None
-            job = work.follower.job
-            return self.defer(
-                trigger=AirbyteSyncTrigger(
-                    airbyte_conn_id=self._conn_id,
-                    api_version=self.api_version,
-                    checkpoint=checkpoint.to_json(),
-                    policy=work.policy.to_json(),
-                    job=None if job is None else job.to_json(),
-                    cancel_on_kill=self.cancel_on_kill,
-                ),
-                method_name=self.execute_complete.__name__,
-            )
+        self._conn_id, self._server, self._checkpoint, self._follower = "", None, None, None
+        return self._look_or_defer(context) if self.deferrable else super().execute(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """
@@ -124,11 +107,31 @@ class AirbyteJobSensor(BaseSensorOperator):
         from airbyte_sync_airflow.outcome import outcome_of
 
         outcome = outcome_of(event, when_late=AirbyteSensorTimedOut)
-        if outcome.job is not None and self.do_xcom_push:
-            publish(context, outcome.job)
+        if outcome.job is not None:
+            publish(self, context, outcome.job)
         with self._skipping_as_asked():
             job_id = outcome.job_id()
         self.log.info("Airbyte job %s succeeded", job_id)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """
+        Go on after a deferral.
+
+        Args:
+            next_method: What to go on with; Airflow calls it.
+            next_kwargs: With what.
+            context: The task's context.
+
+        Raises:
+            TaskDeferralError: The trigger died, or the deferral took too long.
+        """
+        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try
+
+        if is_of_an_earlier_try(context, next_kwargs):
+            return self._look_or_defer(context)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Cancel the job of a sensor that is killed in a worker, where it is asked to; never raises."""
@@ -137,6 +140,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         abandon_when_killed(
             self,
             conn_id=self._conn_id,
+            server=self._server,
             checkpoint=self._checkpoint,
             is_wanted=self.cancel_on_kill,
         )
@@ -161,6 +165,14 @@ class AirbyteJobSensor(BaseSensorOperator):
             self._checkpoint = replace(self._checkpoint, wake_at=None)
         return self._checkpoint is None
 
+    def _look_or_defer(self, context: Context) -> None:
+        with self._skipping_as_asked(), self._at_work(context) as work:
+            checkpoint = self._look(work)
+            if checkpoint is not None:
+                work.wait_in_the_triggerer(
+                    checkpoint, conn_id=self._conn_id, cancel_on_kill=self.cancel_on_kill
+                )
+
     @contextmanager
     def _at_work(self, context: Context) -> Iterator[Work]:
         from airbyte_sync_airflow.options import job_id_from
@@ -170,7 +182,7 @@ class AirbyteJobSensor(BaseSensorOperator):
 
         job_id = job_id_from(self.airbyte_job_id)
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
-        server = server_of(self._conn_id, self.api_version)
+        server = self._server = self._server or server_of(self._conn_id, self.api_version)
         if self._follower is None:
             self._follower = Follower(self.log, JobSummary(job_id=job_id, attached=True))
         with at_work(
@@ -190,6 +202,7 @@ class AirbyteJobSensor(BaseSensorOperator):
                 job_id_from(self.airbyte_job_id),
                 work.policy,
                 end_by=deadline_of(work.context, self.execution_timeout),
+                limit="execution_timeout",
                 is_ours=self.cancel_on_kill,
             )
             if self._checkpoint is None

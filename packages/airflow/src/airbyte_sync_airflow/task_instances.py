@@ -49,11 +49,6 @@ class RequestStore:
         self._on_save = on_save
         self.checkpoint: Checkpoint | None = None
 
-    @property
-    def outlives_the_process(self) -> bool:
-        """Whether another try will find what is saved."""
-        return self._store is not None
-
     def load(self) -> Checkpoint | None:
         """Return what an earlier try saved."""
         saved = None if self._store is None else self._store.get(STORE_KEY)
@@ -82,6 +77,7 @@ class RequestStore:
 
     def clear(self) -> None:
         """Forget: the task has succeeded, and the next request is a new one. A failure is no matter."""
+        self.checkpoint = None
         try:
             if self._store is not None:
                 self._store.delete(STORE_KEY)
@@ -92,7 +88,9 @@ class RequestStore:
             )
 
 
-def earlier_tries(context: Any, task: Any, unreachable_timeout: timedelta) -> EarlierTries | None:
+def earlier_tries(
+    context: Any, task: Any, connection_id: str | None, unreachable_timeout: timedelta
+) -> EarlierTries | None:
     """
     Return what Airflow tells about earlier tries of the same request.
 
@@ -102,6 +100,7 @@ def earlier_tries(context: Any, task: Any, unreachable_timeout: timedelta) -> Ea
     Args:
         context: The task's context.
         task: The operator.
+        connection_id: The Airbyte connection that it syncs.
         unreachable_timeout: How long a try may have gone on without seeing its job.
 
     Returns:
@@ -117,17 +116,20 @@ def earlier_tries(context: Any, task: Any, unreachable_timeout: timedelta) -> Ea
     first_try_since_clear = task_instance.max_tries - (task.retries or 0) + 1
     was_cleared = task_instance.try_number <= first_try_since_clear
     blind_for = timedelta(0) if was_cleared else LATEST_DETECTION + unreachable_timeout
+    dag_run = context["dag_run"]
+    # Clearing a run that has ended gives it a new start; when it was due does not change.
+    starts = (dag_run.start_date, getattr(dag_run, "run_after", None))
     return EarlierTries(
-        since=context["dag_run"].start_date,
+        since=min(start for start in starts if start is not None),
         over_at=over_at,
         tries=task_instance.try_number - 1,
         succeeded_after=over_at - blind_for,
-        after_job=_newest_job_upstream(task_instance, task),
+        after_job=_newest_job_upstream(task_instance, task, connection_id),
     )
 
 
-def _newest_job_upstream(task_instance: Any, task: Any) -> int | None:
-    """Return the newest job of the tasks before this one: it cannot be this task's own."""
+def _newest_job_upstream(task_instance: Any, task: Any, connection_id: str | None) -> int | None:
+    """Return the connection's newest job among those of the tasks before: it cannot be this task's."""
     before: set[str] = set()
     to_visit = [task]
     while to_visit:
@@ -137,7 +139,9 @@ def _newest_job_upstream(task_instance: Any, task: Any) -> int | None:
     if not before:
         return None
     told = task_instance.xcom_pull(task_ids=sorted(before), key=XCOM_KEY)
-    return max((job["job_id"] for job in told or () if isinstance(job, dict)), default=None)
+    jobs = (job for job in told or () if isinstance(job, dict))
+    job_ids = (job["job_id"] for job in jobs if job.get("connection_id") == connection_id)
+    return max(job_ids, default=None)
 
 
 def _time_of(identifier: UUID | str) -> datetime:
@@ -181,6 +185,25 @@ def _tries_in_the_history(context: Any) -> EarlierTries | None:
         tries=len(begun) + 1,
         succeeded_after=now - LATEST_DETECTION,
     )
+
+
+TRY_NUMBER = "try_number"
+
+
+def noted_for_later(context: Any) -> dict[str, Any]:
+    """Return what a task that defers notes for :func:`is_of_an_earlier_try`."""
+    return {TRY_NUMBER: getattr(context["ti"], "try_number", 1)}
+
+
+def is_of_an_earlier_try(context: Any, next_kwargs: dict[str, Any] | None) -> bool:
+    """
+    Tell whether Airflow resumes a new try where the one before, which has failed, had ended.
+
+    Airflow 3.0 does so, and the new try has to begin at its beginning. What the task noted is taken
+    out of ``next_kwargs``.
+    """
+    noted = None if next_kwargs is None else next_kwargs.pop(TRY_NUMBER, None)
+    return noted is not None and noted != getattr(context["ti"], "try_number", noted)
 
 
 def deadline_of(context: Any, execution_timeout: timedelta | None) -> datetime | None:

@@ -62,6 +62,10 @@ async def wait(
     except AirbyteSyncError as error:
         job = follower.job
         return failure(error, None if job is None else job.failed(error))
+    except Exception as error:  # a trigger that dies takes its task with it, and the sync
+        trigger.log.exception("The wait in the triggerer has met something unforeseen")
+        left_alone = _who_is_left_alone(trigger.checkpoint)
+        return failure(AirbyteSyncError(f"{left_alone}{error!r}"), follower.job)
 
 
 async def _drive(
@@ -106,7 +110,7 @@ def official_wait(
         phase=Phase.WATCH,
         asked_at=datetime.now(timezone.utc),
         deadline=datetime.fromtimestamp(deadline or end_time, timezone.utc),
-        ends_early=True,
+        limit="execution_timeout" if is_cancelled_then else "timeout",
         job_id=int(job_id),
         origin=Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
     )

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
 from airbyte_sync_airflow.connection import read_server
 from airbyte_sync_airflow.links import publish
 from airbyte_sync_airflow.outcome import airflow_exceptions
 from airbyte_sync_airflow.sessions import blocking_session
-from airbyte_sync_airflow.task_instances import RequestStore
+from airbyte_sync_airflow.task_instances import RequestStore, noted_for_later
+from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airbyte_sync import Interpreter, SyncPolicy
+    from airbyte_sync import Checkpoint, Interpreter, SyncPolicy
     from airbyte_sync_airflow.connection import AirbyteServer
     from airbyte_sync_airflow.rendering import Follower
 
@@ -57,14 +58,33 @@ class Work:
 
     def publish(self) -> None:
         """Leave what is known of the job for other tasks and for the link."""
-        if self.follower.job is not None and self.task.do_xcom_push:
-            publish(self.context, self.follower.job)
+        if self.follower.job is not None:
+            publish(self.task, self.context, self.follower.job)
 
-    def cancels_on_kill(self, own_option: bool | None, default: bool = True) -> bool:  # noqa: FBT001, FBT002
+    def wait_in_the_triggerer(
+        self, checkpoint: Checkpoint, *, conn_id: str, cancel_on_kill: bool
+    ) -> NoReturn:
+        """Leave the rest to a trigger; the task's ``execute_complete`` hears how it ended."""
+        job = self.follower.job
+        self.task.defer(
+            trigger=AirbyteSyncTrigger(
+                airbyte_conn_id=conn_id,
+                api_version=self.task.api_version,
+                checkpoint=checkpoint.to_json(),
+                policy=self.policy.to_json(),
+                job=None if job is None else job.to_json(),
+                cancel_on_kill=cancel_on_kill,
+            ),
+            method_name="execute_complete",
+            kwargs=noted_for_later(self.context),
+        )
+        raise AssertionError("Airflow's defer() always raises")
+
+    def cancels_on_kill(self, own_option: bool | None) -> bool:  # noqa: FBT001
         """Whether to cancel the job when the task is killed: as the task, else the connection says."""
         if own_option is not None:
             return own_option
-        return bool(self.server.policy.get("cancel_on_kill", default))
+        return bool(self.server.policy.get("cancel_on_kill", True))
 
 
 def server_of(conn_id: str, api_version: str) -> AirbyteServer:

@@ -47,8 +47,8 @@ class Checkpoint:
     asked_at: datetime
     """When the request was first made."""
     deadline: datetime | None = None
-    ends_early: bool = False
-    """Whether it is the caller's deadline, which comes before the policy's."""
+    limit: str | None = None
+    """What the caller calls this deadline, where it is the caller's and not the policy's."""
     queue_deadline: datetime | None = None
     """Until when the job must have begun to run."""
     answered_since: datetime | None = None
@@ -149,7 +149,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "job_type": JobType,
     "asked_at": _moment,
     "deadline": _moment,
-    "ends_early": _exactly(bool),
+    "limit": _exactly(str),
     "queue_deadline": _moment,
     "answered_since": _moment,
     "earlier_tries": _count,

@@ -22,9 +22,9 @@ class Origin(Enum):
     STARTED = "started"
     """Our own submission was answered with it."""
     ADOPTED = "adopted"
-    """It appeared on the server after our request was made: our own, or as fresh as our own."""
+    """It appeared on the server after a submission that is in doubt: surely fresh, most likely our own."""
     ATTACHED = "attached"
-    """Somebody else started it before our request; we only follow it."""
+    """Somebody else started it; we only follow it."""
 
     @property
     def is_ours_to_cancel(self) -> bool:

@@ -151,6 +151,8 @@ class SyncRequest:
     job_type: JobType = JobType.SYNC
     end_by: datetime | None = None
     """When the caller's own time is over: a deadline beside the policy's ``timeout``."""
+    limit: str = "end_by"
+    """What the caller calls that deadline, for error texts."""
     earlier: EarlierTries | None = None
     """Set where this request was made before, and no store remembers what came of it."""
 

@@ -111,11 +111,14 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     try:
         job = yield from SubmitSync(connection_id, checkpoint.job_type)
     except SyncAlreadyRunning as error:
+        yield from _take_back(checkpoint)
         return (yield from _busy(looking, policy, error))
     except StateConflict as error:
-        yield from _explain(connection_id, error)
+        yield from _explain(checkpoint, error)
         return (yield from _doubt(looking, policy, error))
     except CallFailed as error:
+        if error.retry_safe is not None:
+            yield from _take_back(checkpoint)
         if error.retry_safe is False:
             raise type(error)(
                 f"no sync of connection {connection_id} was started: {error}", status=error.status
@@ -130,7 +133,8 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     Look for the job of this request on the server; submit only when there is none.
 
     A job that appeared after the request was made is its own, or as fresh as its own. One that was
-    there before is a matter of ``on_conflict``.
+    there before is a matter of ``on_conflict``. Only where a submission of ours is in doubt is it ours to
+    cancel: after a plain refusal it is surely somebody else's.
     """
     while True:
         now = yield from awake(checkpoint)
@@ -148,7 +152,9 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         spent = [job for job in jobs if _is_spent(job, checkpoint, now, page.server_time)]
         fresh = newest(job for job in jobs if job not in spent)
         if fresh is not None:
-            return (yield from _obtained(checkpoint, policy, fresh, Origin.ADOPTED))
+            # As fresh as our own; but only where a submission is in doubt may it be our own.
+            origin = Origin.ADOPTED if checkpoint.in_doubt else Origin.ATTACHED
+            return (yield from _obtained(checkpoint, policy, fresh, origin))
         if spent and len(spent) >= checkpoint.earlier_tries:
             return _anew(checkpoint, now, newest(spent))
         active = newest(job for job in page.jobs if not job.status.is_final)
@@ -313,8 +319,15 @@ def _doubt(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> Flo
     return replace(checkpoint, in_doubt=True, settle_until=until)
 
 
-def _explain(connection_id: str, error: StateConflict) -> Flow[None]:
+def _take_back(checkpoint: Checkpoint) -> Flow[None]:
+    """Remember that nothing was started, unless an earlier submission is still in doubt."""
+    if not checkpoint.in_doubt:
+        yield from Remember(checkpoint)
+
+
+def _explain(checkpoint: Checkpoint, error: StateConflict) -> Flow[None]:
     """Say why a connection refuses jobs, where its status tells."""
+    connection_id = connection_id_of(checkpoint)
     try:
         connection = yield from FetchConnection(connection_id)
     except CallFailed:
@@ -328,6 +341,7 @@ def _explain(connection_id: str, error: StateConflict) -> Flow[None]:
     }
     reason = reasons.get(connection.status)
     if reason is not None:
+        yield from _take_back(checkpoint)
         raise ConnectionUnavailable(
             f"connection {connection.name!r} ({connection_id}) {reason}.", connection=connection
         ) from error

@@ -70,14 +70,14 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
         As :func:`sync`, as far as it gets.
     """
     now = yield from Now()
-    deadline, ends_early = _deadline(now, policy, request.end_by)
+    deadline, is_callers = _deadline(now, policy, request.end_by)
     fresh = Checkpoint(
         phase=Phase.LOOK if request.job_type.preempts else Phase.SUBMIT,
         connection_id=request.connection_id,
         job_type=request.job_type,
         asked_at=now,
         deadline=deadline,
-        ends_early=ends_early,
+        limit=request.limit if is_callers else None,
         queue_deadline=None if policy.queue_timeout is None else now + policy.queue_timeout,
     )
     checkpoint = yield from _where_we_were(fresh)
@@ -132,7 +132,12 @@ def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
 
 
 def watch(
-    job_id: int, policy: SyncPolicy, *, end_by: datetime | None = None, is_ours: bool = False
+    job_id: int,
+    policy: SyncPolicy,
+    *,
+    end_by: datetime | None = None,
+    limit: str = "end_by",
+    is_ours: bool = False,
 ) -> Flow[Job]:
     """
     Follow a job that is known by its id.
@@ -141,6 +146,7 @@ def watch(
         job_id: The job.
         policy: Its poll schedule and time-outs hold.
         end_by: When the caller's own time is over.
+        limit: What the caller calls that deadline, for error texts.
         is_ours: Whether the caller is responsible for the job: only then may a time-out, or
             :func:`abandon`, cancel it.
 
@@ -152,12 +158,12 @@ def watch(
         SyncNotDone: One of its subclasses says what became of it.
     """
     now = yield from Now()
-    deadline, ends_early = _deadline(now, policy, end_by)
+    deadline, is_callers = _deadline(now, policy, end_by)
     checkpoint = Checkpoint(
         phase=Phase.WATCH,
         asked_at=now,
         deadline=deadline,
-        ends_early=ends_early,
+        limit=limit if is_callers else None,
         job_id=job_id,
         origin=Origin.ADOPTED if is_ours else Origin.ATTACHED,
     )
@@ -295,15 +301,14 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
     was cancelled the request starts anew. A try has its own time-outs.
     """
     before = yield from Recall()
-    if before is None or (before.connection_id, before.job_type) != (
-        fresh.connection_id,
-        fresh.job_type,
-    ):
+    if before is None or before.phase is Phase.SUBMIT:
+        return fresh
+    if (before.connection_id, before.job_type) != (fresh.connection_id, fresh.job_type):
         return fresh
     again = replace(
         before,
         deadline=fresh.deadline,
-        ends_early=fresh.ends_early,
+        limit=fresh.limit,
         queue_deadline=fresh.queue_deadline,
         queued_too_long=False,
         wake_at=None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import Flow, Now, Pause, Report
-from airbyte_sync.errors import CallFailed, InvalidCheckpoint
+from airbyte_sync.errors import CallFailed, Forbidden, InvalidCheckpoint, Unauthorized
 from airbyte_sync.events import LookFailed, Origin
 from airbyte_sync.flows.verdicts import give_up_when_unreachable, is_late, without_a_job
 
@@ -94,8 +94,14 @@ def failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
 def look_failed(
     checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed, now: datetime
 ) -> Flow[Checkpoint]:
-    """A failed look never ends a wait by itself; a refusal, or failing for too long, does."""
-    if error.retry_safe is False:
+    """
+    A failed look never ends a wait by itself; a refusal, or failing for too long, does.
+
+    Who has seen the job before was let in: such a refusal may pass, as when credentials are renewed.
+    """
+    was_let_in = checkpoint.job_id is not None and checkpoint.status is not None
+    may_pass = was_let_in and isinstance(error, (Unauthorized, Forbidden))
+    if error.retry_safe is False and not may_pass:
         raise error
     checkpoint = failing(checkpoint, now)
     give_up_when_unreachable(checkpoint, policy, now, error)

@@ -61,10 +61,8 @@ def timed_out(
     if checkpoint.queued_too_long:
         patience = f"did not begin{_within(policy.queue_timeout)} (queue_timeout)"
         return QueueTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
-    if checkpoint.ends_early and checkpoint.deadline is not None:
-        patience = (
-            f"did not end by {checkpoint.deadline:%H:%M:%S} UTC, when the caller's time was over"
-        )
+    if checkpoint.limit is not None and checkpoint.deadline is not None:
+        patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.limit})"
     else:
         patience = f"did not end{_within(policy.timeout)} (timeout)"
     return SyncTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
@@ -103,7 +101,7 @@ def without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> Sy
 
 def how_to_give_more_time(checkpoint: Checkpoint) -> str:
     """Return which time has passed, as advice."""
-    return "let the caller take longer" if checkpoint.ends_early else "raise timeout"
+    return f"raise {checkpoint.limit or 'timeout'}"
 
 
 def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:
