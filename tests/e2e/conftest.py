@@ -30,6 +30,7 @@ CLIENT_SECRET = "a-client-secret-that-must-not-be-seen"
 
 SETTINGS = {
     "CORE__PARALLELISM": 24,
+    "DATABASE__SQL_ALCHEMY_POOL_SIZE": 40,  # with 5, so many tasks that start at once block each other
     "AIRBYTE_SYNC__LONGEST_WAIT_SECONDS": 1,
     # What Airflow takes minutes to notice, it notices in seconds here. First both releases, then one each.
     "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 30,

@@ -64,7 +64,10 @@ def _look_now_and_then():
             if time.monotonic() - begun > LIMIT / 2:
                 frame = sys._current_frames().get(thread)
                 stacks.append(
-                    [f"{at.filename}:{at.lineno}" for at in traceback.extract_stack(frame)]
+                    [
+                        f"{at.filename}:{at.lineno} in {at.name}"
+                        for at in traceback.extract_stack(frame)
+                    ]
                 )
 
 

@@ -1,0 +1,282 @@
+"""Everything that is done to tasks, each in a thread of its own; the tests look at what came of it.
+
+Starting a task takes seconds, so all scenes are played at the same time. Each returns what a test
+cannot find out afterwards, with its run.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from stage import Run, is_running
+
+from airbyte_sync_local import lives
+
+SCENES = {}
+LASTS = timedelta(seconds=12)
+"""Airflow 3 takes a task for killed when its deferral is over before the scheduler saw that it began."""
+REASON = "The source answered: invalid credentials"
+
+
+def scene(play):
+    SCENES[play.__name__] = play
+    return play
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """A run, and what was seen in the middle of it."""
+
+    run: Run
+    xcoms: dict = field(default_factory=dict)
+    """Those of each task while it waited."""
+    links: dict = field(default_factory=dict)
+    """The link of each task while it waited."""
+    cancelled_after: float | None = None
+    """Seconds from the kill to the first DELETE."""
+    worker_gone_after: float | None = None
+
+    def look(self, task_id="sync"):
+        """Remember what a person sees of a task that waits."""
+        self.run.wait_until(
+            lambda: "airbyte_job" in self.run.xcoms(task_id), "a description of the job"
+        )
+        self.xcoms[task_id] = self.run.xcoms(task_id)
+        self.links[task_id] = self.run.link(task_id)
+
+
+def waiting(stage, dag_id, state, *, task_id="sync", connections=1):
+    """Start a run, and wait until its task waits for a sync that runs."""
+    run = stage.start(dag_id, connections=connections)
+    scene = Scene(run=run)
+    run.wait_for(state, task_id)
+    run.wait_for_looks()
+    return scene
+
+
+# --- syncs in every mode ------------------------------------------------------------------------------
+
+
+@scene
+def blocking(stage):
+    seen = waiting(stage, "blocking", "running")
+    seen.look()
+    seen.run.finish()
+    seen.run.wait_for_end()
+    return seen
+
+
+@scene
+def deferrable(stage):
+    seen = waiting(stage, "deferrable", "deferred")
+    seen.look()
+    seen.run.wait_for_looks(6)
+    seen.run.finish()
+    seen.run.wait_for_end()
+    return seen
+
+
+@scene
+def asynchronous(stage):
+    seen = Scene(run=stage.start("asynchronous"))
+    sensors = {
+        "blocking_sensor": "running",
+        "rescheduling_sensor": "up_for_reschedule",
+        "deferrable_sensor": "deferred",
+    }
+    for task_id, state in sensors.items():
+        seen.run.wait_for(state, task_id)
+        seen.look(task_id)
+    seen.look("sync")
+    seen.run.finish()
+    seen.run.wait_for_end()
+    return seen
+
+
+def ended(stage, dag_id, *lives_of_jobs):
+    run = stage.start(dag_id, *lives_of_jobs)
+    run.wait_for_end()
+    return Scene(run=run)
+
+
+@scene
+def blocking_failed(stage):
+    return ended(stage, "blocking", lives.fails(REASON, lasts=LASTS))
+
+
+@scene
+def deferrable_failed(stage):
+    return ended(stage, "deferrable", lives.fails(REASON, lasts=LASTS))
+
+
+# --- deadlines ----------------------------------------------------------------------------------------
+
+
+@scene
+def blocking_late(stage):
+    return ended(stage, "blocking_in_a_hurry")
+
+
+@scene
+def deferrable_late(stage):
+    return ended(stage, "deferrable_in_a_hurry")
+
+
+@scene
+def blocking_execution_timeout(stage):
+    return ended(stage, "blocking_with_a_deadline")
+
+
+@scene
+def deferrable_execution_timeout(stage):
+    return ended(stage, "deferrable_with_a_deadline")
+
+
+# --- kills --------------------------------------------------------------------------------------------
+
+
+@scene
+def marked_failed(stage):
+    seen = waiting(stage, "deferrable", "deferred")
+    seen.run.mark("failed")
+    seen.run.wait_until_cancelled()
+    return seen
+
+
+@scene
+def marked_success(stage):
+    seen = waiting(stage, "deferrable", "deferred")
+    seen.run.mark("success")
+    seen.run.wait_until_cancelled()
+    return seen
+
+
+@scene
+def mapped_index_marked_failed(stage):
+    run = stage.start("deferrable_mapped", connections=3)
+    for number in range(3):
+        run.wait_for("deferred", map_index=number)
+        run.wait_for_looks(number=number)
+    run.mark("failed", map_index=1)
+    run.wait_until_cancelled(number=1)
+    for number in (0, 2):
+        run.wait_for_looks(number=number)
+        run.finish(number)
+    run.wait_for_end()
+    return Scene(run=run)
+
+
+@scene
+def run_marked_failed(stage):
+    seen = waiting(stage, "deferrable", "deferred")
+    stage.airflow.mark_run(seen.run.dag_id, seen.run.run_id, "failed")
+    seen.run.wait_until_cancelled()
+    return seen
+
+
+@scene
+def run_timed_out(stage):
+    seen = waiting(stage, "deferrable_in_a_dag_in_a_hurry", "deferred")
+    seen.run.wait_until_cancelled()
+    return seen
+
+
+@scene
+def sensor_that_cancels(stage):
+    seen = waiting(stage, "sensor_that_cancels", "deferred", task_id="sensor")
+    seen.run.mark("failed", "sensor")
+    seen.run.wait_until_cancelled()
+    return seen
+
+
+@scene
+def blocking_marked_failed(stage):
+    seen = waiting(stage, "blocking", "running")
+    pid = seen.run.task().pid
+    killed_at = datetime.now(timezone.utc)
+    seen.run.mark("failed")
+    seen.run.wait_until(seen.run.cancels, "a cancel")
+    [first, *_] = seen.run.requests("DELETE /jobs/{jobId}")
+    seen.cancelled_after = (first.received_at - killed_at).total_seconds()
+    seen.run.wait_until(lambda: not is_running(pid), f"the end of the worker {pid}")
+    seen.worker_gone_after = (datetime.now(timezone.utc) - killed_at).total_seconds()
+    seen.run.wait_until_cancelled()
+    return seen
+
+
+# --- what is left running -----------------------------------------------------------------------------
+
+
+def left_running(seen, task_id="sync"):
+    """Mark a task failed, and give its trigger or its worker the time to do something wrong."""
+    seen.run.mark("failed", task_id)
+    seen.run.wait_until(lambda: is_left_alone(seen.run), "nobody to look any more")
+    return seen
+
+
+def is_left_alone(run):
+    latest = run.requests("GET /jobs/{jobId}")[-1].received_at
+    return datetime.now(timezone.utc) - latest > timedelta(seconds=10)
+
+
+@scene
+def deferrable_that_leaves_it_running(stage):
+    return left_running(waiting(stage, "deferrable_that_leaves_it_running", "deferred"))
+
+
+@scene
+def blocking_that_leaves_it_running(stage):
+    return left_running(waiting(stage, "blocking_that_leaves_it_running", "running"))
+
+
+@scene
+def sensor_that_only_looks(stage):
+    seen = waiting(stage, "sensor_that_only_looks", "deferred", task_id="sensor")
+    return left_running(seen, "sensor")
+
+
+@scene
+def cleared(stage):
+    seen = waiting(stage, "deferrable", "deferred")
+    run = seen.run
+    stage.airflow.clear(run.dag_id, run.run_id, "sync")
+    run.wait_for("deferred", try_number=2)
+    # The old trigger is cancelled only now, seconds later: it has its time to do something wrong.
+    run.wait_for_looks(16)
+    run.finish()
+    run.wait_for_end()
+    return seen
+
+
+# --- retries ------------------------------------------------------------------------------------------
+
+
+def with_a_lost_worker(stage, dag_id, task_id):
+    seen = waiting(stage, dag_id, "running", task_id=task_id)
+    stage.airflow.kill_worker(seen.run.task(task_id))
+    seen.run.wait_for("running", task_id, try_number=2)
+    seen.run.wait_for_looks()
+    seen.run.finish()
+    seen.run.wait_for_end()
+    return seen
+
+
+@scene
+def blocking_worker_killed(stage):
+    return with_a_lost_worker(stage, "blocking_with_retries", "sync")
+
+
+@scene
+def sensor_worker_killed(stage):
+    return with_a_lost_worker(stage, "sensor_with_retries", "sensor")
+
+
+@scene
+def blocking_failed_once(stage):
+    fails_first = lives.fails(REASON, lasts=LASTS), lives.succeeds(lasts=LASTS)
+    return ended(stage, "blocking_with_retries", *fails_first)
+
+
+@scene
+def deferrable_failed_once(stage):
+    fails_first = lives.fails(REASON, lasts=LASTS), lives.succeeds(lasts=LASTS)
+    return ended(stage, "deferrable_with_retries", *fails_first)

@@ -1,0 +1,223 @@
+"""What scenes are played on: an Airflow of real processes, an Airbyte, and runs of DAGs between them.
+
+A job goes on until a scene says that it is done, so that whatever a scene does, it does it to a sync that
+runs; and a scene waits for what it can see, in Airflow or in Airbyte, and for nothing else.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from airflow_stack import NOT_MAPPED, AirflowStack
+
+from airbyte_sync_local import JobEvent, LocalAirbyte, ScriptedEngine, lives
+
+PATIENCE = 90
+"""Seconds; nothing that is waited for takes longer, also while everything else happens."""
+BETWEEN_LOOKS = 1.0
+ROWS = 1234
+
+
+class DirectedEngine(ScriptedEngine):
+    """Plays lives, and lets a job succeed at a word."""
+
+    def __init__(self):
+        super().__init__(default=lives.never_ends())
+        self._done = deque()
+
+    def succeed(self, job_id):
+        self._done.append(job_id)
+
+    def happened(self, *, until):
+        events = list(super().happened(until=until))
+        while self._done:
+            job_id = self._done.popleft()
+            events.append(
+                JobEvent(job_id=job_id, at=until, status="succeeded", rows=ROWS, bytes=64 * ROWS)
+            )
+        return events
+
+
+class Stage:
+    """Airflow and Airbyte, for any number of threads."""
+
+    def __init__(self, airflow: AirflowStack, airbyte: LocalAirbyte, engine: DirectedEngine):
+        self.airflow = airflow
+        self.airbyte = airbyte
+        self.engine = engine
+        self._is_over = False
+        self._starting = Lock()
+        self._unpaused = set()
+        self._looking = Lock()
+        self._looked_at = 0.0
+        self._tasks = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        """Let nobody wait any more; an interrupt would otherwise wait for all that wait."""
+        self._is_over = kind is not None
+
+    def start(self, dag_id, *lives_of_jobs, connections=1):
+        """Start a run for connections that nobody else uses."""
+        ids = [
+            self.airbyte.add_connection(lives=lives_of_jobs).connection_id
+            for _ in range(connections)
+        ]
+        # A run names three connections, whatever its DAG makes of them.
+        conf = {"connection_ids": (ids * 3)[:3]}
+        with self._starting:  # so many at once are too much for Airflow on SQLite
+            if dag_id not in self._unpaused:
+                self.airflow.unpause(dag_id)
+                self._unpaused.add(dag_id)
+            run_id = self.airflow.trigger(dag_id, conf)
+        return Run(stage=self, dag_id=dag_id, run_id=run_id, connection_ids=tuple(ids))
+
+    def tasks(self):
+        """Return every task by its run, its name and its map index; looked at once a second at most."""
+        with self._looking:
+            if time.monotonic() - self._looked_at > BETWEEN_LOOKS:
+                self._tasks = {
+                    (task.dag_id, task.run_id, task.task_id, task.map_index): task
+                    for task in self.airflow.all_tasks()
+                }
+                self._looked_at = time.monotonic()
+            return self._tasks
+
+    def wait_until(self, holds, what, patience=PATIENCE):
+        deadline = time.monotonic() + patience
+        while not holds():
+            self.airflow.check()
+            assert not self._is_over, f"interrupted while waiting for {what}"
+            assert time.monotonic() < deadline, f"not in {patience} s: {what}"
+            time.sleep(BETWEEN_LOOKS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A DAG run, and what Airbyte sees of it."""
+
+    stage: Stage
+    dag_id: str
+    run_id: str
+    connection_ids: tuple[str, ...]
+
+    # --- in Airflow ---------------------------------------------------------------------------------
+
+    def tasks(self):
+        """Return the tasks by name and map index."""
+        return {
+            (task.task_id, task.map_index): task
+            for (dag_id, run_id, *_), task in self.stage.tasks().items()
+            if (dag_id, run_id) == (self.dag_id, self.run_id)
+        }
+
+    def task(self, task_id="sync", map_index=NOT_MAPPED):
+        return self.tasks().get((task_id, map_index))
+
+    def states(self):
+        return {task_id: task.state for (task_id, _), task in self.tasks().items()}
+
+    def xcoms(self, task_id="sync", map_index=NOT_MAPPED):
+        return self.stage.airflow.xcoms(self.dag_id, self.run_id, task_id, map_index)
+
+    def link(self, task_id="sync"):
+        return self.stage.airflow.links(self.dag_id, self.run_id, task_id).get("Airbyte job")
+
+    def log(self, task_id="sync", try_number=1):
+        return "\n".join(self.stage.airflow.task_log(self.dag_id, self.run_id, task_id, try_number))
+
+    def mark(self, state, task_id="sync", map_index=NOT_MAPPED):
+        self.stage.airflow.mark(self.dag_id, self.run_id, task_id, state, map_index)
+
+    # --- in Airbyte ---------------------------------------------------------------------------------
+
+    def jobs(self, number=0):
+        """Return the jobs of one of the connections."""
+        connection_id = self.connection_ids[number]
+        return [job for job in self.stage.airbyte.jobs if job.connection_id == connection_id]
+
+    @property
+    def job(self):
+        """The only job of a run that has one connection."""
+        [job] = self.jobs()
+        return job
+
+    def requests(self, operation, number=0):
+        """Return what was asked about one of the connections, or about its jobs."""
+        endings = tuple(f"/{job.job_id}" for job in self.jobs(number))
+        return [
+            record
+            for record in self.stage.airbyte.requests
+            if record.operation == operation
+            and (
+                record.path.endswith(endings)
+                or (record.body or {}).get("connectionId") == self.connection_ids[number]
+            )
+        ]
+
+    def submissions(self, number=0):
+        return len(self.requests("POST /jobs", number))
+
+    def cancels(self, number=0):
+        return len(self.requests("DELETE /jobs/{jobId}", number))
+
+    def looks(self, number=0):
+        return len(self.requests("GET /jobs/{jobId}", number))
+
+    def finish(self, number=0):
+        """Let the sync that runs succeed."""
+        self.stage.engine.succeed(self.jobs(number)[-1].job_id)
+
+    # --- waiting ------------------------------------------------------------------------------------
+
+    def wait_until(self, holds, what, patience=PATIENCE):
+        try:
+            self.stage.wait_until(holds, what, patience)
+        except AssertionError as late:
+            jobs = [
+                job.status
+                for number in range(len(self.connection_ids))
+                for job in self.jobs(number)
+            ]
+            raise AssertionError(
+                f"{late}, in {self.dag_id}, where tasks are {self.states()} and jobs {jobs}"
+            ) from None
+
+    def wait_for(self, state, task_id="sync", map_index=NOT_MAPPED, try_number=1):
+        """Wait until a task is in a state, in this try or a later one."""
+
+        def holds():
+            task = self.task(task_id, map_index)
+            return task is not None and task.state == state and task.try_number >= try_number
+
+        self.wait_until(holds, f"try {try_number} of {task_id} to be {state}")
+
+    def wait_for_looks(self, count=2, number=0):
+        """Wait until somebody has looked at the job so many times more."""
+        self.wait_for_looks_in_all(self.looks(number) + count, number)
+
+    def wait_for_looks_in_all(self, count, number=0):
+        self.wait_until(lambda: self.looks(number) >= count, f"{count} looks at the job")
+
+    def wait_until_cancelled(self, number=0):
+        self.wait_until(
+            lambda: all(job.is_terminal for job in self.jobs(number)), "the end of the job"
+        )
+
+    def wait_for_end(self):
+        self.wait_until(
+            lambda: self.tasks() and all(task.has_ended for task in self.tasks().values()),
+            "the end of the run",
+        )
+
+
+def is_running(pid):
+    """Whether a process lives, where /proc tells."""
+    try:
+        return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

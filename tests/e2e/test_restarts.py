@@ -1,0 +1,25 @@
+"""Whatever comes and goes while tasks wait, of Airflow or Airbyte itself: every sync stays as it is."""
+
+import pytest
+import restarts
+
+STEPS = [name for name in restarts.STEPS if not name.endswith("_tasks_end")]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_sync_is_cancelled_when_something_comes_and_goes(played, step):
+    """Tasks wait in every mode; afterwards somebody follows their jobs again, and none was cancelled."""
+    assert dict.fromkeys(restarts.ONLOOKERS, 0) == played.restart(step)
+
+
+@pytest.mark.parametrize("onlooker", restarts.ONLOOKERS)
+def test_tasks_that_waited_through_all_of_it_succeed_with_the_sync_they_began_with(
+    played, onlooker
+):
+    """One POST from the beginning to the end, and the result is that sync's id."""
+    _dag_id, state, task_id = restarts.ONLOOKERS[onlooker]
+    played.restart("deferred_tasks_end" if state == "deferred" else "blocking_tasks_end")
+    run = played.onlookers.runs[onlooker]
+    assert {"success"} == set(run.states().values())
+    assert (1, 0) == (run.submissions(), run.cancels())
+    assert run.job.job_id == run.xcoms(task_id)["airbyte_job"]["job_id"]
