@@ -17,6 +17,11 @@ CONNECTION = "airbyte_default"
 
 
 @pytest.fixture
+def feed():
+    """The one that triggers really share."""
+
+
+@pytest.fixture
 def readings(monkeypatch):
     """Every question for a connection that Airflow was asked."""
     asked = []

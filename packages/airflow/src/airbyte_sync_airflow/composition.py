@@ -50,6 +50,8 @@ class Container:
     """One for the process: the pokes of a sensor, and the triggers of a triggerer, share their tokens."""
     open_transport = providers.Factory(open_transport)
     open_async_transport = providers.Factory(open_async_transport)
+    open_feed = providers.Factory(_open_feed)
+    """Override it with ``providers.Object(None)`` and every trigger looks for itself."""
 
     def __init__(self, server: AirbyteServer, is_stopped: Callable[[], bool] | None = None) -> None:
         settings = server.settings
@@ -68,7 +70,7 @@ class Container:
         self.async_gateway = providers.Singleton(
             AsyncAirbyteGateway, self.async_transport, settings, self.tokens
         )
-        self.feed = providers.Singleton(_open_feed, self.async_gateway, self.async_clock)
+        self.feed = providers.Singleton(self.open_feed, self.async_gateway, self.async_clock)
         self.async_interpreter = providers.Factory(
             AsyncPortInterpreter, self.async_gateway, self.async_clock, feed=self.feed
         )

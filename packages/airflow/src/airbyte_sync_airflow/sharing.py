@@ -100,7 +100,9 @@ class _OpenServer:
     async def close(self) -> None:
         """Close them; nobody uses them any more."""
         container = await self.opening
-        await container.feed().close()
+        feed = container.feed()
+        if feed is not None:
+            await feed.close()
         await container.async_gateway().__aexit__(None, None, None)
 
 
