@@ -144,6 +144,13 @@ def demo(session: nox.Session) -> None:
     _patiently(session, envs.AIRFLOW_3.python, "tools/demo.py", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What waiting costs, beside the official provider: docs/benchmarks.md. About eight minutes."""
+    _build(session, envs.BENCH)
+    _patiently(session, envs.BENCH.python, "tools/bench/main.py", *session.posargs)
+
+
 def _build(session: nox.Session, *environments: envs.Environment) -> None:
     try:
         envs.build(*environments)

@@ -80,6 +80,12 @@ SOURCE_FAKER = Environment(
     place="connectors/source-faker",  # beside PyAirbyte's, under its own name: so it is found
 )
 CLIENTS = Environment(name="clients", pythons=("3.12", "3.11", "3.13"), packages=("local",))
+BENCH = Environment(
+    name="clients",  # the official provider is there: both are measured in one environment
+    pythons=("3.12", "3.11", "3.13"),
+    packages=("domain", "http", "airflow", "local", "testkit"),
+    place="bench",
+)
 
 
 def build(*environments: Environment) -> None:

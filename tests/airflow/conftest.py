@@ -31,6 +31,7 @@ os.environ.update(
 )
 
 import pytest  # noqa: E402 - Airflow reads its settings from the environment at import
+from dependency_injector import providers  # noqa: E402
 
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"
@@ -45,7 +46,16 @@ def clock():
 
 
 @pytest.fixture
-def parts(clock):
+def feed():
+    """No feed: on a real loop its own tasks would move the virtual time on for everybody."""
+    from airbyte_sync_airflow.composition import Container
+
+    with Container.open_feed.override(providers.Object(None)):
+        yield
+
+
+@pytest.fixture
+def parts(clock, feed):
     """The container with clocks in virtual time."""
     from airbyte_sync_airflow.composition import Container
     from airbyte_sync_http import TokenCache

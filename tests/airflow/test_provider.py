@@ -126,14 +126,37 @@ def test_every_module_that_the_provider_names_exists():
                 import_module(module)
 
 
-def test_the_container_is_complete():
-    """Nothing but the server and the listener has to be given."""
+def test_the_container_makes_what_a_task_is_made_of(airbyte):
+    """Nothing but the server has to be given; parts are shared, interpreters are not."""
     from airbyte_sync_airflow.composition import Container
     from airbyte_sync_airflow.connection import AirbyteServer
     from airbyte_sync_http import ServerSettings
 
-    server = AirbyteServer(settings=ServerSettings(base_url="http://127.0.0.1:1"))
-    container = Container(server=server, on_event=print)
-    container.check_dependencies()
-    assert container.interpreter() is not container.interpreter()
-    assert container.gateway() is container.gateway()
+    server = AirbyteServer(settings=ServerSettings(base_url=airbyte.base_url))
+    container = Container(server)
+    with container.gateway():
+        assert container.interpreter() is not container.interpreter()
+        assert container.gateway() is container.gateway()
+        assert container.tokens() is Container(server).tokens()
+
+
+def test_a_part_of_the_container_can_be_replaced(airbyte):
+    """A platform that wants another transport for every task overrides the provider of the class."""
+    from dependency_injector import providers
+
+    from airbyte_sync_airflow.composition import Container
+    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_http import ServerSettings
+
+    server = AirbyteServer(settings=ServerSettings(base_url=airbyte.base_url))
+    ours = object()
+    with Container.open_transport.override(providers.Object(ours)):
+        assert Container(server).transport() is ours
+    assert Container(server).transport() is not ours
+
+
+def test_a_task_loads_no_web_framework():
+    """dependency-injector's own container class would load FastAPI, which comes with Airflow 3."""
+    code = "import airbyte_sync_airflow.work, sys; print('fastapi' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "False" == done.stdout.splitlines()[-1]

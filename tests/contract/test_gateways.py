@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from airbyte_sync import (
     UnexpectedReply,
 )
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
+from airbyte_sync_http.job_feed import JobFeed
 from airbyte_sync_http.transports.aiohttp import AiohttpTransport
 from airbyte_sync_http.transports.requests import RequestsTransport
 from airbyte_sync_local import Fault, answers
@@ -71,6 +73,50 @@ class TestAsyncAirbyteGateway(AsyncGatewayContract):
         return lambda settings, clock: AsyncAirbyteGateway(
             AiohttpTransport(settings.transport), settings, clock=clock
         )
+
+
+class ServersWatch:
+    """Shows the server's time, and leaves it alone: a feed sleeps in the background."""
+
+    def __init__(self, clock):
+        self.now = clock.now
+
+    async def sleep(self, duration):
+        await asyncio.sleep(duration.total_seconds())
+
+
+class FedGateway(AsyncAirbyteGateway):
+    """A gateway that looks through a feed, as waiters do."""
+
+    def __init__(self, transport, settings, clock):
+        super().__init__(transport, settings, clock=clock)
+        gateway = AsyncAirbyteGateway(transport, settings, clock=clock)
+        self.feed = JobFeed(gateway, ServersWatch(clock))
+        self.fetch_job = self.feed.recent_job
+        self.find_jobs = self.feed.find_jobs
+
+    async def close(self):
+        await self.feed.close()
+        await super().close()
+
+
+class TestJobFeed(AsyncGatewayContract):
+    @pytest.fixture
+    def new_gateway(self):
+        return lambda settings, clock: FedGateway(
+            AiohttpTransport(settings.transport), settings, clock
+        )
+
+
+class TestJobFeedReadingAfresh(AsyncGatewayContract):
+    @pytest.fixture
+    def new_gateway(self):
+        def open_one(settings, clock):
+            gateway = FedGateway(AiohttpTransport(settings.transport), settings, clock)
+            gateway.fetch_job = gateway.feed.fetch_job
+            return gateway
+
+        return open_one
 
 
 def test_both_are_what_the_flows_ask_for():

@@ -4,6 +4,7 @@ A job goes on until a scene says that it is done, so that whatever a scene does,
 runs; and a scene waits for what it can see, in Airflow or in Airbyte, and for nothing else.
 """
 
+import re
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -87,6 +88,13 @@ class Stage:
                 self._looked_at = time.monotonic()
             return self._tasks
 
+    def sweeps(self):
+        """How often the triggerer has asked what has changed, for all who wait."""
+        return sum(
+            record.operation == "GET /jobs" and "connectionId" not in record.query
+            for record in self.airbyte.requests
+        )
+
     def wait_until(self, holds, what, patience=PATIENCE):
         deadline = time.monotonic() + patience
         while not holds():
@@ -166,7 +174,12 @@ class Run:
         return len(self.requests("DELETE /jobs/{jobId}", number))
 
     def looks(self, number=0):
-        return len(self.requests("GET /jobs/{jobId}", number))
+        """How often somebody has looked at the job: alone, or with all others on a list of changes."""
+        alone = len(self.requests("GET /jobs/{jobId}", number))
+        return alone + (self.stage.sweeps() if self.is_deferred() else 0)
+
+    def is_deferred(self):
+        return "deferred" in {task.state for task in self.tasks().values()}
 
     def finish(self, number=0):
         """Let the sync that runs succeed."""
@@ -195,6 +208,12 @@ class Run:
             return task is not None and task.state == state and task.try_number >= try_number
 
         self.wait_until(holds, f"try {try_number} of {task_id} to be {state}")
+
+    def wait_for_trigger(self, task_id="sync"):
+        """Wait until the triggerer has begun with it: who is killed before that is known to nobody."""
+        self.wait_until(
+            lambda: re.search(r"\(ID \d+\) starting", self.log(task_id)), "its trigger to start"
+        )
 
     def wait_for_looks(self, count=2, number=0):
         """Wait until somebody has looked at the job so many times more."""

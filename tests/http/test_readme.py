@@ -11,7 +11,7 @@ from airbyte_sync_http import normalise_base_url
 from airbyte_sync_local import ClientCredentials, Connection, LocalAirbyte, lives
 
 README = (Path(__file__).parents[2] / "packages" / "http" / "README.md").read_text("utf-8")
-RUN_A_SYNC, OWN_TRANSPORT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+RUN_A_SYNC, FOLLOW_MANY, OWN_TRANSPORT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,18 @@ def test_the_first_example_runs_a_sync(capsys):
     assert "job 1 succeeded: 0 rows" == capsys.readouterr().out.strip()
 
 
-def test_the_second_example_is_a_transport():
+def test_the_second_example_follows_many(capsys):
+    """One feed sees three syncs to their ends."""
+    with LocalAirbyte() as airbyte:
+        life = lives.Life(steps=(lives.Step(status="running"), lives.Step(status="succeeded")))
+        for _ in range(3):
+            airbyte.start_foreign_job(airbyte.add_connection().connection_id, life)
+        program = FOLLOW_MANY.replace("http://localhost:8000", airbyte.base_url)
+        exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - it is our own README
+    assert "{'succeeded'}" == capsys.readouterr().out.strip()
+
+
+def test_the_third_example_is_a_transport():
     """A transport is as little as it shows."""
     exec(compile(OWN_TRANSPORT, "README.md", "exec"), {})  # noqa: S102 - it is our own README
 

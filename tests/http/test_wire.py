@@ -36,6 +36,7 @@ from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings, w
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
+HOUR = timedelta(hours=1)
 CREDENTIALS = ClientCredentials(client_id="me", client_secret="s3cr3t")
 JOB = {
     "jobId": 1234,
@@ -145,6 +146,21 @@ def without(document, name):
             ),
             "GET",
             f"/jobs?connectionId={ID}&limit=9&offset=2&orderBy=createdAt%7CDESC&jobType=refresh",
+            None,
+        ),
+        (
+            wire.find_jobs(SETTINGS, JobQuery(limit=1)),
+            "GET",
+            "/jobs?limit=1&offset=0&orderBy=createdAt%7CDESC",
+            None,
+        ),
+        (
+            wire.find_jobs(
+                SETTINGS,
+                JobQuery(updated_since=datetime(2026, 8, 21, 12, 15, 7, 9, timezone(2 * HOUR))),
+            ),
+            "GET",
+            "/jobs?limit=20&offset=0&orderBy=updatedAt%7CASC&updatedAtStart=2026-08-21T10%3A15%3A07Z",
             None,
         ),
         (wire.fetch_connection(SETTINGS, "a/b?c"), "GET", "/connections/a%2Fb%3Fc", None),

@@ -1,12 +1,13 @@
 """The Airbyte in memory keeps the rules that a policy has to live with."""
 
 import inspect
+from datetime import timedelta
 
 import pytest
 
-from airbyte_sync import JobNotRunning, JobType, NotFound, SyncAlreadyRunning
+from airbyte_sync import JobNotRunning, JobQuery, JobType, NotFound, SyncAlreadyRunning
 from airbyte_sync.ports import AsyncSyncGateway, SyncGateway
-from airbyte_sync_testkit import AsyncInMemoryAirbyte, InMemoryAirbyte, VirtualClock
+from airbyte_sync_testkit import AsyncInMemoryAirbyte, InMemoryAirbyte, JobLife, VirtualClock
 
 CONNECTION = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 
@@ -51,3 +52,20 @@ def test_what_is_not_there_is_said_in_the_ports_words(airbyte):
         airbyte.fetch_job(4711)
     with pytest.raises(JobNotRunning):
         airbyte.cancel(4711)
+
+
+def test_the_list_tells_what_has_changed(airbyte):
+    """Of every connection, in the order of the last change; a cancellation is one."""
+    began = airbyte.clock.now()
+    never_ends = JobLife.of((0, "running"))
+    first, cancelled, _ = (airbyte.start_foreign_job(str(n), never_ends) for n in range(3))
+    airbyte.lives.append(JobLife.of((0, "running"), (5, "succeeded")))
+    last = airbyte.submit(CONNECTION, JobType.SYNC)
+    airbyte.clock.advance(timedelta(seconds=3))
+    airbyte.cancel(cancelled.job_id)
+    airbyte.clock.advance(timedelta(seconds=3))
+    query = JobQuery(updated_since=began + timedelta(seconds=1))
+    changed = airbyte.find_jobs(query).jobs
+    assert [cancelled.job_id, last.job_id] == [job.job_id for job in changed]
+    assert ["cancelled", "succeeded"] == [job.status.word for job in changed]
+    assert first.job_id in [job.job_id for job in airbyte.find_jobs(JobQuery()).jobs]

@@ -15,6 +15,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timezone
 from pathlib import Path
 from threading import Event
 from types import new_class
@@ -54,6 +55,7 @@ from airbyte_sync_testkit.contract import (
     ServerTime,
     TransportContract,
 )
+from airbyte_sync_testkit.contract.gateway import UNKNOWN_ID
 
 ROOT = Path(__file__).parents[2]
 CAUGHT_BY = {}
@@ -415,11 +417,34 @@ class FindsInAnyWorkspace(AirbyteGateway):
         return super().find_connections(name, None)
 
 
-@gateway_caught_by("lists_the_newest_jobs_first")
+@gateway_caught_by(
+    "lists_the_newest_jobs_first",
+    "lists_the_jobs_of_every_connection",
+    "lists_what_has_changed_since",
+)
 class ListsTheOldestFirst(AirbyteGateway):
     def find_jobs(self, query):
         page = super().find_jobs(query)
         return replace(page, jobs=page.jobs[::-1])
+
+
+@gateway_caught_by("lists_what_has_changed_since")
+class ListsWhatHasNotChanged(AirbyteGateway):
+    def find_jobs(self, query):
+        return super().find_jobs(replace(query, updated_since=None))
+
+
+@gateway_caught_by("lists_what_has_changed_since")
+class TakesAnyZoneForUtc(AirbyteGateway):
+    def find_jobs(self, query):
+        since = query.updated_since and query.updated_since.replace(tzinfo=timezone.utc)
+        return super().find_jobs(replace(query, updated_since=since))
+
+
+@gateway_caught_by("lists_the_jobs_of_every_connection", "lists_what_has_changed_since")
+class WantsAConnection(AirbyteGateway):
+    def find_jobs(self, query):
+        return super().find_jobs(replace(query, connection_id=query.connection_id or UNKNOWN_ID))
 
 
 @gateway_caught_by("lists_jobs_of_one_type")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_sync import Checkpoint, SyncPolicy, abandon, arun
 from airbyte_sync_airflow.rendering import Follower
-from airbyte_sync_airflow.sessions import async_session
+from airbyte_sync_airflow.sharing import async_session
 from airbyte_sync_airflow.task_instances import KILLED, state_of
 
 if TYPE_CHECKING:

@@ -100,10 +100,15 @@ class AirbyteSyncTrigger(BaseTrigger):
         self._latest = checkpoint
 
 
+_IMPORTED: set[str] = set()
+
+
 async def import_in_a_thread(module: str) -> None:
     """Import a module and all that it needs, while the loop goes on."""
     from importlib import import_module
 
     from asgiref.sync import sync_to_async
 
-    await sync_to_async(import_module)(module)
+    if module not in _IMPORTED:
+        await sync_to_async(import_module)(module)
+        _IMPORTED.add(module)

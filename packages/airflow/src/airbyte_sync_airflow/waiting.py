@@ -19,7 +19,7 @@ from airbyte_sync import (
 )
 from airbyte_sync_airflow.outcome import failure, obtained, success
 from airbyte_sync_airflow.rendering import Follower
-from airbyte_sync_airflow.sessions import async_session
+from airbyte_sync_airflow.sharing import async_session
 from airbyte_sync_airflow.summary import JobSummary
 
 if TYPE_CHECKING:

@@ -55,6 +55,10 @@ class FetchJob(Command[Job]):
     """Look at one job: :meth:`~airbyte_sync.ports.PollPort.fetch_job`."""
 
     job_id: int
+    recent: bool = False
+    """Whether a look of a moment ago will do, where a feed has one
+    (:meth:`~airbyte_sync.ports.AsyncFeedPort.recent_job`). What is about to be judged or cancelled is
+    read afresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +108,23 @@ class Now(Command[datetime]):
 
 
 @dataclass(frozen=True, slots=True)
-class Pause(Command[None]):
+class Pause(Command[bool]):
     """
     Wait until a moment, or put the flow away.
 
     A driver may wait and go on, or drop the flow here and resume from the checkpoint later, in
     another process and in another colour, with the same result.
+
+    The answer is whether there is news of the job before that moment has come: the flow looks at once
+    then. Whoever only has a clock answers ``False``, and may do so too early.
     """
 
     until: datetime
     checkpoint: Checkpoint
     about: int | None = None
     """The job that is waited for, where there is one yet."""
+    at_the_latest: datetime | None = None
+    """Until when to wait where no change of the job can be missed; ``None``: not beyond ``until``."""
 
 
 @dataclass(frozen=True, slots=True)

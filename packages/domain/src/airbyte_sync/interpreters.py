@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airbyte_sync.ports import (
         AsyncCheckpointStore,
         AsyncClock,
+        AsyncFeedPort,
+        AsyncPollPort,
         AsyncSyncGateway,
         CheckpointStore,
         Clock,
@@ -70,7 +72,8 @@ class PortInterpreter:
             case Now():
                 return self._clock.now()
             case Pause(until=until):
-                return self._clock.sleep(max(until - self._clock.now(), _ZERO))
+                self._clock.sleep(max(until - self._clock.now(), _ZERO))
+                return False
             case Report(event=event):
                 return self._on_event(event)
             case FetchJob(job_id=job_id):
@@ -103,26 +106,45 @@ class AsyncPortInterpreter:
         clock: AsyncClock,
         on_event: Callable[[Event], None] = ignore,
         store: AsyncCheckpointStore | None = None,
+        feed: AsyncFeedPort | None = None,
     ) -> None:
-        """See :class:`PortInterpreter`; ``on_event`` is a plain function here too."""
+        """
+        See :class:`PortInterpreter`; ``on_event`` is a plain function here too.
+
+        Args:
+            gateway: Where jobs and connections are.
+            clock: Tells the time and waits.
+            on_event: Called with every event a flow reports; it must not raise.
+            store: Remembers the request for whoever makes it again; nobody does without one.
+            feed: Looks at jobs in the gateway's place, and cuts a pause short when there is news;
+                share one among all that wait for jobs of the same server.
+        """
         self._gateway = gateway
+        self._poll: AsyncPollPort = gateway if feed is None else feed
+        self._feed = feed
         self._clock = clock
         self._on_event = on_event
         self._store = store
 
-    async def answer(self, command: Command[Any]) -> Any:  # noqa: C901 - a table
+    async def answer(self, command: Command[Any]) -> Any:  # noqa: C901, PLR0912 - a table
         """Carry out one command; see :class:`~airbyte_sync.drivers.AsyncInterpreter`."""
         match command:
             case Now():
                 return self._clock.now()
+            case Pause(until=until, about=int(job_id)) if self._feed is not None:
+                latest = command.at_the_latest or until
+                return await self._feed.wait_for_change(job_id, until, latest)
             case Pause(until=until):
-                return await self._clock.sleep(max(until - self._clock.now(), _ZERO))
+                await self._clock.sleep(max(until - self._clock.now(), _ZERO))
+                return False
             case Report(event=event):
                 return self._on_event(event)
+            case FetchJob(job_id=job_id, recent=True) if self._feed is not None:
+                return await self._feed.recent_job(job_id)
             case FetchJob(job_id=job_id):
-                return await self._gateway.fetch_job(job_id)
+                return await self._poll.fetch_job(job_id)
             case FindJobs(query=query):
-                return await self._gateway.find_jobs(query)
+                return await self._poll.find_jobs(query)
             case SubmitSync(connection_id=connection_id, job_type=job_type):
                 return await self._gateway.submit(connection_id, job_type)
             case CancelJob(job_id=job_id):

@@ -182,8 +182,12 @@ class JobQuery:
     own default order is oldest first (public OpenAPI file, ``listJobs``; ``JobsHelper.kt``).
     """
 
-    connection_id: str
+    connection_id: str | None = None
+    """``None``: those of every connection that these credentials can see."""
     job_type: JobType | None = None
+    updated_since: datetime | None = None
+    """List the jobs whose status has changed at this moment of the server's clock or later, in the
+    order of their last change: the newest change comes last."""
     limit: int = 20
     offset: int = 0
 

@@ -105,7 +105,8 @@ class PollPort(Protocol):
             query: Which ones.
 
         Returns:
-            One page, newest first, at most ``query.limit`` jobs.
+            One page, newest first, or by last change where the query asks for changes; at most
+            ``query.limit`` jobs. Rows and bytes are there if the server lists them.
 
         Raises:
             InvalidInput: The limit is not one that the server takes.
@@ -124,6 +125,48 @@ class AsyncPollPort(Protocol):
 
     async def find_jobs(self, query: JobQuery) -> JobPage:
         """See :meth:`PollPort.find_jobs`."""
+        ...
+
+
+@runtime_checkable
+class AsyncFeedPort(AsyncPollPort, Protocol):
+    """
+    Follows many jobs for many waiters at the cost of a few, and tells who has news.
+
+    It has no blocking twin: who blocks waits for one job, and asks for it.
+    """
+
+    async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
+        """
+        Wait for news of a job. Cancelling it leaves no trace.
+
+        Args:
+            job_id: The job.
+            until: When to give up where news may be missed. How far it is away tells how often news
+                are wanted.
+            at_the_latest: When to give up in any case: as long as no change can be missed, there is
+                nothing to look for.
+
+        Returns:
+            Whether the job has changed since somebody last looked at it: look now. ``False``: the
+            moment has come, or the wait was cut short.
+        """
+        ...
+
+    async def recent_job(self, job_id: int) -> Job:
+        """
+        Look at a job that is followed: as :meth:`PollPort.fetch_job`, except for its age.
+
+        Args:
+            job_id: The job.
+
+        Returns:
+            The job as it was at most about as long ago as its waiters wait between two looks. An
+            ended one has rows and bytes; those of a running one may be some minutes old.
+
+        Raises:
+            CallFailed: As :meth:`PollPort.fetch_job`; or nothing is known of any job at the moment.
+        """
         ...
 
 

@@ -9,7 +9,9 @@ opened, and not before.
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.errors import InvalidInput
@@ -58,7 +60,7 @@ def open_async_transport(name: str, options: TransportOptions) -> AsyncTransport
 
 def registered(group: str) -> tuple[str, ...]:
     """Return the names of a group, in alphabetical order."""
-    return tuple(sorted(entry_points(group=group).names))
+    return tuple(sorted(_entries(group, tuple(sys.path)).names))
 
 
 def require_registered(group: str, name: str, said: str = "") -> None:
@@ -82,9 +84,16 @@ def require_registered(group: str, name: str, said: str = "") -> None:
         )
 
 
+@lru_cache(maxsize=8)
+def _entries(group: str, path: tuple[str, ...]) -> EntryPoints:
+    """Read the manifests of all that is installed on a path: once, as there are hundreds beside Airflow."""
+    del path
+    return entry_points(group=group)
+
+
 def _load(group: str, name: str) -> Any:
     require_registered(group, name)
-    found = [entry for entry in entry_points(group=group) if entry.name == name]
+    found = [entry for entry in _entries(group, tuple(sys.path)) if entry.name == name]
     try:
         return found[0].load()
     except ImportError as error:

@@ -1,6 +1,7 @@
 """Test flows, adapters and DAGs without an Airbyte."""
 
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
+from airbyte_sync_testkit.loop import VirtualLoop, run_virtually
 from airbyte_sync_testkit.memory import (
     SUCCESS,
     AsyncInMemoryAirbyte,
@@ -19,4 +20,6 @@ __all__ = [
     "JobLife",
     "Stage",
     "VirtualClock",
+    "VirtualLoop",
+    "run_virtually",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,12 @@ class VirtualClock:
 
 
 class AsyncVirtualClock:
-    """The async face of a :class:`VirtualClock`."""
+    """
+    The async face of a :class:`VirtualClock`.
+
+    On an ordinary loop it suits one task. Several can sleep at the same time on a
+    :class:`~airbyte_sync_testkit.VirtualLoop` of the same clock.
+    """
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self.clock = clock or VirtualClock()
@@ -62,5 +68,9 @@ class AsyncVirtualClock:
         return self.clock.now()
 
     async def sleep(self, duration: timedelta) -> None:
-        """Move the time on by ``duration`` at once."""
-        self.clock.sleep(duration)
+        """Move the time on by ``duration`` at once; on a loop of this clock, when all others sleep."""
+        if getattr(asyncio.get_running_loop(), "clock", None) is self.clock:
+            self.clock.slept.append(duration)
+            await asyncio.sleep(duration.total_seconds())
+        else:
+            self.clock.sleep(duration)

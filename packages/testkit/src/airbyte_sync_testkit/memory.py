@@ -209,9 +209,13 @@ class InMemoryAirbyte:
             found = [
                 job
                 for job in reversed(self.jobs())
-                if job.connection_id == query.connection_id
+                if query.connection_id in {None, job.connection_id}
                 and (query.job_type is None or query.job_type.covers(job.job_type))
             ]
+            if query.updated_since is not None:
+                changed = {job.job_id: self._changed_at(job.job_id) for job in found}
+                found = [job for job in found if changed[job.job_id] >= query.updated_since]
+                found.sort(key=lambda job: changed[job.job_id])
             page = tuple(found[query.offset : query.offset + query.limit])
             return JobPage(jobs=page, server_time=self.clock.now())
 
@@ -262,20 +266,29 @@ class InMemoryAirbyte:
         self._records[job.job_id] = _Record(job=job, life=life)
         return job
 
+    def _stage(self, record: _Record) -> Stage:
+        lived_until = record.cancelled_at or self.clock.now()
+        return record.life.at(max(lived_until - record.job.created_at, timedelta(0)))
+
+    def _changed_at(self, job_id: int) -> datetime:
+        record = self._records[job_id]
+        stage = self._stage(record)
+        if record.cancelled_at is not None and not stage.status.is_final:
+            return record.cancelled_at
+        return record.job.created_at + stage.after
+
     def _look(self, job_id: int) -> Job:
         record = self._records.get(job_id)
         if record is None:
             raise NotFound(f"Could not find job with id: {job_id}", status=404)
-        lived_until = record.cancelled_at or self.clock.now()
-        stage = record.life.at(max(lived_until - record.job.created_at, timedelta(0)))
+        stage = self._stage(record)
         status = stage.status
-        ended_at = record.job.created_at + stage.after if status.is_final else None
         if record.cancelled_at is not None and not status.is_final:
-            status, ended_at = JobStatus.CANCELLED, record.cancelled_at
+            status = JobStatus.CANCELLED
         return replace(
             record.job,
             status=status,
-            ended_at=ended_at,
+            ended_at=self._changed_at(job_id) if status.is_final else None,
             rows=stage.rows,
             bytes=stage.bytes,
         )

@@ -210,16 +210,17 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     if checkpoint.blocked_by is None:
         raise InvalidCheckpoint("a checkpoint in phase queue needs a blocked_by")
     while True:
-        now = yield from awake(checkpoint)
+        now = yield from awake(checkpoint, policy.poll.floor)
+        is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
         try:
-            job = yield from FetchJob(checkpoint.blocked_by)
+            job = yield from FetchJob(checkpoint.blocked_by, recent=not is_to_be_judged)
         except CallFailed as error:
             checkpoint = yield from look_failed(checkpoint, policy, error, now)
             continue
         checkpoint = seen(checkpoint, job)
         if job.status.is_final:
             # A submission in doubt may still come to life: how long to look for it has not changed.
-            return replace(checkpoint, phase=Phase.LOOK, status=None, looks=0)
+            return replace(checkpoint, phase=Phase.LOOK, status=None, wake_at=None, looks=0)
         is_over = is_late(checkpoint, now)
         if is_over or is_queued_too_long(checkpoint, now):
             kind = SyncTimedOut if is_over else QueueTimedOut

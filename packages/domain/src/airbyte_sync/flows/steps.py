@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
@@ -12,33 +13,58 @@ from airbyte_sync.events import LookFailed, Origin
 from airbyte_sync.flows.verdicts import give_up_when_unreachable, is_late, without_a_job
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from airbyte_sync.jobs import Job
     from airbyte_sync.policy import SyncPolicy
 
+LONGEST_SILENCE = timedelta(minutes=1)
+"""How long to wait for news of a job without a look: whoever watches hears that it still runs."""
 
-def awake(checkpoint: Checkpoint) -> Flow[datetime]:
+
+def awake(checkpoint: Checkpoint, pace: timedelta | None = None) -> Flow[datetime]:
     """
     Return the time once the checkpoint's moment has come.
 
     This is the only place where flows pause, so every pause carries the whole state, and a flow
-    that was resumed too early simply pauses again.
+    that was resumed too early simply pauses again, unless there is news of its job.
+
+    Args:
+        checkpoint: Where the flow stands.
+        pace: The shortest time between two looks, where the next one may be left out as long as
+            somebody tells all news; ``None`` where it may not.
     """
     now = yield from Now()
     while checkpoint.wake_at is not None and now < checkpoint.wake_at:
         about = checkpoint.blocked_by if checkpoint.phase is Phase.QUEUE else checkpoint.job_id
-        yield from Pause(checkpoint.wake_at, checkpoint, about)
+        latest = _at_the_latest(checkpoint, now, checkpoint.wake_at, pace)
+        has_news = yield from Pause(checkpoint.wake_at, checkpoint, about, latest)
         now = yield from Now()
+        if has_news:
+            break
     return now
 
 
 def resting(checkpoint: Checkpoint, now: datetime, until: datetime) -> Checkpoint:
     """Rest until a moment, or until a deadline that is still ahead and comes first."""
+    return replace(checkpoint, wake_at=_before_deadlines(checkpoint, now, until))
+
+
+def _before_deadlines(checkpoint: Checkpoint, now: datetime, until: datetime) -> datetime:
     for deadline in (checkpoint.deadline, checkpoint.queue_deadline):
         if deadline is not None and now < deadline:
             until = min(until, deadline)
-    return replace(checkpoint, wake_at=until)
+    return until
+
+
+def _at_the_latest(
+    checkpoint: Checkpoint, now: datetime, until: datetime, pace: timedelta | None
+) -> datetime:
+    """Return when to look even where no change is missed."""
+    # What is left of a pause that was resumed near its end does not tell how often news are wanted.
+    if pace is None or checkpoint.failing_since is not None or until - now < 0.9 * pace:
+        return until
+    return max(until, _before_deadlines(checkpoint, now, now + LONGEST_SILENCE))
 
 
 def resting_until_next_look(

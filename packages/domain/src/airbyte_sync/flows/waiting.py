@@ -24,9 +24,10 @@ def look_until_it_ends(
     """Look until the job ends, or return no job and the phase CANCEL when the deadline passes."""
     job_id = job_id_of(checkpoint)
     while True:
-        now = yield from awake(checkpoint)
+        now = yield from awake(checkpoint, policy.poll.floor)
+        is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
         try:
-            job = yield from FetchJob(job_id)
+            job = yield from FetchJob(job_id, recent=not is_to_be_judged)
         except CallFailed as error:
             if is_late(checkpoint, now) and error.retry_safe is not False:
                 return None, to_cancel(checkpoint, policy, now)

@@ -12,7 +12,7 @@ import asyncio
 import inspect
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 SECRET = "s3cr3t"
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+SLOW_AND_QUIET = (lives.succeeds_slowly(), lives.never_ends())
 PORT_METHODS = (
     "cancel",
     "explain_failure",
@@ -287,6 +289,36 @@ class GatewayFacts:
         gateway.submit(connection.connection_id, JobType.RESET)
         query = JobQuery(connection_id=connection.connection_id, job_type=JobType.RESET)
         assert ["reset"] == [job.job_type for job in gateway.find_jobs(query).jobs]
+
+    def test_lists_the_jobs_of_every_connection(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
+    ) -> None:
+        """A query that names no connection is about all of them."""
+        ids = []
+        for _ in range(3):
+            connection = airbyte.add_connection()
+            ids.append(gateway.submit(connection.connection_id, JobType.SYNC).job_id)
+            clock.advance(MINUTE)
+        assert ids[::-1] == [job.job_id for job in gateway.find_jobs(JobQuery()).jobs]
+
+    def test_lists_what_has_changed_since(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
+    ) -> None:
+        """The moment counts, the newest change comes last, and what has not changed is left out."""
+        slow, quiet = (airbyte.add_connection(lives=[life]) for life in SLOW_AND_QUIET)
+        submitted = [
+            gateway.submit(connection.connection_id, JobType.SYNC).job_id
+            for connection in (slow, quiet, airbyte.add_connection())
+        ]
+        began = clock.now()
+        clock.advance(HOUR)
+        query = JobQuery(updated_since=began + timedelta(seconds=2))
+        changed = gateway.find_jobs(query)
+        assert [submitted[2], submitted[0]] == [job.job_id for job in changed.jobs]
+        second = gateway.find_jobs(replace(query, limit=1, offset=1))
+        assert changed.jobs[1:] == second.jobs
+        in_another_zone = (began + HOUR).astimezone(timezone(-HOUR))
+        assert () == gateway.find_jobs(replace(query, updated_since=in_another_zone)).jobs
 
     def test_a_page_tells_the_servers_time(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime

@@ -1,0 +1,192 @@
+"""A thousand triggers of one process are one session, one token and one reading of the connection."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from airbyte_sync import InvalidInput, SyncPolicy
+from airbyte_sync_airflow import sharing
+from airbyte_sync_airflow.compat import BaseHook
+from airbyte_sync_airflow.sharing import SharedServers, shared_servers
+from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_local import lives
+
+TRIGGERS = 50
+CONNECTION = "airbyte_default"
+
+
+@pytest.fixture
+def feed():
+    """The one that triggers really share."""
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """Every question for a connection that Airflow was asked."""
+    asked = []
+    read = BaseHook.get_connection
+
+    def counting(conn_id):
+        asked.append(conn_id)
+        return read(conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", counting)
+    return asked
+
+
+@pytest.fixture
+def triggers(airbyte, clock):
+    """Triggers for syncs that have just begun, one for each of many connections."""
+
+    def watching(life):
+        connection = airbyte.add_connection(lives=[life])
+        job = airbyte.start_foreign_job(connection.connection_id, life)
+        checkpoint = {
+            "version": 1,
+            "phase": "watch",
+            "asked_at": clock.now().isoformat(),
+            "job_id": job.job_id,
+            "origin": "started",
+        }
+        return AirbyteSyncTrigger(CONNECTION, checkpoint, SyncPolicy().to_json())
+
+    return lambda life: [watching(life) for _ in range(TRIGGERS)]
+
+
+async def events_of(triggers):
+    async def only(trigger):
+        [event] = [event.payload async for event in trigger.run()]
+        return event
+
+    return await asyncio.gather(*map(only, triggers))
+
+
+def asked_for(airbyte, operation):
+    return [record for record in airbyte.requests if record.operation == operation]
+
+
+def test_triggers_that_start_together_share_everything(connection, airbyte, triggers, readings):
+    """One question to Airflow, one token, and far fewer looks than triggers."""
+    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    events = asyncio.run(events_of(triggers(at_once)))
+    assert ["succeeded"] * TRIGGERS == [event["job"]["status"] for event in events]
+    assert [CONNECTION] == readings
+    assert 1 == len(asked_for(airbyte, "POST /applications/token"))
+    looks = asked_for(airbyte, "GET /jobs/{jobId}") + asked_for(airbyte, "GET /jobs")
+    assert len(looks) < TRIGGERS / 2
+
+
+def test_the_last_one_closes_what_the_first_one_opened(connection):
+    """While anybody uses the parts they are the same, and afterwards there are new ones."""
+
+    async def used():
+        servers = shared_servers()
+        server = await servers.read(CONNECTION, "v1")
+        async with servers.use(server) as first, servers.use(server) as second:
+            assert first is second
+            async with servers.use(await servers.read(CONNECTION, "v1")) as third:
+                assert first is third
+        async with servers.use(server) as fourth:
+            assert first is not fourth
+        assert servers is shared_servers()
+
+    asyncio.run(used())
+
+
+def test_each_event_loop_has_its_own(connection):
+    """Sessions belong to the loop that they were opened on."""
+
+    async def mine():
+        return shared_servers()
+
+    assert asyncio.run(mine()) is not asyncio.run(mine())
+
+
+def test_other_credentials_are_another_session(connection, airbyte, connect):
+    """Only the very same server and credentials are shared."""
+    connect("other", host=airbyte.base_url, login="somebody", password="else")
+
+    async def used():
+        servers = SharedServers()
+        ours = await servers.read(CONNECTION, "v1")
+        theirs = await servers.read("other", "v1")
+        async with servers.use(ours) as first, servers.use(theirs) as second:
+            assert first is not second
+
+    asyncio.run(used())
+
+
+def test_a_connection_that_has_changed_is_read_again(connection, connect, monkeypatch, readings):
+    """What was read is not trusted for ever."""
+    monkeypatch.setattr(sharing, "REMEMBERED_SECONDS", -1.0)
+
+    async def twice():
+        servers = SharedServers()
+        before = await servers.read(CONNECTION, "v1")
+        connect(host="http://another.host")
+        return before, await servers.read(CONNECTION, "v1")
+
+    before, after = asyncio.run(twice())
+    assert before != after
+    assert [CONNECTION] * 2 == readings
+
+
+def test_a_connection_that_cannot_be_right_is_read_again(connection, airbyte, connect):
+    """Who corrects it need not wait; who waits together hears of it together."""
+
+    async def corrected():
+        servers = SharedServers()
+        connect(host="no-scheme")
+        refused = await asyncio.gather(
+            *(servers.read(CONNECTION, "v1") for _ in range(3)), return_exceptions=True
+        )
+        connect(host=airbyte.base_url)
+        return refused, await servers.read(CONNECTION, "v1")
+
+    refused, server = asyncio.run(corrected())
+    assert [InvalidInput] * 3 == [type(error) for error in refused]
+    assert server.settings.base_url.startswith(airbyte.base_url)
+
+
+def test_one_that_is_stopped_while_it_opens_does_not_stop_the_others(connection):
+    """The session is opened for all of them."""
+
+    async def stopped():
+        servers = SharedServers()
+        server = await servers.read(CONNECTION, "v1")
+
+        async def use():
+            async with servers.use(server) as container:
+                return container
+
+        first, second = asyncio.ensure_future(use()), asyncio.ensure_future(use())
+        await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert await second is not None
+
+    asyncio.run(stopped())
+
+
+def test_everybody_stopped_at_once_leaves_nothing_open(connection):
+    """Also when nobody waited for the session to open."""
+
+    async def stopped():
+        servers = SharedServers()
+        server = await servers.read(CONNECTION, "v1")
+
+        async def use():
+            async with servers.use(server):
+                await asyncio.sleep(60)
+
+        users = [asyncio.ensure_future(use()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for user in users:
+            user.cancel()
+        await asyncio.gather(*users, return_exceptions=True)
+        async with servers.use(server) as container:
+            return container
+
+    assert asyncio.run(stopped()) is not None
