@@ -211,9 +211,14 @@ class Run:
 
     def wait_for_trigger(self, task_id="sync"):
         """Wait until the triggerer has begun with it: who is killed before that is known to nobody."""
-        self.wait_until(
-            lambda: re.search(r"\(ID \d+\) starting", self.log(task_id)), "its trigger to start"
-        )
+        begins = re.compile(rf"trigger {self.dag_id}/{re.escape(self.run_id)}/{task_id}/.* starting")
+
+        def holds():
+            # Airflow 3 tells it in the task's log, Airflow 2 in the process's.
+            triggerer = self.stage.airflow.process_log("triggerer").read_text(errors="replace")
+            return begins.search(self.log(task_id)) or begins.search(triggerer)
+
+        self.wait_until(holds, "its trigger to start")
 
     def wait_for_looks(self, count=2, number=0):
         """Wait until somebody has looked at the job so many times more."""
