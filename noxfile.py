@@ -146,7 +146,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What waiting costs, beside the official provider: docs/benchmarks.md. About eight minutes."""
+    """What waiting costs, beside the official provider: docs/benchmarks.md. About ten minutes."""
     _build(session, envs.BENCH)
     _patiently(session, envs.BENCH.python, "tools/bench/main.py", *session.posargs)
 

@@ -211,7 +211,9 @@ class Run:
 
     def wait_for_trigger(self, task_id="sync"):
         """Wait until the triggerer has begun with it: who is killed before that is known to nobody."""
-        begins = re.compile(rf"trigger {self.dag_id}/{re.escape(self.run_id)}/{task_id}/.* starting")
+        begins = re.compile(
+            rf"trigger {self.dag_id}/{re.escape(self.run_id)}/{task_id}/.* starting"
+        )
 
         def holds():
             # Airflow 3 tells it in the task's log, Airflow 2 in the process's.

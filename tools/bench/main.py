@@ -1,6 +1,6 @@
 """Run every benchmark, each case in a process of its own, and write what they found to one file.
 
-    nox -s bench              # about eight minutes; writes docs/benchmarks.json and draws the page
+    nox -s bench              # about ten minutes; writes docs/benchmarks.json and draws the page
     nox -s bench -- --quick   # a minute, small numbers, to see that it works; writes nothing
 
 Ours and the official provider's are run alternately in the same minutes, so that a busy machine is busy for

@@ -19,7 +19,7 @@ from airbyte_sync import (
 )
 from airbyte_sync_airflow.outcome import failure, obtained, success
 from airbyte_sync_airflow.rendering import Follower
-from airbyte_sync_airflow.sharing import async_session
+from airbyte_sync_airflow.sharing import parts_of
 from airbyte_sync_airflow.summary import JobSummary
 
 if TYPE_CHECKING:
@@ -49,12 +49,8 @@ async def wait(
         checkpoint = Checkpoint.from_json(trigger.checkpoint)
         policy = SyncPolicy.from_json(trigger.policy)
         on_checkpoint(checkpoint)
-        async with async_session(
-            trigger.airbyte_conn_id,
-            trigger.api_version,
-            follower,
-            _Memory(on_checkpoint),
-        ) as session:
+        async with await parts_of(trigger.airbyte_conn_id, trigger.api_version) as parts:
+            session = parts.async_interpreter(follower, _Memory(on_checkpoint))
             return await _drive(checkpoint, policy, session, follower)
     except InvalidInput as error:
         left_alone = _who_is_left_alone(trigger.checkpoint)
