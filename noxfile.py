@@ -151,6 +151,13 @@ def bench(session: nox.Session) -> None:
     _patiently(session, envs.BENCH.python, "tools/bench/main.py", *session.posargs)
 
 
+@nox.session
+def bench_triggerer(session: nox.Session) -> None:
+    """A thousand deferred tasks in a real triggerer, for the same page. About half an hour."""
+    _build(session, envs.AIRFLOW_3)
+    _patiently(session, envs.AIRFLOW_3.python, "tools/bench/triggerer.py", *session.posargs)
+
+
 def _build(session: nox.Session, *environments: envs.Environment) -> None:
     try:
         envs.build(*environments)

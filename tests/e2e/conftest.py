@@ -21,8 +21,9 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools")]
 
 import restarts  # noqa: E402 - neither these tests nor the tools are a package
 from airflow_stack import AirflowStack  # noqa: E402
+from directed_engine import DirectedEngine  # noqa: E402
 from scenes import SCENES  # noqa: E402
-from stage import DirectedEngine, Stage  # noqa: E402
+from stage import Stage  # noqa: E402
 
 AT_ONCE_ON_SQLITE = 6
 """More scenes than that, and Airflow answers that its database is locked."""

@@ -6,39 +6,18 @@ runs; and a scene waits for what it can see, in Airflow or in Airbyte, and for n
 
 import re
 import time
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from airflow_stack import NOT_MAPPED, AirflowStack
+from directed_engine import DirectedEngine
 
-from airbyte_sync_local import JobEvent, LocalAirbyte, ScriptedEngine, lives
+from airbyte_sync_local import LocalAirbyte
 
 PATIENCE = 90
 """Seconds; nothing that is waited for takes longer, also while everything else happens."""
 BETWEEN_LOOKS = 1.0
-ROWS = 1234
-
-
-class DirectedEngine(ScriptedEngine):
-    """Plays lives, and lets a job succeed at a word."""
-
-    def __init__(self):
-        super().__init__(default=lives.never_ends())
-        self._done = deque()
-
-    def succeed(self, job_id):
-        self._done.append(job_id)
-
-    def happened(self, *, until):
-        events = list(super().happened(until=until))
-        while self._done:
-            job_id = self._done.popleft()
-            events.append(
-                JobEvent(job_id=job_id, at=until, status="succeeded", rows=ROWS, bytes=64 * ROWS)
-            )
-        return events
 
 
 class Stage:

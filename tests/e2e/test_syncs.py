@@ -1,7 +1,7 @@
 """Syncs in every mode, through the real scheduler, workers and triggerer of Airflow."""
 
 import pytest
-from stage import ROWS
+from directed_engine import ROWS
 
 MODES = ("blocking", "asynchronous", "deferrable")
 WAITING_MODES = ("blocking", "deferrable")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,13 +56,17 @@ class Airbyte:
             }
         )
 
-    def connections(self, number: int, seconds: float) -> list[str]:
-        """Add connections whose syncs take so long, and return their ids."""
+    def connections(self, number: int, seconds: float | None) -> list[str]:
+        """Add connections whose syncs take so long, or until :meth:`finish`, and return their ids."""
         return self._ask("connections", number, seconds)
 
     def start(self, number: int, seconds: float) -> list[tuple[int, str]]:
         """Start so many syncs, each on a connection of its own: (job id, connection id)."""
         return [tuple(pair) for pair in self._ask("start", number, seconds)]
+
+    def finish(self) -> int:
+        """Let all syncs that run succeed now, and return how many they are."""
+        return self._ask("finish")
 
     def ends(self) -> dict[int, float]:
         """Return when each job ended: seconds since the epoch."""
@@ -93,13 +98,19 @@ def _serve() -> None:
     from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives  # noqa: PLC0415
     from airbyte_sync_local.pipeline import Threads  # noqa: PLC0415
 
-    def life(seconds: float) -> lives.Life:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from directed_engine import DirectedEngine  # noqa: PLC0415 - tools are no package
+
+    def life(seconds: float | None) -> lives.Life:
+        if seconds is None:
+            return lives.never_ends()
         second = timedelta(seconds=1)
         return lives.succeeds(starts=second, lasts=timedelta(seconds=seconds) - second)
 
     auth = ClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     threads = Threads(count=5, latency=timedelta(seconds=LATENCY_SECONDS))
-    with LocalAirbyte(auth=auth, threads=threads) as airbyte:
+    engine = DirectedEngine()
+    with LocalAirbyte(auth=auth, threads=threads, engine=engine) as airbyte:
         print(json.dumps(airbyte.base_url), flush=True)
         for line in sys.stdin:
             answer: object
@@ -111,6 +122,11 @@ def _serve() -> None:
                     ids = [airbyte.add_connection().connection_id for _ in range(number)]
                     started = [airbyte.start_foreign_job(each, life(seconds)) for each in ids]
                     answer = [(job.job_id, job.connection_id) for job in started]
+                case ["finish"]:
+                    running = [job.job_id for job in airbyte.jobs if not job.is_terminal]
+                    for job_id in running:
+                        engine.succeed(job_id)
+                    answer = len(running)
                 case ["ends"]:
                     answer = {
                         job.job_id: job.updated_at.timestamp()

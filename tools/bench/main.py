@@ -47,7 +47,7 @@ def main(*, quick: bool) -> None:
         print(json.dumps(found, indent=1))
         return
     before = json.loads(page.RESULTS.read_text()) if page.RESULTS.exists() else {}
-    if "triggerer" in before:  # from a real Airflow: tools/bench/triggerer.py
+    if "triggerer" in before:  # from a real Airflow: triggerer.py
         found["triggerer"] = before["triggerer"]
     page.RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     page.write()

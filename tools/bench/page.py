@@ -51,7 +51,7 @@ own, ours and the official provider's by turns, against the same local Airbyte w
 
 The machine: {machine["cores"]} cores ({machine["cpu"]}), {machine["memory_gb"]} GB, Python
 {machine["python"]}, Airflow {machine["airflow"]}, apache-airflow-providers-airbyte {machine["official"]},
-airbyte-sync-airflow {machine["ours"]}. It was shared with other work (load {machine["load_before"]} at the
+airbyte-sync-airflow {machine["ours"]}. It may have had other work (load {machine["load_before"]} at the
 start): compare what was measured side by side, not with other machines.
 
 ## Deferred syncs, side by side
@@ -199,7 +199,9 @@ def _triggerer(found: dict[str, Any] | None) -> str:
     return f"""
 ## In a real triggerer
 
-{found["what"]} Measured once, on {found["measured_on"]}, by `tools/bench/triggerer.py`.
+{found["what"]} When all waited,
+all syncs were let end at the same moment. Measured on {found["measured_on"]}, by
+`python3 tools/dev.py bench_triggerer`.
 
 | | |
 |---|---|
