@@ -38,6 +38,8 @@ from airflow_stack import AirflowStack  # noqa: E402 - tools are no package
 NUMBER = 1000
 PATIENCE = 2400.0
 WINDOW = 60.0
+LIMIT = 0.05
+"""Seconds that a loop was held up, without those in which the kernel let somebody else run."""
 
 
 def main(number: int, database: Database) -> None:
@@ -82,7 +84,7 @@ def main(number: int, database: Database) -> None:
             )
         requests = by_kind(airbyte.requests())
     rows = [json.loads(line) for line in watched.read_text(encoding="utf-8").splitlines()]
-    stalls = [row for row in rows if "held_up" in row]
+    stalls = [row for row in rows if row.get("held_up", 0.0) > LIMIT]
     ours = [row for row in stalls if any("airbyte_sync" in str(stack) for stack in row["stacks"])]
     case = {
         "measured_on": f"{datetime.now(timezone.utc):%Y-%m-%d}",
