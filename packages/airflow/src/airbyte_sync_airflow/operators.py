@@ -235,39 +235,40 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     @contextmanager
     def _at_work(self, context: Context) -> Iterator[Work]:
+        from airbyte_sync_airflow.connection import read_server
+        from airbyte_sync_airflow.outcome import airflow_exceptions
         from airbyte_sync_airflow.rendering import Follower
-        from airbyte_sync_airflow.work import at_work, server_of
+        from airbyte_sync_airflow.work import at_work
 
         self._conn_id = rendered_conn_id(self, context)
-        server = self._server = server_of(self._conn_id, self.api_version)
-        with at_work(
-            self,
-            context,
-            server=server,
-            policy=self._policy(server),
-            follower=Follower(self.log),
-            on_save=self._after_save,
-            is_stopped=lambda: self._is_killed,
-        ) as work:
-            self._store = work.store
-            yield work
+        with airflow_exceptions():
+            server = self._server = read_server(self._conn_id, self.api_version)
+            with at_work(
+                self,
+                context,
+                server=server,
+                policy=self._policy(server),
+                follower=Follower(self.log),
+                on_save=self._after_save,
+                is_stopped=lambda: self._is_killed,
+            ) as work:
+                self._store = work.store
+                yield work
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.options import sync_policy
-        from airbyte_sync_airflow.outcome import airflow_exceptions
 
         settings = dict(server.policy)
         if self.on_conflict is not None:
             settings["on_conflict"] = self.on_conflict
         if self.queue_timeout is not None:
             settings["queue_timeout"] = check_seconds("queue_timeout", self.queue_timeout)
-        with airflow_exceptions():
-            return sync_policy(
-                wait_seconds=self.wait_seconds,
-                timeout=self.timeout,
-                deferred=self.deferrable and not self.asynchronous,
-                settings=settings,
-            )
+        return sync_policy(
+            wait_seconds=self.wait_seconds,
+            timeout=self.timeout,
+            deferred=self.deferrable and not self.asynchronous,
+            settings=settings,
+        )
 
     def _start(self, context: Context) -> int:
         from airbyte_sync import Pause, run, step, submit

@@ -175,20 +175,23 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     @contextmanager
     def _at_work(self, context: Context) -> Iterator[Work]:
+        from airbyte_sync_airflow.connection import read_server
         from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.outcome import airflow_exceptions
         from airbyte_sync_airflow.rendering import Follower
         from airbyte_sync_airflow.summary import JobSummary
-        from airbyte_sync_airflow.work import at_work, server_of
+        from airbyte_sync_airflow.work import at_work
 
         job_id = job_id_from(self.airbyte_job_id)
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
-        server = self._server = self._server or server_of(self._conn_id, self.api_version)
         if self._follower is None:
             self._follower = Follower(self.log, JobSummary(job_id=job_id, attached=True))
-        with at_work(
-            self, context, server=server, policy=self._policy(server), follower=self._follower
-        ) as work:
-            yield work
+        with airflow_exceptions():
+            server = self._server = self._server or read_server(self._conn_id, self.api_version)
+            with at_work(
+                self, context, server=server, policy=self._policy(server), follower=self._follower
+            ) as work:
+                yield work
 
     def _look(self, work: Work) -> Checkpoint | None:
         """Look once; return where the wait stands, or ``None`` when it is over."""
@@ -218,17 +221,15 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.options import watch_policy
-        from airbyte_sync_airflow.outcome import airflow_exceptions
 
         # Between pokes it is Airflow that keeps the time; in the triggerer nobody else does.
-        with airflow_exceptions():
-            return watch_policy(
-                interval=self.poke_interval,
-                interval_name="poke_interval",
-                timeout=self.timeout if self.deferrable else None,
-                deferred=self.deferrable,
-                settings=server.policy,
-            )
+        return watch_policy(
+            interval=self.poke_interval,
+            interval_name="poke_interval",
+            timeout=self.timeout if self.deferrable else None,
+            deferred=self.deferrable,
+            settings=server.policy,
+        )
 
     @contextmanager
     def _skipping_as_asked(self) -> Iterator[None]:

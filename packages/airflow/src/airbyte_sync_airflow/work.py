@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
-from airbyte_sync_airflow.connection import read_server
 from airbyte_sync_airflow.links import publish
-from airbyte_sync_airflow.outcome import airflow_exceptions
 from airbyte_sync_airflow.sessions import blocking_session
 from airbyte_sync_airflow.task_instances import RequestStore, noted_for_later
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
@@ -87,17 +85,6 @@ class Work:
         return bool(self.server.policy.get("cancel_on_kill", True))
 
 
-def server_of(conn_id: str, api_version: str) -> AirbyteServer:
-    """
-    Return the server that an Airflow connection leads to.
-
-    Raises:
-        AirflowException: The connection cannot be right.
-    """
-    with airflow_exceptions():
-        return read_server(conn_id, api_version)
-
-
 @contextmanager
 def at_work(
     task: Any,
@@ -122,13 +109,10 @@ def at_work(
         is_stopped: Tells whether to wait no longer, because the task was killed.
 
     Raises:
-        AirflowException: What the flow raised, as Airflow understands it.
+        AirbyteSyncError: What the flow raised.
     """
     store = RequestStore(context, task.log, on_save)
-    with (
-        airflow_exceptions(),
-        blocking_session(server, follower, store, is_stopped) as session,
-    ):
+    with blocking_session(server, follower, store, is_stopped) as session:
         work = Work(
             task=task,
             context=context,
