@@ -104,6 +104,22 @@ def test_closing_rings_for_everybody(time):
     assert started == time.now()
 
 
+def test_closing_while_they_ring_rings_for_everybody(time):
+    """Those who were to be woken in a later turn of the loop are not forgotten."""
+
+    async def scene(alarms):
+        sleepers = [asyncio.get_running_loop().create_future() for _ in range(5 * BATCH)]
+        for sleeper in sleepers:
+            alarms.set(time.now() + SECOND, sleeper)
+        await asyncio.wait(sleepers, return_when=asyncio.FIRST_COMPLETED)
+        assert not all(sleeper.done() for sleeper in sleepers)
+        sleepers[-1].cancel()
+        await alarms.close()
+        assert all(sleeper.done() for sleeper in sleepers)
+
+    play(scene, time)
+
+
 def test_a_clock_that_cannot_sleep_is_not_asked_again(time):
     """A bug ends the keeper, and does not spin."""
     naps = []

@@ -24,7 +24,9 @@ from airbyte_sync import (
     NotFound,
     PollSchedule,
     RequestNotSent,
+    ResponseNotReceived,
     ServerTrouble,
+    ServerUnreachable,
     SyncPolicy,
     SyncRequest,
     SyncTimedOut,
@@ -54,6 +56,8 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 LATENCY = timedelta(milliseconds=20)
 POLICY = SyncPolicy(timeout=None)
+STORM = 200_000
+"""More events than any scene has."""
 NEVER_ENDS = JobLife.of((0, "running"))
 
 
@@ -66,14 +70,30 @@ class Remote(AsyncInMemoryAirbyte):
         self.see = lambda query: query
         self.show = lambda query, page: page
         self.fetched = lambda job: job
+        self.trouble = {}
+        """By method: what comes in between, asynchronous, before the call."""
 
     async def fetch_job(self, job_id):
         async with self:
+            if "fetch_job" in self.trouble:
+                await self.trouble["fetch_job"](job_id)
             return self.fetched(await super().fetch_job(job_id))
 
     async def find_jobs(self, query):
         async with self:
+            if "find_jobs" in self.trouble:
+                await self.trouble["find_jobs"](query)
             return self.show(query, await super().find_jobs(self.see(query)))
+
+    def fail(self, error, *methods, after=timedelta(0)):
+        """Let every call of methods fail from now on."""
+
+        async def failing(_):
+            self.airbyte.calls.append(("failed",))
+            await self.clock.sleep(after)
+            raise error
+
+        self.trouble |= dict.fromkeys(methods, failing)
 
     async def __aenter__(self):
         self.inside += 1
@@ -142,7 +162,12 @@ class World:
         return self.tasks[-1]
 
     def interpreter(self):
-        return AsyncPortInterpreter(self.remote, self.clock, self.events.append, feed=self.feed)
+        return AsyncPortInterpreter(self.remote, self.clock, self.remember, feed=self.feed)
+
+    def remember(self, event):
+        """Keep what a flow reports; a loop that does not let go ends here."""
+        self.events.append(event)
+        assert len(self.events) < STORM
 
     def wait(self, job_id, duration, at_most=timedelta(0)):
         """Wait for a change of a job; longer than that only where none can be missed."""
@@ -178,6 +203,13 @@ async def abandon(tasks):
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def without_amounts(world):
+    """Have the list leave out rows and bytes, as old servers do: an end has to be looked at."""
+    world.remote.show = lambda query, page: replace(
+        page, jobs=tuple(replace(job, rows=None, bytes=None) for job in page.jobs)
+    )
 
 
 def late(world, job):
@@ -821,6 +853,272 @@ def test_a_server_that_is_not_to_be_had_is_left_alone(world, error):
     world.play(scene)
 
 
+def test_news_wake_nobody_who_cannot_look_yet(world):
+    """After an outage there is news before it is known that the server is back."""
+
+    async def scene():
+        stages = (0, "pending"), (65, "running"), (300, "succeeded")
+        waiting = [world.watch(world.start(*stages)) for _ in range(30)]
+        await world.clock.sleep(MINUTE)
+        world.remote.fail(RequestNotSent("refused"), "find_jobs", "fetch_job")
+        await world.clock.sleep(20 * SECOND)
+        world.remote.trouble.clear()
+        jobs = await asyncio.gather(*waiting)
+        assert {"succeeded"} == {job.status.word for job in jobs}
+
+    world.play(scene)
+
+
+@pytest.mark.parametrize("look", ["recent_job", "fetch_job"])
+def test_a_look_that_failed_is_not_repeated_at_once(world, look):
+    """News that could not be looked at wake nobody again: whoever waits keeps the pace that was asked for."""
+
+    async def scene():
+        await world.keep_busy(5)
+        job_id = world.start((0, "running"), (100, "succeeded"))
+        await world.follow(job_id)
+        await world.clock.sleep(90 * SECOND)
+        without_amounts(world)
+        world.remote.fail(ServerTrouble("503", status=503), "fetch_job")
+        assert await world.wait(job_id, HOUR) is True
+        with pytest.raises(ServerTrouble):
+            await getattr(world.feed, look)(job_id)
+        assert await world.wait(job_id, 30 * SECOND) is False
+
+    world.play(scene)
+
+
+def test_a_server_that_hangs_keeps_nobody_from_giving_up(world):
+    """A queue for its few slots would take hours; nobody stands in it."""
+
+    async def scene():
+        waiting = [world.watch(world.start()) for _ in range(100)]
+        await world.clock.sleep(MINUTE)
+        silence = ResponseNotReceived("no answer within 30 s")
+        world.remote.fail(silence, "find_jobs", "fetch_job", after=30 * SECOND)
+        given_up = await asyncio.wait_for(
+            asyncio.gather(*waiting, return_exceptions=True), (20 * MINUTE).total_seconds()
+        )
+        assert {ServerUnreachable} == {type(error) for error in given_up}
+
+    world.play(scene)
+
+
+def test_everybody_may_leave_while_the_list_is_refused(world):
+    """Then there is no job to try a GET with."""
+
+    async def scene():
+        waiting = await world.keep_busy(9)
+        world.remote.fail(Forbidden("no list", status=403), "find_jobs", after=5 * SECOND)
+        while not world.requests["failed"]:
+            await world.clock.sleep(SECOND)
+        world.forget_requests()
+        await abandon(waiting)
+        await world.clock.sleep(MINUTE)
+        assert {} == world.requests
+
+    world.play(scene)
+
+
+def test_a_server_in_trouble_is_asked_by_one_at_a_time(world):
+    """The list and a single job, with growing pauses; thousands of waiters add nothing to it."""
+
+    async def scene():
+        waiting = [world.watch(world.start()) for _ in range(200)]
+        await world.clock.sleep(MINUTE)
+        world.forget_requests()
+        world.remote.fail(ServerTrouble("503", status=503), "find_jobs", "fetch_job")
+        await world.clock.sleep(5 * MINUTE)
+        assert world.requests["failed"] < 30
+        assert not any(task.done() for task in waiting)
+        world.remote.trouble.clear()
+        await world.clock.sleep(2 * MINUTE)
+        world.events.clear()
+        await world.clock.sleep(2 * MINUTE)
+        assert not any(isinstance(event, LookFailed) for event in world.events)
+
+    world.play(scene)
+
+
+def test_a_look_that_something_rests_on_goes_first(world):
+    """Where everybody has to look alone, a kill or a deadline does not wait for the others."""
+
+    async def scene():
+        world.remote.fail(Forbidden("no list", status=403), "find_jobs")
+        ids = [world.start() for _ in range(500)]
+        looks = [world.begin(world.feed.recent_job(job_id)) for job_id in ids]
+        await world.clock.sleep(SECOND)
+        assert sum(look.done() for look in looks) < 200
+        began = world.time.now()
+        await world.feed.fetch_job(ids[-1])
+        assert world.time.now() - began <= 2 * LATENCY
+
+    world.play(scene)
+
+
+def test_who_leaves_the_queue_for_a_slot_as_its_turn_comes_passes_it_on(world):
+    """The next one gets it."""
+
+    async def scene():
+        await world.feed.close()
+        world.feed = JobFeed(world.remote, world.clock, at_a_time=2)
+        ids = [world.start() for _ in range(3)]
+
+        def leave(job):
+            if job.job_id == ids[0]:
+                asyncio.get_running_loop().call_soon(second.cancel)
+            return job
+
+        world.remote.fetched = leave
+        first, second, third = (world.begin(world.feed.fetch_job(job_id)) for job_id in ids)
+        assert [ids[0], ids[2]] == [job.job_id for job in await asyncio.gather(first, third)]
+        assert second.cancelled()
+        await world.feed.close()
+
+    world.play(scene)
+
+
+def test_a_list_that_raises_what_it_should_not_is_done_without(world, caplog):
+    """A bug of a transport is logged, with where it is, and everybody looks alone."""
+
+    async def scene():
+        waiting = world.watch(world.start((0, "running"), (100, "succeeded")))
+        await world.keep_busy(9)
+        world.remote.fail(RuntimeError("Session is closed"), "find_jobs")
+        world.forget_requests()
+        assert "succeeded" == (await waiting).status.word
+        assert world.requests["failed"] <= 3
+
+    world.play(scene)
+    assert "Session is closed" in caplog.text
+
+
+def test_pages_that_cannot_be_read_leave_sweeps_alone(world):
+    """A cross-check that fails is tried again later, and nobody's look fails for it."""
+    heard = []
+
+    async def hear(job_id):
+        heard.append(late(world, await world.watch(job_id)))
+
+    async def scene():
+        await world.keep_busy(60)
+        ends = [world.start((0, "running"), (60 * minute, "succeeded")) for minute in range(5, 25)]
+        for job_id in ends:
+            world.begin(hear(job_id))
+        await world.clock.sleep(MINUTE)
+
+        async def only_sweeps(query):
+            if query.updated_since is None:
+                world.airbyte.calls.append(("failed",))
+                raise ServerTrouble("500", status=500)
+
+        world.remote.trouble["find_jobs"] = only_sweeps
+        world.events.clear()
+        await world.clock.sleep(20 * MINUTE)
+        crowd = [world.watch(world.start((0, "running"), (90, "succeeded"))) for _ in range(50)]
+        await asyncio.gather(*crowd)
+        await world.clock.sleep(5 * MINUTE)
+        assert not any(isinstance(event, LookFailed) for event in world.events)
+        assert 5 < world.requests["failed"] < 50
+        assert len(ends) == len(heard)
+        assert max(heard) < 30 * SECOND
+
+    world.play(scene)
+
+
+def test_distrust_grows_until_the_list_has_proven_itself(world):
+    """A list that is wrong whenever it is trusted is tried ever more rarely."""
+
+    async def scene():
+        world.start((0, "running"), (1, "succeeded"))
+        await world.clock.sleep(HOUR)
+        world.remote.see = lambda query: replace(query, updated_since=None)
+        await world.keep_busy(20)
+        world.forget_requests()
+        await world.clock.sleep(HOUR)
+        assert 6 <= world.requests["find_jobs"] <= 14
+
+    world.play(scene)
+
+
+@pytest.mark.parametrize("newcomers", [0, 20], ids=["cross-check", "first looks"])
+def test_distrust_begun_by_a_look_outlives_a_page_that_is_under_way(world, newcomers):
+    """A list that was just proven wrong is not trusted again for a page that it sent before."""
+
+    def nothing_of_changes(query, page):
+        return page if query.updated_since is None else replace(page, jobs=())
+
+    async def scene():
+        job_id = world.start((0, "running"), (100, "succeeded"))
+        await world.keep_busy(9)
+        world.watch(job_id)
+        await world.clock.sleep(2 * SECOND)
+        world.remote.show = nothing_of_changes
+        await world.clock.sleep(4.5 * MINUTE)
+
+        async def looked_at_meanwhile(query):
+            if query.updated_since is None:
+                world.remote.trouble.clear()
+                await world.feed.fetch_job(job_id)
+
+        world.remote.trouble["find_jobs"] = looked_at_meanwhile
+        for _ in range(newcomers):
+            world.watch(world.start())
+        while world.remote.trouble:
+            await world.clock.sleep(SECOND)
+        await world.clock.sleep(SECOND)
+        world.forget_requests()
+        await world.clock.sleep(30 * SECOND)
+        assert 0 == world.requests["find_jobs"]
+
+    world.play(scene)
+
+
+def test_a_slow_list_is_taken_to_know_nothing_newer_than_the_question(world):
+    """What changes while an answer is on its way is in the next one."""
+
+    async def answer_later(query):
+        asked.append(world.airbyte.find_jobs(query))
+        await world.clock.sleep(12 * SECOND)
+
+    def as_it_was(query, page):
+        return replace(asked.pop(), server_time=page.server_time)
+
+    asked = []
+    world.remote.trouble["find_jobs"] = answer_later
+    world.remote.show = as_it_was
+
+    async def scene():
+        pace = SyncPolicy(timeout=None, poll=PollSchedule.fixed(5 * SECOND))
+        ids = [world.start((0, "running"), (100 + 7 * each, "succeeded")) for each in range(40)]
+
+        async def lateness(job_id):
+            return late(world, await world.watch(job_id, pace))
+
+        assert max(await asyncio.gather(*map(lateness, ids))) < 45 * SECOND
+
+    world.play(scene)
+
+
+def test_who_looks_in_the_middle_of_a_ban_hears_what_is_left_of_it(world):
+    """Otherwise one hour's ban would be another for whoever looks at its end."""
+
+    async def scene():
+        ids = [world.start() for _ in range(5)]
+        await world.follow(*ids)
+        ban = Throttled("429", status=429, retry_after=10 * MINUTE)
+        world.remote.fail(ban, "find_jobs")
+        waiting = [world.wait(job_id, HOUR) for job_id in ids]
+        await asyncio.gather(*waiting)
+        await world.clock.sleep(4 * MINUTE)
+        with pytest.raises(Throttled) as failed:
+            await world.feed.recent_job(ids[0])
+        assert timedelta(0) < failed.value.retry_after < 8 * MINUTE
+        assert ban.retry_after == 10 * MINUTE
+
+    world.play(scene)
+
+
 def test_a_list_that_ignores_the_filter_is_done_without(world):
     """It would be read from the beginning of time at every tick."""
     world.remote.see = lambda query: replace(query, updated_since=None)
@@ -1051,6 +1349,22 @@ def test_closing_wakes_all_who_wait(world):
         assert [False] * 5 == await asyncio.gather(*waiting)
         assert world.time.now() == started
         assert await world.wait(ids[0], 5 * SECOND) is False
+
+    world.play(scene)
+
+
+def test_closing_answers_all_who_look(world):
+    """Also those who hope for a page that is being read."""
+
+    async def scene():
+        ids = [world.start() for _ in range(300)]
+        looks = [world.begin(world.feed.recent_job(job_id)) for job_id in ids]
+        await asyncio.wait(looks[10:], return_when=asyncio.FIRST_COMPLETED)
+        assert not all(look.done() for look in looks)
+        await world.feed.close()
+        done, asleep = await asyncio.wait(looks, timeout=60)
+        assert not asleep
+        assert done == set(looks)
 
     world.play(scene)
 

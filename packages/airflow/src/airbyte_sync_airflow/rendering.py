@@ -80,8 +80,8 @@ class TaskLog:
                 pass  # whoever follows the job introduces it, with its name and where to look at it
             case EarlierTryLookedFor(since=since, look_until=look_until):
                 log.info(
-                    "An earlier try may have started a sync: looking in Airbyte for a job that began since %s; "
-                    "if there is none by %s, a new one is started",
+                    "An earlier try may have started a sync: looking in Airbyte for a job that began "
+                    "since %s; if there is none by %s, a new one is started",
                     _clock_time(since),
                     _clock_time(look_until),
                 )

@@ -92,10 +92,13 @@ class Alarms:
 
 async def wake(sleepers: Iterable[asyncio.Future[bool]], *, has_news: bool) -> None:
     """Resolve futures that are not resolved yet, a batch in each turn of the loop."""
-    woken = 0
-    for sleeper in sleepers:
-        if not sleeper.done():
+    left = iter(sleepers)
+    try:
+        for woken, sleeper in enumerate((each for each in left if not each.done()), 1):
             sleeper.set_result(has_news)
-            woken += 1
             if woken % BATCH == 0:
                 await asyncio.sleep(0)
+    finally:  # whoever is stopped in the middle leaves nobody asleep
+        for sleeper in left:
+            if not sleeper.done():
+                sleeper.set_result(has_news)

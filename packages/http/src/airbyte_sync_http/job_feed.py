@@ -45,12 +45,13 @@ some databases keep another time zone than the server.
 waiter's own pace, as if there was no feed, but never more than a few at a time. A list that fails is the
 transient error of whoever looks meanwhile, and is repeated with growing pauses. The third failure in a row,
 or a plain refusal, puts it out of use, and so does a list that ignores the filter; after a minute, which
-doubles each time up to an hour, it is tried again. Where nothing at all reaches the server, or it throttles
-us, GETs would fare no better, and the list stays in use.
+doubles each time up to an hour, it is tried again. Where a GET of one of the jobs fails as well, or we are
+throttled, the others would fare no better, and the list stays in use: a server in trouble is asked by one at
+a time, and nobody queues for it longer than his own deadlines allow.
 
 **Load.** One of the slots of a server belongs to the feed, the others to GETs: a self-managed Airbyte serves
-its whole public API with five threads. There are two tasks however many wait, one for the alarms and
-one that reads; both end when nobody follows anything.
+its whole public API with five threads. Looks that a verdict rests on go before the others. There are two
+tasks however many wait, one for the alarms and one that reads; both end when nobody follows anything.
 
 Source: ``DefaultJobPersistence.kt``, ``JobsHelper.kt``, ``PaginationMapper.kt`` and ``application.yml`` of
 airbyte-platform.
@@ -59,6 +60,9 @@ airbyte-platform.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
+from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -73,7 +77,7 @@ from airbyte_sync_http.alarms import Alarms, wake
 from airbyte_sync_http.wire import LARGEST_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
     from types import TracebackType
 
@@ -116,6 +120,7 @@ _LISTED_EVERYWHERE = {JobType.SYNC.value, JobType.RESET.value}
 """Servers up to v2.0.0 list no jobs of other types unless they are asked for."""
 
 _BACKOFF = SyncPolicy()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -186,6 +191,46 @@ class _Sweeps:
         return self.told - OVERLAP, False
 
 
+class _Slots:
+    """So many requests at a time; who is urgent goes first."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._urgent: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def are_taken(self) -> bool:
+        return not self._free
+
+    @asynccontextmanager
+    async def take(self, *, is_urgent: bool = False) -> AsyncIterator[None]:
+        if self._free:
+            self._free -= 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            (self._urgent if is_urgent else self._others).append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._pass_on()  # it was our turn just then
+                raise
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        for queue in (self._urgent, self._others):
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._free += 1
+
+
 class JobFeed:
     """
     An :class:`~airbyte_sync.ports.AsyncFeedPort` over the gateway to one server, on one event loop.
@@ -210,7 +255,7 @@ class JobFeed:
             raise InvalidInput(f"at_a_time is {at_a_time}: a feed needs two requests at a time")
         self._gateway = gateway
         self._clock = clock
-        self._slots = asyncio.Semaphore(at_a_time - 1)
+        self._slots = _Slots(at_a_time - 1)
         self._alarms = Alarms(clock)
         self._followed: dict[int, _Followed] = {}
         self._hopeful: dict[int, list[asyncio.Future[bool]]] = {}
@@ -233,12 +278,19 @@ class JobFeed:
         self._retry_at: datetime | None = None
         self._failure: CallFailed | None = None
         self._failures = 0
+        self._page_failures = 0
+        self._no_pages_until = self._next_page
 
     # --- the port ---------------------------------------------------------------------------------
 
     async def fetch_job(self, job_id: int) -> Job:
-        """See :meth:`airbyte_sync.ports.PollPort.fetch_job`: always read afresh."""
-        async with self._slots:
+        """See :meth:`airbyte_sync.ports.PollPort.fetch_job`: always read afresh, before all others."""
+        followed = self._followed.get(job_id)
+        if followed is not None:
+            followed.has_news = False  # also if it fails: who waits then keeps its own pace
+        if self._slots.are_taken:
+            self._raise_failure()  # a server in trouble is not asked by a queue
+        async with self._slots.take(is_urgent=True):
             asked_at = self._clock.now()
             job = await self._gateway.fetch_job(job_id)
         followed = self._followed.get(job_id)
@@ -250,7 +302,7 @@ class JobFeed:
 
     async def find_jobs(self, query: JobQuery) -> JobPage:
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
-        async with self._slots:
+        async with self._slots.take(is_urgent=True):
             return await self._gateway.find_jobs(query)
 
     async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
@@ -278,7 +330,8 @@ class JobFeed:
         except asyncio.CancelledError:
             self._leave(job_id, followed)
             raise
-        followed.has_news = False
+        finally:
+            followed.has_news = False  # also if it failed: who waits then keeps its own pace
         return job
 
     async def close(self) -> None:
@@ -346,7 +399,7 @@ class JobFeed:
                 job = await self._hope_for_a_page(job_id, followed)
         if job is None:
             self._raise_failure()
-            async with self._slots:  # others may have read it while we queued
+            async with self._slots.take():  # others may have read it while we queued
                 job = self._known(followed) or await self._read(job_id, followed)
         return job
 
@@ -387,16 +440,20 @@ class JobFeed:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            raise copy(self._failure) from self._failure
+            failure = copy(self._failure)
+            if failure.retry_after is not None and self._retry_at is not None:
+                failure.retry_after = max(self._retry_at - self._clock.now(), timedelta(0))
+            raise failure from self._failure
 
     def _may_be_on_a_page(self, followed: _Followed) -> bool:
         """Whether to wait for pages rather than ask: they are being read, or it means to queue for a slot."""
         return (
             len(self._followed) > FEW
             and self._use_list_from is None
+            and self._no_pages_until <= self._clock.now()
             and followed.is_on_pages
             and not followed.has_ended
-            and (self._slots.locked() or self._pages_follow)
+            and (self._slots.are_taken or self._pages_follow)
         )
 
     @property
@@ -480,22 +537,52 @@ class JobFeed:
             return sweep, due
         if self._hopeful:
             first_looks = partial(self._read_first_looks, self._sweeps)
-            return (self._read_on if self._next_page <= now else first_looks), now
-        return (sweep, due) if due <= self._next_page else (self._read_on, self._next_page)
+            return partial(
+                self._try_a_page, self._read_on if self._next_page <= now else first_looks
+            ), now
+        page = partial(self._try_a_page, self._read_on)
+        return (sweep, due) if due <= self._next_page else (page, self._next_page)
 
     async def _make(self, request: Callable[[], Awaitable[None]]) -> None:
         try:
             await request()
         except CallFailed as error:
             self._failures += 1
-            gets_would_fare_better = error.retry_safe is not True
-            is_out = error.retry_safe is False or self._failures >= STRIKES
-            if self._use_list_from is not None or (is_out and gets_would_fare_better):
+            strikes_out = error.retry_safe is None and self._failures >= STRIKES
+            is_out = error.retry_safe is False or strikes_out
+            if self._use_list_from is not None or (is_out and await self._get_fares_better()):
                 self._do_without_the_list()
             else:
                 pause = _BACKOFF.backoff(error, failures=self._failures - 1, seed="feed")
                 self._lose_touch()
                 self._failure, self._retry_at = error, self._clock.now() + pause
+        except Exception:  # a transport may have bugs: who looks alone meets them as what they are
+            _log.exception("The list of jobs cannot be read")
+            self._do_without_the_list()
+
+    async def _get_fares_better(self) -> bool:
+        """Whether the server answers for a single job: another one each time."""
+        asked = list(self._followed)
+        if not asked:
+            return False
+        try:
+            await self._gateway.fetch_job(asked[self._failures % len(asked)])
+        except Exception:  # whatever it is, the list is no worse
+            return False
+        return True
+
+    async def _try_a_page(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Read a page; sweeps go on without it if it fails."""
+        try:
+            await read()
+        except CallFailed as error:
+            self._page_failures += 1
+            pause = _BACKOFF.backoff(error, failures=self._page_failures + 2, seed="pages")
+            self._check = self._first_looks = None
+            self._next_page = self._no_pages_until = self._clock.now() + pause
+            self._disappoint()
+        else:
+            self._page_failures = 0
 
     async def _rest_until(self, moment: datetime) -> None:
         self._rest = asyncio.get_running_loop().create_future()
@@ -552,7 +639,7 @@ class JobFeed:
                 self._do_without_the_list()
             if self._sweeps is not sweeps:
                 return  # the list has fallen into distrust
-            cursor = cursor or _server_time(page)
+            cursor = cursor or self._asked_of_the_server_at(page, began)
             for job in page.jobs:
                 self._hear(job, began)
             await self._tell_in_turns()
@@ -598,7 +685,8 @@ class JobFeed:
         self._next_page = now if first_looks else now + PAGE_EVERY
         if first_looks is None:
             self._check, self._next_page = None, max(check.began + CHECK_EVERY, now + PAGE_EVERY)
-            self._distrust = TRUST_AGAIN_AFTER
+            if self._sweeps is not None and now - self._sweeps.since >= CHECK_EVERY:
+                self._distrust = TRUST_AGAIN_AFTER  # it has proven itself
             await self._end(check, SINGLES)
 
     async def _read_first_looks(self, sweeps: _Sweeps) -> None:
@@ -607,16 +695,20 @@ class JobFeed:
             goal=sweeps.since, began=self._clock.now(), hopeful=tuple(self._hopeful)
         )
         is_last = await self._read_a_page(review) is None
+        if self._sweeps is not sweeps:
+            return
         if is_last:
             await self._end(review, len(self._followed))
         self._first_looks = None if is_last or not self._hopeful else review
 
     async def _read_a_page(self, review: _Review) -> int | None:
         """Return how many first looks a page has spared; ``None`` if it is the last one that pays."""
-        asked_at = self._clock.now()
+        asked_at, sweeps = self._clock.now(), self._sweeps
         page = await self._gateway.find_jobs(JobQuery(limit=LARGEST_PAGE, offset=review.offset))
-        if self._sweeps is None:
-            self._begin_to_sweep(_server_time(page), asked_at)
+        if self._sweeps is not sweeps:
+            return None  # the list has fallen into distrust
+        if sweeps is None:
+            self._begin_to_sweep(self._asked_of_the_server_at(page, asked_at), asked_at)
         spared = first_looks = 0
         hopes: list[asyncio.Future[bool]] = []
         for job in page.jobs:
@@ -661,6 +753,10 @@ class JobFeed:
             followed.is_to_be_read = True
         hopes = [hope for job_id in review.hopeful for hope in self._hopeful.pop(job_id, ())]
         await wake(hopes, has_news=False)
+
+    def _asked_of_the_server_at(self, page: JobPage, asked_at: datetime) -> datetime:
+        """Return when a page was asked for, by the server's clock: it knows nothing later."""
+        return _server_time(page) - (self._clock.now() - asked_at)
 
     def _disappoint(self) -> None:
         """Let those who hope for a page do without."""
