@@ -1,6 +1,8 @@
 """A thousand triggers of one process are one session, one token and one reading of the connection."""
 
 import asyncio
+import gc
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from airbyte_sync_airflow import sharing
 from airbyte_sync_airflow.compat import BaseHook
 from airbyte_sync_airflow.sharing import SharedServers, shared_servers
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_http import AsyncAirbyteGateway
 from airbyte_sync_local import lives
 
 TRIGGERS = 50
@@ -190,3 +193,86 @@ def test_everybody_stopped_at_once_leaves_nothing_open(connection):
             return container
 
     assert asyncio.run(stopped()) is not None
+
+
+def test_a_connection_that_cannot_be_read_for_a_while_is_read_again(
+    connection, triggers, monkeypatch, log
+):
+    """All triggers of a triggerer that takes them over ask at once, and Airflow may stumble."""
+    read, failures = BaseHook.get_connection, [OSError("the database is gone")] * 3
+
+    def stumbling(conn_id):
+        if failures:
+            raise failures.pop()
+        return read(conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", stumbling)
+    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    events = asyncio.run(events_of(triggers(at_once)))
+    assert ["succeeded"] * TRIGGERS == [event["job"]["status"] for event in events]
+    assert any("the database is gone" in line for line in log.lines)
+
+
+def test_a_connection_that_is_never_there_ends_the_wait(connection, triggers, monkeypatch, clock):
+    """After as long as a server may be unreachable; the event says what goes on without us."""
+
+    def gone(conn_id):
+        raise OSError("the database is gone")
+
+    monkeypatch.setattr(BaseHook, "get_connection", gone)
+    began, (trigger, *_) = clock.now(), triggers(lives.never_ends())
+    [event] = asyncio.run(events_of([trigger]))
+    assert event["message"].startswith("Airbyte job 1 goes on, and nobody follows it any more")
+    assert 0.8 < (clock.now() - began) / SyncPolicy().unreachable_timeout <= 1
+
+
+def test_a_secret_that_was_replaced_meanwhile_is_found(
+    connection, triggers, airbyte, connect, monkeypatch, log
+):
+    """Who waits with a secret that is not valid any more reads the Airflow connection again."""
+    monkeypatch.setattr(sharing, "REMEMBERED_SECONDS", -1.0)
+    read, asked = BaseHook.get_connection, []
+
+    def replaced_later(conn_id):
+        asked.append(conn_id)
+        found = read(conn_id)
+        if len(asked) == 1:
+            found.password = "revoked"
+        return found
+
+    monkeypatch.setattr(BaseHook, "get_connection", replaced_later)
+    [trigger, *_] = triggers(lives.succeeds(lasts=timedelta(hours=2)))
+    trigger.checkpoint["status"] = "running"  # it was seen with the secret that is revoked now
+    [event] = asyncio.run(events_of([trigger]))
+    assert "succeeded" == event["job"]["status"]
+    assert "The Airflow connection has changed: trying it as it is now" in log.lines
+
+
+def test_a_session_that_cannot_be_closed_changes_no_result(
+    connection, triggers, monkeypatch, caplog
+):
+    """The last one that uses it has come to the end of its sync all the same."""
+
+    close = AsyncAirbyteGateway.__aexit__
+
+    async def failing(*arguments):
+        await close(*arguments)
+        raise OSError("already closed")
+
+    monkeypatch.setattr(AsyncAirbyteGateway, "__aexit__", failing)
+    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    events = asyncio.run(events_of(triggers(at_once)[:1]))
+    assert ["succeeded"] == [event["job"]["status"] for event in events]
+    assert "already closed" in caplog.text
+
+
+def test_loops_that_are_closed_are_forgotten(connection):
+    """A process may run many, one after the other."""
+
+    async def read():
+        await shared_servers().read(CONNECTION, "v1")
+        return weakref.ref(asyncio.get_running_loop())
+
+    loops = [asyncio.run(read()) for _ in range(3)]
+    gc.collect()
+    assert 1 == sum(loop() is not None for loop in loops)

@@ -206,6 +206,9 @@ all syncs were let end at the same moment. Measured on {found["measured_on"]}, b
 | | |
 |---|---|
 {rows}
+
+A line of log goes from the loop to another process of the triggerer, Airflow's own lines as well as ours.
+While that process stores a crowd of events it takes no lines, and whoever writes one waits.
 """
 
 

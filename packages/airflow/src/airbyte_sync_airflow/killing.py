@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_sync import Checkpoint, SyncPolicy, abandon, arun
 from airbyte_sync_airflow.rendering import Follower
-from airbyte_sync_airflow.sharing import parts_of
+from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.task_instances import KILLED, state_of
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ async def cancel_if_killed(
 async def _cancel(trigger: AirbyteSyncTrigger, checkpoint: Checkpoint) -> None:
     policy = SyncPolicy(cancel_timeout=timedelta(seconds=CANCEL_SECONDS - 5))
     trigger.log.warning("The task was killed: cancelling its sync")
-    async with await parts_of(trigger.airbyte_conn_id, trigger.api_version) as parts:
+    servers = shared_servers()
+    server = await servers.read(trigger.airbyte_conn_id, trigger.api_version)
+    async with servers.use(server) as parts:
         session = parts.async_interpreter(Follower(trigger.log))
         await arun(abandon(checkpoint, policy), session)

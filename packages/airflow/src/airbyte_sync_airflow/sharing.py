@@ -8,8 +8,8 @@ for it gets in small groups, so that the event loop has time for others in betwe
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+import logging
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -25,31 +25,16 @@ if TYPE_CHECKING:
     from airbyte_sync_airflow.connection import AirbyteServer
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 30.0
 """How long a connection that was read serves the triggers that start after it."""
 
 
-async def parts_of(conn_id: str, api_version: str) -> AbstractAsyncContextManager[Container]:
-    """
-    Return the parts for the server that an Airflow connection leads to, to be used in an ``async with``.
-
-    All triggers that talk to the same server share them. What blocks happens in a thread, once; Airflow
-    3.0 does not allow it on the loop.
-
-    Args:
-        conn_id: The Airflow connection.
-        api_version: The version in the API's address.
-
-    Raises:
-        InvalidInput: The Airflow connection cannot be right.
-    """
-    servers = shared_servers()
-    return servers.use(await servers.read(conn_id, api_version))
-
-
 def shared_servers() -> SharedServers:
     """Return what is shared on the running event loop."""
+    for loop in [each for each in _OF_LOOPS if each.is_closed()]:
+        del _OF_LOOPS[loop]
     return _OF_LOOPS.setdefault(asyncio.get_running_loop(), SharedServers())
 
 
@@ -80,7 +65,11 @@ class SharedServers:
         return await reading.result()
 
     def use(self, server: AirbyteServer) -> AbstractAsyncContextManager[Container]:
-        """Use the parts for a server, among others."""
+        """
+        Use the parts for a server, with all others that talk to it.
+
+        What blocks happens in a thread, once; Airflow 3.0 does not allow it on the loop.
+        """
         shared = next((each for each in self._open if each.serves(server)), None)
         if shared is None:
             shared = _OpenServer(server, self._open)
@@ -135,10 +124,13 @@ class _OpenServer:
             container = await self._opening.result()
         except Exception:
             return
-        feed = container.feed()
-        if feed is not None:
-            await feed.close()
-        await container.async_gateway().__aexit__(None, None, None)
+        try:
+            feed = container.feed()
+            if feed is not None:
+                await feed.close()
+            await container.async_gateway().__aexit__(None, None, None)
+        except Exception:  # who was last has come to a result, which this does not change
+            _log.exception("Could not close the session with Airbyte")
 
 
 class _Once(Generic[T]):
@@ -169,4 +161,4 @@ class _Once(Generic[T]):
         self._crowd.clear()
 
 
-_OF_LOOPS: WeakKeyDictionary[Any, SharedServers] = WeakKeyDictionary()
+_OF_LOOPS: dict[asyncio.AbstractEventLoop, SharedServers] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync import (
@@ -12,20 +13,23 @@ from airbyte_sync import (
     Origin,
     Phase,
     PollSchedule,
+    ServerUnreachable,
     SyncPolicy,
     arun,
     obtain,
     resume,
 )
+from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.outcome import failure, obtained, success
 from airbyte_sync_airflow.rendering import Follower
-from airbyte_sync_airflow.sharing import parts_of
+from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.summary import JobSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airbyte_sync import AsyncInterpreter
+    from airbyte_sync_airflow.connection import AirbyteServer
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
 
@@ -49,9 +53,17 @@ async def wait(
         checkpoint = Checkpoint.from_json(trigger.checkpoint)
         policy = SyncPolicy.from_json(trigger.policy)
         on_checkpoint(checkpoint)
-        async with await parts_of(trigger.airbyte_conn_id, trigger.api_version) as parts:
-            session = parts.async_interpreter(follower, _Memory(on_checkpoint))
-            return await _drive(checkpoint, policy, session, follower)
+        memory = _Memory(checkpoint, on_checkpoint)
+        while True:
+            server = await _read_server(trigger, policy)
+            try:
+                async with shared_servers().use(server) as parts:
+                    session = parts.async_interpreter(follower, memory)
+                    return await _drive(memory.latest, policy, session, follower)
+            except ServerUnreachable:
+                if server == await _read_server(trigger, policy):
+                    raise
+                trigger.log.warning("The Airflow connection has changed: trying it as it is now")
     except InvalidInput as error:
         left_alone = _who_is_left_alone(trigger.checkpoint)
         return failure(type(error)(f"{left_alone}{error}"), follower.job)
@@ -62,6 +74,29 @@ async def wait(
         trigger.log.exception("The wait in the triggerer has met something unforeseen")
         left_alone = _who_is_left_alone(trigger.checkpoint)
         return failure(AirbyteSyncError(f"{left_alone}{error!r}"), follower.job)
+
+
+async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> AirbyteServer:
+    """Find the way to Airbyte: one that Airflow cannot tell is as a server that cannot be reached."""
+    clock, servers = Container.async_clock(), shared_servers()
+    give_up_at = clock.now() + policy.unreachable_timeout
+    for failures in count():
+        try:
+            return await servers.read(trigger.airbyte_conn_id, trigger.api_version)
+        except InvalidInput:
+            raise
+        except Exception as error:
+            pause = policy.backoff(error, failures=failures, seed=trigger.airbyte_conn_id)
+            if clock.now() + pause > give_up_at:
+                raise
+            trigger.log.warning(
+                "Could not read the Airflow connection %r, reading it again in %.0f s: %s",
+                trigger.airbyte_conn_id,
+                pause.total_seconds(),
+                error,
+            )
+            await clock.sleep(pause)
+    raise AssertionError("counting never ends")
 
 
 async def _drive(
@@ -78,13 +113,15 @@ async def _drive(
 class _Memory:
     """Remembers nothing beyond the trigger, where Airflow has no store: the task has one."""
 
-    def __init__(self, on_checkpoint: Callable[[Checkpoint], None]) -> None:
+    def __init__(self, checkpoint: Checkpoint, on_checkpoint: Callable[[Checkpoint], None]) -> None:
+        self.latest = checkpoint
         self._on_checkpoint = on_checkpoint
 
     async def load(self) -> Checkpoint | None:
         return None
 
     async def save(self, checkpoint: Checkpoint) -> None:
+        self.latest = checkpoint
         self._on_checkpoint(checkpoint)
 
 
