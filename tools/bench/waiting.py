@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEARTBEAT = 0.005
-FREEZES = "BENCH_FREEZE" in os.environ
-"""Whether to call ``gc.freeze()`` as triggers start: what stalls remain is not the collector's."""
 PATIENCE = 300.0
 """Seconds after which a run is given up."""
 _OLDEST = 2
@@ -174,11 +172,7 @@ async def _measure(triggers: list[Any], seconds: float) -> dict[str, Any]:
     beating = asyncio.create_task(heartbeat.beat())
     settled = asyncio.create_task(_settled(heartbeat, seconds))
     began, tasks = time.process_time(), []
-    for count, trigger in enumerate(
-        triggers
-    ):  # as the triggerer does: two turns of the loop for each
-        if FREEZES and count % 500 == 0:
-            gc.freeze()
+    for trigger in triggers:  # as the triggerer does: two turns of the loop for each
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         tasks.append(asyncio.create_task(_until_it_fires(trigger)))

@@ -61,8 +61,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -74,10 +72,11 @@ from airbyte_sync.errors import CallFailed, InvalidInput, UnexpectedReply
 from airbyte_sync.jobs import JobQuery, JobType
 from airbyte_sync.policy import SyncPolicy
 from airbyte_sync_http.alarms import Alarms, wake
+from airbyte_sync_http.slots import Slots
 from airbyte_sync_http.wire import LARGEST_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
     from types import TracebackType
 
@@ -191,46 +190,6 @@ class _Sweeps:
         return self.told - OVERLAP, False
 
 
-class _Slots:
-    """So many requests at a time; who is urgent goes first."""
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._urgent: deque[asyncio.Future[None]] = deque()
-        self._others: deque[asyncio.Future[None]] = deque()
-
-    @property
-    def are_taken(self) -> bool:
-        return not self._free
-
-    @asynccontextmanager
-    async def take(self, *, is_urgent: bool = False) -> AsyncIterator[None]:
-        if self._free:
-            self._free -= 1
-        else:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            (self._urgent if is_urgent else self._others).append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if not turn.cancelled():
-                    self._pass_on()  # it was our turn just then
-                raise
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        for queue in (self._urgent, self._others):
-            while queue:
-                turn = queue.popleft()
-                if not turn.done():
-                    turn.set_result(None)
-                    return
-        self._free += 1
-
-
 class JobFeed:
     """
     An :class:`~airbyte_sync.ports.AsyncFeedPort` over the gateway to one server, on one event loop.
@@ -255,7 +214,7 @@ class JobFeed:
             raise InvalidInput(f"at_a_time is {at_a_time}: a feed needs two requests at a time")
         self._gateway = gateway
         self._clock = clock
-        self._slots = _Slots(at_a_time - 1)
+        self._slots = Slots(at_a_time - 1)
         self._alarms = Alarms(clock)
         self._followed: dict[int, _Followed] = {}
         self._hopeful: dict[int, list[asyncio.Future[bool]]] = {}
