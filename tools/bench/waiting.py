@@ -153,16 +153,25 @@ class _Collections:
     """Times the garbage collector."""
 
     def __init__(self) -> None:
-        self.longest = self.total = self._began = 0.0
+        self.longest = self._ended = 0.0
         self.full = 0
+        self._began: float | None = None
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
             self._began = time.perf_counter()
             return
-        took = time.perf_counter() - self._began
-        self.longest, self.total = max(self.longest, took), self.total + took
+        took = self._going_on()
+        self.longest, self._ended, self._began = max(self.longest, took), self._ended + took, None
         self.full += info["generation"] == _OLDEST
+
+    @property
+    def total(self) -> float:
+        """Seconds so far; one in another thread may be over before its end is told."""
+        return self._ended + self._going_on()
+
+    def _going_on(self) -> float:
+        return 0.0 if self._began is None else time.perf_counter() - self._began
 
 
 async def _measure(triggers: list[Any], seconds: float) -> dict[str, Any]:
