@@ -153,7 +153,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def bench_triggerer(session: nox.Session) -> None:
-    """A thousand deferred tasks in a real triggerer, for the same page. About half an hour."""
+    """A thousand deferred tasks in a real triggerer, for the same page. About twenty minutes."""
     _build(session, envs.AIRFLOW_3)
     _patiently(session, envs.AIRFLOW_3.python, "tools/bench/triggerer.py", *session.posargs)
 

@@ -205,11 +205,14 @@ async def abandon(tasks):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def without_amounts(world):
-    """Have the list leave out rows and bytes, as old servers do: an end has to be looked at."""
-    world.remote.show = lambda query, page: replace(
-        page, jobs=tuple(replace(job, rows=None, bytes=None) for job in page.jobs)
-    )
+def bare(_query, page):
+    """Show jobs without rows, as the lists of old servers do."""
+    return replace(page, jobs=tuple(replace(job, rows=None) for job in page.jobs))
+
+
+def blind(query, page):
+    """Show nothing to whoever asks what has changed."""
+    return page if query.updated_since is None else replace(page, jobs=())
 
 
 def late(world, job):
@@ -679,9 +682,6 @@ def test_a_server_whose_clock_is_wrong(skew):
 def test_an_ended_job_comes_with_rows_and_bytes(world):
     """Where the list leaves them out they are read once, by whoever needs them."""
 
-    def bare(query, page):
-        return replace(page, jobs=tuple(replace(job, rows=None) for job in page.jobs))
-
     world.remote.show = bare
 
     async def scene():
@@ -710,9 +710,6 @@ def test_one_job_with_many_waiters_is_read_once(world):
 
 def test_an_ended_job_stays_ended(world):
     """A server behind the others may not know yet; its rows are left out then."""
-
-    def bare(query, page):
-        return replace(page, jobs=tuple(replace(job, rows=None) for job in page.jobs))
 
     def behind(job):
         return replace(job, status=JobStatus.RUNNING)
@@ -878,7 +875,7 @@ def test_a_look_that_failed_is_not_repeated_at_once(world, look):
         job_id = world.start((0, "running"), (100, "succeeded"))
         await world.follow(job_id)
         await world.clock.sleep(90 * SECOND)
-        without_amounts(world)
+        world.remote.show = bare
         world.remote.fail(ServerTrouble("503", status=503), "fetch_job")
         assert await world.wait(job_id, HOUR) is True
         with pytest.raises(ServerTrouble):
@@ -1045,15 +1042,12 @@ def test_distrust_grows_until_the_list_has_proven_itself(world):
 def test_distrust_begun_by_a_look_outlives_a_page_that_is_under_way(world, newcomers):
     """A list that was just proven wrong is not trusted again for a page that it sent before."""
 
-    def nothing_of_changes(query, page):
-        return page if query.updated_since is None else replace(page, jobs=())
-
     async def scene():
         job_id = world.start((0, "running"), (100, "succeeded"))
         await world.keep_busy(9)
         world.watch(job_id)
         await world.clock.sleep(2 * SECOND)
-        world.remote.show = nothing_of_changes
+        world.remote.show = blind
         await world.clock.sleep(4.5 * MINUTE)
 
         async def looked_at_meanwhile(query):
@@ -1151,9 +1145,6 @@ def test_a_list_without_the_servers_time_is_done_without(world):
 def test_what_sweeps_miss_is_found_by_the_cross_check(world):
     """Within minutes; and a list that has missed an end is trusted no more for a while."""
 
-    def blind(query, page):
-        return page if query.updated_since is None else replace(page, jobs=())
-
     world.remote.show = blind
 
     async def scene():
@@ -1172,9 +1163,6 @@ def test_what_sweeps_miss_is_found_by_the_cross_check(world):
 def test_a_few_jobs_are_cross_checked_by_get(world):
     """Pages would not pay."""
 
-    def blind(query, page):
-        return page if query.updated_since is None else replace(page, jobs=())
-
     world.remote.show = blind
 
     async def scene():
@@ -1190,9 +1178,6 @@ def test_a_few_jobs_are_cross_checked_by_get(world):
 
 def test_distrust_begun_by_a_look_ends_a_sweep_that_is_under_way(world):
     """A GET may prove the list wrong while the list is being read."""
-
-    def blind(query, page):
-        return page if query.updated_since is None else replace(page, jobs=())
 
     world.remote.show = blind
 

@@ -1,6 +1,6 @@
 """Run a thousand deferred tasks in a real triggerer, and add what it cost to ``docs/benchmarks.json``.
 
-    nox -s bench_triggerer                       # about half an hour
+    nox -s bench_triggerer                       # about twenty minutes
     nox -s bench_triggerer -- 20                 # fewer, to see that it works; writes nothing
 
 It starts a whole Airflow 3.3, of which a machine should have one at a time. Most of the time goes into

@@ -54,14 +54,15 @@ async def wait(
         policy = SyncPolicy.from_json(trigger.policy)
         on_checkpoint(checkpoint)
         memory = _Memory(checkpoint, on_checkpoint)
+        server = await _read_server(trigger, policy)
         while True:
-            server = await _read_server(trigger, policy)
             try:
                 async with shared_servers().use(server) as parts:
                     session = parts.async_interpreter(follower, memory)
                     return await _drive(memory.latest, policy, session, follower)
             except ServerUnreachable:
-                if server == await _read_server(trigger, policy):
+                before, server = server, await _read_server(trigger, policy)
+                if server == before:
                     raise
                 trigger.log.warning("The Airflow connection has changed: trying it as it is now")
     except InvalidInput as error:

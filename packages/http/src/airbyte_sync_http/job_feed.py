@@ -494,13 +494,12 @@ class JobFeed:
         due = self._retry_at or max(self._sweeps.last + self._tick(), self._sweeps.rested)
         if due <= now or self._failure is not None:
             return sweep, due
-        if self._hopeful:
-            first_looks = partial(self._read_first_looks, self._sweeps)
-            return partial(
-                self._try_a_page, self._read_on if self._next_page <= now else first_looks
-            ), now
-        page = partial(self._try_a_page, self._read_on)
-        return (sweep, due) if due <= self._next_page else (page, self._next_page)
+        read: Callable[[], Awaitable[None]] = self._read_on
+        if self._hopeful and now < self._next_page:
+            read = partial(self._read_first_looks, self._sweeps)
+        page = partial(self._try_a_page, read)
+        page_due = now if self._hopeful else self._next_page
+        return (sweep, due) if due <= page_due else (page, page_due)
 
     async def _make(self, request: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -536,6 +535,7 @@ class JobFeed:
             await read()
         except CallFailed as error:
             self._page_failures += 1
+            # Nobody waits for them as for sweeps: the first pause is longer.
             pause = _BACKOFF.backoff(error, failures=self._page_failures + 2, seed="pages")
             self._check = self._first_looks = None
             self._next_page = self._no_pages_until = self._clock.now() + pause
