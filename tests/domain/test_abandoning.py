@@ -17,8 +17,10 @@ from airbyte_sync import (
     Origin,
     Phase,
     PortInterpreter,
+    RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
+    SubmitInDoubt,
     SyncPolicy,
     Throttled,
     abandon,
@@ -181,9 +183,10 @@ def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
     task = PortInterpreter(world.airbyte, world.clock, world.events.append, store)
     world.life(FOR_EVER)
     world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=Forbidden("no", status=403)))
-    with pytest.raises(Exception, match="may be running"):
+    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 99)
+    with pytest.raises(SubmitInDoubt, match="may be running"):
         run(submit(world.request, POLICY), task)
+    world.airbyte.recover()
     assert abandoned(world, store.load())[0] == "cancelled"
 
 
@@ -274,12 +277,22 @@ def test_while_an_earlier_try_is_looked_for_its_job_is_cancelled(world):
     "error", [LOST, RequestNotSent("refused"), Forbidden("no", status=403)], ids=repr
 )
 def test_a_list_that_cannot_be_read_is_told(world, in_doubt, error):
-    """Nobody knows whether there is a job: the caller tells a person."""
-    world.airbyte.fail("find_jobs", Fault(error=error))
+    """It stays unknown whether there is a job: after cancel_timeout the caller tells a person."""
+    world.airbyte.fail("find_jobs", *[Fault(error=error)] * 99)
     with pytest.raises(type(error)) as caught:
         world.run(abandon(in_doubt, POLICY))
     assert caught.value is error
     assert world.airbyte.count("cancel") == 0
+    assert 120 <= world.seconds() < 180
+
+
+@pytest.mark.parametrize(
+    "error", [LOST, RequestNotSent("refused"), RefusedOnTheWay("no route", status=404)], ids=repr
+)
+def test_a_list_that_fails_once_is_read_again(world, in_doubt, error):
+    """One odd answer does not leave a sync running that is to be cancelled."""
+    world.airbyte.fail("find_jobs", Fault(error=error))
+    assert abandoned(world, in_doubt)[0] == "cancelled"
 
 
 def test_a_refused_cancellation_is_told(world, watching):
@@ -290,10 +303,17 @@ def test_a_refused_cancellation_is_told(world, watching):
 
 
 def test_a_job_that_airbyte_forgot_is_told(world, watching):
-    """A restored server does not know it."""
-    world.airbyte.fail("fetch_job", Fault(error=NotFound("no such job", status=404)))
-    with pytest.raises(NotFound):
+    """A restored server does not know it: after cancel_timeout that is told."""
+    world.airbyte.forget(watching.job_id)
+    with pytest.raises(CancelUnconfirmed, match="Could not find job"):
         world.run(abandon(watching, POLICY))
+
+
+@pytest.mark.parametrize("error", [NotFound("404"), RefusedOnTheWay("404")], ids=repr)
+def test_a_job_that_is_missing_once_is_cancelled(world, watching, error):
+    """A gateway that reloads its routes does not leave a sync running that is to be cancelled."""
+    world.airbyte.fail("fetch_job", Fault(error=error))
+    assert abandoned(world, watching)[0] == "cancelled"
 
 
 def test_a_server_that_cannot_be_seen_is_asked_again(world, watching):

@@ -24,7 +24,7 @@ moments = some.datetimes(
     max_value=NOON.replace(year=2200, tzinfo=None),
     timezones=some.just(timezone.utc),
 )
-ids = some.integers(1, 2**63)
+ids = some.integers(1, 2**63 - 1)
 
 FIELDS = {
     "phase": some.sampled_from(Phase),
@@ -49,6 +49,14 @@ FIELDS = {
     "failing_since": some.none() | moments,
     "failures": some.integers(0, 10**6),
     "looks": some.integers(0, 10**6),
+    "submit_failing_since": some.none() | moments,
+    "submit_failures": some.integers(0, 10**6),
+    "lost_submissions": some.integers(0, 9),
+    "lost_status": some.none() | some.integers(100, 599),
+    "missing_since": some.none() | moments,
+    "missing_polls": some.integers(0, 10**6),
+    "has_met_airbyte": some.booleans(),
+    "strange_since": some.none() | moments,
 }
 checkpoints = some.builds(Checkpoint, **FIELDS)
 
@@ -130,6 +138,11 @@ def test_a_damaged_checkpoint_is_refused(damage):
         {"asked_at": "2026-01-05T12:00:00"},
         {"asked_at": "0001-01-01T00:00:00+14:00"},
         {"asked_at": 1},
+        {"asked_at": "0001-01-01T00:00:00+00:00"},
+        {"deadline": "9999-12-31T23:59:59+00:00"},
+        {"job_id": 2**63},
+        {"job_id": -1},
+        {"job_id": 10**4400},
         {"job_id": True},
         {"job_id": "7"},
         {"looks": -1},
@@ -144,6 +157,15 @@ def test_entries_of_the_wrong_kind_are_refused(damage):
     document = {"version": 1, "phase": "look", "asked_at": NOON.isoformat(), **damage}
     with pytest.raises(InvalidCheckpoint, match="damaged"):
         Checkpoint.from_json(document)
+
+
+@pytest.mark.parametrize("version", [10**4400, "x" * 10**6, ["\ud800"]], ids=lambda _: "")
+def test_a_foreign_version_is_told_in_a_few_words(version):
+    """The text is printable and short, whatever stands in the place of the version."""
+    with pytest.raises(InvalidCheckpoint) as caught:
+        Checkpoint.from_json({"version": version})
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 def test_another_version_is_refused_with_advice():

@@ -15,6 +15,7 @@ from airbyte_sync import (
     NotFound,
     OnConflict,
     Origin,
+    RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
     ServerUnreachable,
@@ -128,12 +129,33 @@ def test_queue_begins_its_own_series_of_failures(world, foreign):
     assert foreign.job_id == 1
 
 
-def test_a_refusal_in_the_queue_ends_at_once(world, foreign):
-    """We may not look at the job in the way: say so."""
-    world.airbyte.fail("fetch_job", Fault(error=Forbidden("no", status=403)))
-    with pytest.raises(Forbidden):
+@pytest.mark.parametrize(
+    "error",
+    [Forbidden("no", status=403), NotFound("gone"), RefusedOnTheWay("no route", status=404)],
+    ids=repr,
+)
+def test_a_refusal_in_the_queue_is_no_verdict(world, foreign, error):
+    """The job in the way was seen before: it is polled again, and ours starts when it has ended."""
+    world.airbyte.fail("fetch_job", Fault(error=error))
+    result = world.run(sync(world.request, policy("queue")))
+    assert (result.job.job_id, result.origin) == (foreign.job_id + 1, Origin.STARTED)
+    assert world.airbyte.count("submit") == 2
+
+
+def test_a_job_in_the_way_that_is_deleted_is_not_in_the_way(world, foreign):
+    """The job list says that nothing is left of it: ours starts."""
+    world.later(30, lambda: world.airbyte.forget(foreign.job_id))
+    result = world.run(sync(world.request, policy("queue")))
+    assert (result.job.job_id, result.origin) == (foreign.job_id + 1, Origin.STARTED)
+
+
+def test_a_job_in_the_way_that_may_not_be_polled_is_given_up(world, foreign):
+    """After unreachable_timeout the refusal is told."""
+    world.airbyte.fail("fetch_job", *[Fault(error=Forbidden("no", status=403))] * 99)
+    with pytest.raises(ServerUnreachable, match=r"none is running for this request.*no"):
         world.run(sync(world.request, policy("queue")))
     assert foreign is not None
+    assert 900 <= world.seconds() < 1100
 
 
 def test_attach_follows_the_running_sync(world, foreign):

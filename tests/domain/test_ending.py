@@ -139,14 +139,16 @@ def test_late_looks_at_somebody_elses_job_have_an_end(world):
     assert world.seconds() == 3600 + 120
 
 
-def test_a_refused_late_look_is_raised(world):
-    """We may not look any more: that is the news."""
+@pytest.mark.parametrize("error", [NotFound("404"), Forbidden("403")], ids=repr)
+def test_a_refused_late_poll_is_no_verdict(world, error):
+    """The job was seen before: it is polled once more before the time-out is declared."""
     job = world.foreign(*ENDLESS)
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
-    world.airbyte.fail("fetch_job", Fault(error=LOST), Fault(error=NotFound("404")))
-    with pytest.raises(NotFound):
+    world.airbyte.fail("fetch_job", Fault(error=LOST), Fault(error=error))
+    with pytest.raises(SyncTimedOut, match="it was left running") as caught:
         world.run(resume(pause.checkpoint, POLICY))
+    assert caught.value.job.job_id == job.job_id
 
 
 def test_a_sync_that_ends_in_the_last_moment_has_succeeded(world):

@@ -48,7 +48,7 @@ def test_errors_say_whether_a_call_may_be_repeated():
     in_doubt = {
         kind.__name__ for kind in CLASSES.values() if getattr(kind, "retry_safe", 0) is None
     }
-    assert safe == {"RequestNotSent", "Throttled"}
+    assert safe == {"RequestNotSent", "Throttled", "RefusedOnTheWay"}
     assert in_doubt == {"CallFailed", "ResponseNotReceived", "ServerTrouble", "UnexpectedReply"}
     assert all(
         kind.retry_safe is False for kind in CLASSES.values() if issubclass(kind, errors.Refused)

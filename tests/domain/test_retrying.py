@@ -9,12 +9,15 @@ import pytest
 
 from airbyte_sync import (
     Forbidden,
+    JobGone,
     NotFound,
     OnConflict,
     Origin,
     Pause,
     PortInterpreter,
+    RefusedOnTheWay,
     ResponseNotReceived,
+    ServerUnreachable,
     SyncCancelled,
     SyncFailed,
     SyncPolicy,
@@ -116,12 +119,26 @@ def test_what_another_request_left_is_not_ours(world, task):
     assert run(sync(request, POLICY), task).job.connection_id == other.connection_id
 
 
-def test_a_job_that_airbyte_forgot_is_started_anew(world, task):
-    """A restored server does not know the job."""
+def test_a_job_that_airbyte_forgot_is_started_anew_by_the_try_after(world, task):
+    """A restored server does not know the job: one try says so, and the next one starts another."""
     die_at_the_first_pause(world, task)
     world.pass_time(3600)
-    world.airbyte.fail("fetch_job", Fault(error=NotFound("no such job", status=404)))
+    world.airbyte.forget(1)
+    with pytest.raises(JobGone, match=r"job 1 .* is gone"):
+        run(sync(world.request, POLICY), task)
+    assert world.airbyte.count("submit") == 1
     assert run(sync(world.request, POLICY), task).job.job_id == 2
+
+
+@pytest.mark.parametrize("error", [NotFound("404"), RefusedOnTheWay("404")], ids=repr)
+def test_a_job_that_is_missing_at_the_first_poll_of_a_retry_is_not_started_again(
+    world, task, error
+):
+    """A gateway that reloads its routes, or one odd answer, does not double a sync."""
+    die_at_the_first_pause(world, task)
+    world.airbyte.fail("fetch_job", Fault(error=error), Fault(error=error))
+    assert run(sync(world.request, POLICY), task).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
 
 
 def test_a_server_that_cannot_be_seen_is_waited_for(world, task):
@@ -132,13 +149,13 @@ def test_a_server_that_cannot_be_seen_is_waited_for(world, task):
 
 
 def test_a_server_that_refuses_the_look_is_not_asked_for_another_sync(world, task):
-    """Nobody may see what became of the job: nothing is started on top of it."""
+    """What became of the job may not be seen: nothing is started on top of it."""
     die_at_the_first_pause(world, task)
     refusal = Forbidden("no", status=403)
-    world.airbyte.fail("fetch_job", Fault(error=refusal))
-    with pytest.raises(Forbidden) as caught:
+    world.airbyte.fail("fetch_job", *[Fault(error=refusal)] * 99)
+    with pytest.raises(ServerUnreachable) as caught:
         run(sync(world.request, POLICY), task)
-    assert caught.value is refusal
+    assert caught.value.__cause__ is refusal
     assert world.airbyte.count("submit") == 1
 
 

@@ -10,27 +10,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from airbyte_sync import (
+    BadRequest,
     Forbidden,
+    JobGone,
+    JobStatus,
     NotFound,
     Origin,
     PollSchedule,
+    RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
     ServerTrouble,
     ServerUnreachable,
+    StateConflict,
     SyncCancelled,
     SyncFailed,
     SyncPolicy,
+    SyncRequest,
     Throttled,
     Unauthorized,
     UnexpectedReply,
+    Unprocessable,
+    abandon,
     resume,
+    submit,
     sync,
     watch,
 )
 from airbyte_sync.events import JobEnded, JobSeen, LookFailed, StatusChanged
-from airbyte_sync_testkit.memory import Fault
+from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
 
+CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
+OTHER = "5d1c3f9e-0f7e-4d8a-9a55-7b8c1d7e1099"
 POLICY = SyncPolicy()
 LOST = ResponseNotReceived("the connection was reset")
 TRANSIENT = [
@@ -161,12 +172,112 @@ def test_who_has_seen_the_job_waits_for_the_door_to_open_again(world, error):
     assert world.run(sync(world.request, POLICY)).job.job_id == 1
 
 
-def test_a_job_that_is_gone_ends_a_wait(world):
-    """No patience brings it back."""
+REFUSALS = [
+    NotFound("404", status=404),
+    BadRequest("400", status=400),
+    Unprocessable("422", status=422),
+    StateConflict("409", status=409),
+    RefusedOnTheWay("no Route matched with those values", status=404),
+]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=repr)
+@pytest.mark.parametrize("at_poll", [1, 3])
+def test_one_refusal_of_a_job_that_was_seen_is_no_verdict(world, error, at_poll):
+    """A gateway that reloads its routes says so, or one odd answer does: the wait goes on."""
     world.life((0, "running"), (60, "succeeded"))
-    world.airbyte.fail("fetch_job", Fault(error=NotFound("404")))
-    with pytest.raises(NotFound):
+    world.airbyte.fail("fetch_job", *[None] * (at_poll - 1), Fault(error=error))
+    assert world.run(sync(world.request, POLICY)).job.job_id == 1
+    assert world.airbyte.count("submit") == 1
+
+
+def test_a_job_that_is_gone_ends_a_wait(world):
+    """Airbyte says so at three polls over a minute, and does not list the job: then it is believed."""
+    world.life((0, "running"), (600, "succeeded"))
+    world.later(20, lambda: world.airbyte.forget(1))
+    with pytest.raises(JobGone, match=r"job 1 of connection .* is gone.*a retry starts a new one"):
         world.run(sync(world.request, POLICY))
+    assert 60 <= world.seconds() < 120
+    assert world.airbyte.count("submit") == 1
+
+
+def test_a_job_that_is_listed_is_not_gone(world):
+    """Polls say that it is unknown, and the list has it: only unreachable_timeout ends the wait."""
+    world.life((0, "running"), (6000, "succeeded"))
+    world.airbyte.fail("fetch_job", *[Fault(error=NotFound("404"))] * 99)
+    with pytest.raises(ServerUnreachable, match="was left alone"):
+        world.run(sync(world.request, POLICY))
+    assert 900 <= world.seconds() < 1100
+
+
+def test_a_job_is_searched_for_back_to_where_it_belongs(world):
+    """A hundred newer jobs do not hide it: the list is read page by page."""
+    job = world.foreign((0, "running"), (9_000, "succeeded"))
+    for _ in range(250):
+        world.foreign((0, "failed"))
+    checkpoint = world.first_pause(watch(job.job_id, POLICY)).checkpoint
+    world.airbyte.fail("fetch_job", *[Fault(error=NotFound("404"))] * 99)
+    with pytest.raises(ServerUnreachable):
+        world.run(resume(checkpoint, POLICY))
+    offsets = {query.offset for method, query in world.airbyte.calls if method == "find_jobs"}
+    assert {0, 100, 200} == offsets
+
+
+@pytest.mark.parametrize("error", [LOST, RefusedOnTheWay("404", status=404)], ids=repr)
+def test_a_list_that_cannot_be_read_proves_nothing(world, error):
+    """The job may be there: it is polled until unreachable_timeout."""
+    world.life((0, "running"), (6000, "succeeded"))
+    world.later(20, lambda: world.airbyte.forget(1))
+    world.airbyte.fail("find_jobs", *[Fault(error=error)] * 99)
+    with pytest.raises(ServerUnreachable):
+        world.run(sync(world.request, POLICY))
+
+
+def test_a_job_that_comes_back_was_never_gone(world):
+    """An old database answers for a while: what it said is forgotten when the job is seen again."""
+    world.life((0, "running"), (300, "succeeded"))
+    missing = [Fault(error=NotFound("404"))] * 4
+    world.airbyte.fail("fetch_job", *missing, None, *missing, None, *missing)
+    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+
+
+@pytest.mark.parametrize("fate", ["watch", "cancel", "queue"])
+def test_a_job_of_another_connection_is_no_answer(world, fate):
+    """A reply is about the job that was asked for, on its connection, or it is no answer."""
+
+    class Confused(InMemoryAirbyte):
+        def fetch_job(self, job_id):
+            job = super().fetch_job(job_id)
+            is_confused = self.count("fetch_job") in {1, 2}
+            word = JobStatus.SUCCEEDED if is_confused else job.status
+            return replace(job, status=word, connection_id=OTHER if is_confused else CONNECTION_ID)
+
+    world.airbyte.__class__ = Confused
+    if fate == "queue":
+        world.foreign((0, "running"), (100, "succeeded"))
+        world.pass_time(60)
+    world.life((0, "running"), (7200 if fate == "cancel" else 100, "succeeded"))
+    if fate == "cancel":
+        submission = world.run(submit(world.request, POLICY))
+        assert world.run(abandon(submission.checkpoint, POLICY)).status.word == "cancelled"
+    else:
+        result = world.run(sync(world.request, POLICY))
+        assert CONNECTION_ID == result.job.connection_id
+    assert world.airbyte.count("fetch_job") > 2
+
+
+def test_ids_are_compared_without_regard_to_case(world):
+    """People write UUIDs in upper case, Airbyte answers in lower case."""
+
+    class Lower(InMemoryAirbyte):
+        def fetch_job(self, job_id):
+            job = super().fetch_job(job_id)
+            return replace(job, connection_id=job.connection_id.lower())
+
+    world.airbyte.__class__ = Lower
+    world.airbyte.add_connection(CONNECTION_ID.upper())
+    request = SyncRequest(connection_id=CONNECTION_ID.upper())
+    assert world.run(sync(request, POLICY)).job.connection_id == CONNECTION_ID
 
 
 def test_a_flow_that_is_resumed_too_early_pauses_again(world):

@@ -15,8 +15,12 @@ from typing import Any, TypeVar
 from airbyte_sync.errors import InvalidCheckpoint
 from airbyte_sync.events import Origin
 from airbyte_sync.jobs import JobStatus, JobType
+from airbyte_sync.texts import shown
 
 VERSION = 1
+
+_YEARS = range(1970, 9000)
+_LARGEST_NUMBER = 2**63 - 1
 
 T = TypeVar("T")
 
@@ -73,9 +77,29 @@ class Checkpoint:
     wake_at: datetime | None = None
     """Nothing is to be done before this moment."""
     failing_since: datetime | None = None
-    """When the present series of failed calls began."""
+    """When the present series of failed polls began."""
     failures: int = 0
     looks: int = 0
+    submit_failing_since: datetime | None = None
+    """When the present series of failed submissions began. A poll that succeeds does not end it."""
+    submit_failures: int = 0
+    lost_submissions: int = 0
+    """How many submissions had an unknown outcome."""
+    lost_status: int | None = None
+    """The HTTP status with which the last of them was answered, if it was."""
+    missing_since: datetime | None = None
+    """When Airbyte first said that it does not know the job, which it had shown before."""
+    missing_polls: int = 0
+    """How often it has said so since."""
+    has_met_airbyte: bool = False
+    """Whether the server has answered as Airbyte does."""
+    strange_since: datetime | None = None
+    """Since when a server that has never done so gives answers that an outage does not explain."""
+
+    @property
+    def knows_the_server(self) -> bool:
+        """Whether the server is surely an Airbyte: it has answered like one, or has shown the job."""
+        return self.has_met_airbyte or self.status is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as JSON types, without the fields that have their default."""
@@ -98,7 +122,7 @@ class Checkpoint:
         version = document.get("version") if isinstance(document, Mapping) else None
         if version != VERSION:
             raise InvalidCheckpoint(
-                f"this release reads checkpoints of version {VERSION}, not {version!r}: "
+                f"this release reads checkpoints of version {VERSION}, not {shown(version)}: "
                 "look at the connection's last job in Airbyte before you start it again"
             )
         try:
@@ -107,7 +131,7 @@ class Checkpoint:
             }
             return cls(**values)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InvalidCheckpoint(f"this checkpoint is damaged: {error!r}") from error
+            raise InvalidCheckpoint(f"this checkpoint is damaged: {shown(str(error))}") from error
 
 
 def _plain(value: object) -> object:
@@ -123,7 +147,7 @@ def _plain(value: object) -> object:
 def _exactly(kind: type[T]) -> Callable[[object], T]:
     def read(value: object) -> T:
         if type(value) is not kind:
-            raise TypeError(f"{value!r} is not of type {kind.__name__}")
+            raise TypeError(f"{shown(value)} is not of type {kind.__name__}")
         return value
 
     return read
@@ -131,8 +155,8 @@ def _exactly(kind: type[T]) -> Callable[[object], T]:
 
 def _count(value: object) -> int:
     number = _exactly(int)(value)
-    if number < 0:
-        raise ValueError(f"{value!r} is below zero")
+    if not 0 <= number <= _LARGEST_NUMBER:
+        raise ValueError("a number is below zero, or has more than 63 bits")
     return number
 
 
@@ -140,6 +164,8 @@ def _moment(value: object) -> datetime:
     moment = datetime.fromisoformat(_exactly(str)(value))
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
+    if moment.year not in _YEARS:  # the flows add durations of up to ten years
+        raise ValueError(f"{value!r} is too far away")
     return moment.astimezone(timezone.utc)
 
 
@@ -153,10 +179,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "queue_deadline": _moment,
     "answered_since": _moment,
     "earlier_tries": _count,
-    "job_id": _exactly(int),
+    "job_id": _count,
     "origin": Origin,
     "status": lambda value: JobStatus(_exactly(str)(value)),
-    "blocked_by": _exactly(int),
+    "blocked_by": _count,
     "in_doubt": _exactly(bool),
     "settle_until": _moment,
     "cancel_until": _moment,
@@ -166,4 +192,12 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "failing_since": _moment,
     "failures": _count,
     "looks": _count,
+    "submit_failing_since": _moment,
+    "submit_failures": _count,
+    "lost_submissions": _count,
+    "lost_status": _count,
+    "missing_since": _moment,
+    "missing_polls": _count,
+    "has_met_airbyte": _exactly(bool),
+    "strange_since": _moment,
 }

@@ -11,7 +11,8 @@
     │   ├── ServerTrouble            the server or a proxy answered 408 or 5xx: in doubt
     │   ├── Throttled                429: refused for now, safe to repeat later
     │   ├── UnexpectedReply          an answer came that is not Airbyte's: in doubt
-    │   └── Refused                  the server understood and said no; repeating cannot help
+    │   │   └── RefusedOnTheWay      3xx or 4xx, but not in Airbyte's words: not carried out
+    │   └── Refused                  Airbyte understood and said no
     │       ├── BadRequest           400
     │       ├── Unauthorized         401 with a fresh token, or the token route refused us
     │       ├── Forbidden            403
@@ -30,7 +31,9 @@
         ├── QueueTimedOut            it did not begin within the queue time-out
         ├── SyncSkipped              another sync runs, and the caller asked to skip then
         ├── SubmitInDoubt            nobody can say whether it was started
+        ├── JobGone                  Airbyte had the job, and has it no more
         ├── ServerUnreachable        the job could not be seen for too long
+        │   └── WrongAddress         what answers there has never answered as Airbyte does
         └── CancelUnconfirmed        cancelled, but the server never said that it ended
 
 Names state facts. What a program needs is in attributes; the text tells a person what to do next.
@@ -100,7 +103,21 @@ class Throttled(CallFailed):
 
 
 class UnexpectedReply(CallFailed):
-    """An answer came that is not Airbyte's: another program, a login page, half a document."""
+    """
+    An answer came that is not Airbyte's, or is not about what was asked.
+
+    Another program gave it, or a login page; or it is half a document, or tells of another job.
+    """
+
+
+class RefusedOnTheWay(UnexpectedReply):
+    """
+    Something that is not Airbyte refused the request: a gateway, a firewall, a login page.
+
+    A redirect and a 4xx that is not in Airbyte's words prove that Airbyte did not carry it out.
+    """
+
+    retry_safe = True
 
 
 class Refused(CallFailed):
@@ -219,8 +236,21 @@ class SubmitInDoubt(SyncNotDone):
     """Nobody can say whether the sync was started."""
 
 
+class JobGone(SyncNotDone):
+    """
+    Airbyte had the job of this request, and has it no more: it was deleted.
+
+    Airbyte said so at several polls, and the connection's job list does not have it either. The same
+    request made again starts a new job.
+    """
+
+
 class ServerUnreachable(SyncNotDone):
     """The job could not be seen for longer than the policy allows. It may well be running."""
+
+
+class WrongAddress(ServerUnreachable):
+    """What answers at the server's address has never answered as Airbyte does."""
 
 
 class CancelUnconfirmed(SyncNotDone):

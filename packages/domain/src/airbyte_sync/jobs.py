@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from airbyte_sync.errors import InvalidInput
+from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,7 +148,7 @@ class SyncRequest:
     """What a caller asks for: one job on one connection."""
 
     connection_id: str
-    """The connection's id, a UUID on every real Airbyte."""
+    """The connection's id, a UUID on every real Airbyte. A :class:`uuid.UUID` is taken, too."""
     job_type: JobType = JobType.SYNC
     end_by: datetime | None = None
     """When the caller's own time is over: a deadline beside the policy's ``timeout``."""
@@ -158,11 +159,13 @@ class SyncRequest:
 
     def __post_init__(self) -> None:
         given: object = self.connection_id  # what comes from a template may be anything
-        if not isinstance(given, str) or not given.strip() or "{{" in given:
+        text = str(given).strip() if isinstance(given, (str, UUID)) else ""
+        if not text.isprintable() or text.strip(".") == "" or "{{" in text:
             raise InvalidInput(
-                f"connection_id is {self.connection_id!r}: expected the UUID of an Airbyte "
-                f"connection. {WHERE_TO_FIND_THE_ID}"
+                f"connection_id is {shown(given)}: expected the UUID of an Airbyte connection. "
+                f"{WHERE_TO_FIND_THE_ID}"
             )
+        object.__setattr__(self, "connection_id", text)
 
     @property
     def has_uuid(self) -> bool:
@@ -233,6 +236,11 @@ class FailureReason:
     """What failed: ``source``, ``destination``, ``replication``, ``airbyte_platform`` ..."""
     kind: str = "unknown"
     """``config_error``, ``system_error``, ``transient_error``, ``heartbeat_timeout`` ..."""
+
+
+def is_same_id(one: str, other: str) -> bool:
+    """Whether two ids mean the same thing: Airbyte writes UUIDs in lower case, people in either."""
+    return one.lower() == other.lower()
 
 
 def newest(jobs: Iterable[Job]) -> Job | None:

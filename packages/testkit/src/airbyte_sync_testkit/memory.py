@@ -150,6 +150,14 @@ class InMemoryAirbyte:
         """Let the next calls of a method go wrong, in turn; ``None`` lets one through."""
         self._faults.setdefault(method, deque()).extend(faults)
 
+    def recover(self) -> None:
+        """Let no further call go wrong."""
+        self._faults.clear()
+
+    def forget(self, job_id: int) -> None:
+        """Delete a job, as a server does that is restored from an older backup."""
+        del self._records[job_id]
+
     def jobs(self) -> list[Job]:
         """Return all jobs as they are now, oldest first."""
         return [self._look(job_id) for job_id in sorted(self._records)]

@@ -15,7 +15,14 @@ from airbyte_sync.errors import (
     SyncNotDone,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync.flows.steps import awake, job_id_of, origin_of, resting
+from airbyte_sync.flows.steps import (
+    awake,
+    job_id_of,
+    may_pass,
+    origin_of,
+    require_same_connection,
+    resting,
+)
 from airbyte_sync.flows.verdicts import judge, last_error, timed_out
 from airbyte_sync.jobs import Job, JobStatus
 from airbyte_sync.results import SyncResult
@@ -53,8 +60,9 @@ def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[
         now = yield from awake(checkpoint)
         try:
             job = yield from FetchJob(job_id_of(checkpoint))
+            require_same_connection(checkpoint, job)
         except CallFailed as error:
-            if error.retry_safe is False:
+            if error.retry_safe is False and not may_pass(checkpoint):
                 raise
             if checkpoint.cancel_until is None or now >= checkpoint.cancel_until:
                 raise timed_out(
@@ -63,7 +71,7 @@ def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[
                     ", as far as we know: it could not be seen. Look at it in Airbyte before you start "
                     f"it again.{last_error(error)}",
                 ) from error
-            checkpoint = _insisting(checkpoint, policy, now, error)
+            checkpoint = pausing_between_tries(checkpoint, policy, now, error)
             continue
         if not job.status.is_final:
             raise timed_out(
@@ -91,15 +99,17 @@ def insist_on_cancelling(
         job: Job | None = None
         failure: CallFailed | None = None
         try:
-            job = yield from FetchJob(job_id)
+            job = require_same_connection(checkpoint, (yield from FetchJob(job_id)))
+            checkpoint = replace(checkpoint, status=job.status)
             if not job.status.is_final:
                 yield from Report(CancelRequested(job=job))
                 checkpoint = replace(checkpoint, cancel_sent=True)
                 job = yield from CancelJob(job_id)
         except JobNotRunning as error:
-            failure = error  # it ended between the look and the request: the next look tells how
+            failure = error  # it ended between the poll and the request: the next poll tells how
         except CallFailed as error:
-            if error.retry_safe is False:
+            is_about_the_cancel = job is not None
+            if error.retry_safe is False and (is_about_the_cancel or not may_pass(checkpoint)):
                 raise
             failure = error
         if failure is None and job is not None and job.status.is_final:
@@ -112,16 +122,17 @@ def insist_on_cancelling(
                 + (f" ({failure})." if failure is not None else "."),
                 job=job,
             ) from failure
-        checkpoint = _insisting(checkpoint, policy, now, failure)
+        checkpoint = pausing_between_tries(checkpoint, policy, now, failure)
 
 
-def _insisting(
+def pausing_between_tries(
     checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, failure: CallFailed | None
 ) -> Checkpoint:
     """Rest a little after the deadline; longer where the server asks for it, but not too long."""
     pause = timedelta(seconds=2 ** min(checkpoint.looks, 3))
     if failure is not None and failure.retry_safe is not False:
-        backoff = policy.backoff(failure, failures=checkpoint.looks, seed=job_id_of(checkpoint))
+        seed = checkpoint.job_id or checkpoint.connection_id or ""
+        backoff = policy.backoff(failure, failures=checkpoint.looks, seed=seed)
         pause = max(pause, backoff)
     until = min(now + pause, checkpoint.cancel_until or now)
     return replace(resting(checkpoint, now, until), looks=checkpoint.looks + 1)

@@ -22,12 +22,14 @@ from airbyte_sync.errors import (
     ConnectionUnavailable,
     InvalidCheckpoint,
     InvalidInput,
+    NotFound,
     QueueTimedOut,
     StateConflict,
     SyncAlreadyRunning,
     SyncSkipped,
     SyncTimedOut,
     Unauthorized,
+    UnexpectedReply,
 )
 from airbyte_sync.events import (
     JobObtained,
@@ -37,30 +39,38 @@ from airbyte_sync.events import (
     WaitingForOther,
 )
 from airbyte_sync.flows.steps import (
+    answered,
     awake,
-    backoff,
     connection_id_of,
-    failing,
     look_failed,
+    note_who_answered,
+    require_same_connection,
     resting,
     resting_until_next_look,
     seen,
+    submit_backoff,
+    submit_failing,
+    until_a_stranger_is_given_up,
 )
 from airbyte_sync.flows.verdicts import (
+    give_up_on_a_stranger,
+    give_up_postponing,
     give_up_submitting,
-    give_up_when_unreachable,
     how_to_give_more_time,
     is_late,
     is_queued_too_long,
-    submit_in_doubt,
+    lost_again,
     without_a_job,
 )
 from airbyte_sync.jobs import (
     WHERE_TO_FIND_THE_ID,
+    Connection,
     ConnectionStatus,
     Job,
+    JobPage,
     JobQuery,
     JobStatus,
+    is_same_id,
     newest,
 )
 from airbyte_sync.policy import OnConflict, SyncPolicy
@@ -70,6 +80,13 @@ if TYPE_CHECKING:
 
 CONFLICT_SETTLE = timedelta(seconds=5)
 """How long to wait before submitting again when Airbyte says "running" but lists no active job."""
+
+LONGEST_CREATION = timedelta(seconds=150)
+"""The least time from a submission until a list without its job proves that nothing came of it.
+
+Airbyte waits up to 60 s for a job to be created (``TemporalClient.kt``); users report creations that took
+up to 130 s (apache/airflow#71092).
+"""
 
 SHORTEST_LOOK = timedelta(seconds=1)
 """The least time between two looks for a job whose submission is in doubt."""
@@ -105,17 +122,24 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     now = yield from Now()
     if is_late(checkpoint, now):
         raise without_a_job(checkpoint)
-    # If this process dies now, whoever makes the request again does not know what became of it.
-    lost = replace(looking, in_doubt=True, settle_until=now + policy.adopt_window)
+    # If this process dies now, the request made again does not know what became of it.
+    lost = replace(
+        looking,
+        in_doubt=True,
+        lost_submissions=checkpoint.lost_submissions + 1,
+        lost_status=None,
+        settle_until=search_until(now, now, policy),
+    )
     yield from Remember(lost)
     try:
         job = yield from SubmitSync(connection_id, checkpoint.job_type)
+        require_same_connection(checkpoint, job)
     except SyncAlreadyRunning as error:
         yield from _take_back(checkpoint)
-        return (yield from _busy(looking, policy, error))
+        return (yield from _busy(answered(looking), policy, error))
     except StateConflict as error:
         yield from _explain(checkpoint, error)
-        return (yield from _doubt(looking, policy, error))
+        return (yield from _doubt(answered(lost), policy, error, now))
     except CallFailed as error:
         if error.retry_safe is not None:
             yield from _take_back(checkpoint)
@@ -123,9 +147,22 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             raise type(error)(
                 f"no sync of connection {connection_id} was started: {error}", status=error.status
             ) from error
-        refused_for_now = error.retry_safe is True
-        return (yield from (_postpone if refused_for_now else _doubt)(looking, policy, error))
+        if error.retry_safe is True:
+            return (yield from _postpone(looking, policy, error))
+        return (yield from _doubt(lost, policy, error, now))
     return (yield from _obtained(checkpoint, policy, job, Origin.STARTED))
+
+
+def search_until(submitted_at: datetime, lost_at: datetime, policy: SyncPolicy) -> datetime:
+    """
+    Return until when the job of a lost submission may still appear.
+
+    Args:
+        submitted_at: When the submission was made, or the latest moment at which it may have been.
+        lost_at: When it was known that its answer would not come.
+        policy: Its ``adopt_window`` counts from ``lost_at``.
+    """
+    return max(lost_at + policy.adopt_window, submitted_at + LONGEST_CREATION)
 
 
 def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
@@ -140,12 +177,11 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         now = yield from awake(checkpoint)
         connection_id = connection_id_of(checkpoint)
         try:
-            page = yield from FindJobs(JobQuery(connection_id=connection_id))
+            page = yield from list_jobs(JobQuery(connection_id=connection_id))
         except CallFailed as error:
-            if error.retry_safe is False and checkpoint.in_doubt:
-                raise submit_in_doubt(checkpoint, error) from error
             checkpoint = yield from look_failed(checkpoint, policy, error, now)
             continue
+        checkpoint = answered(checkpoint)
         now = yield from Now()  # a slow reply must not make our own job look older than the request
         since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
         jobs = list(_jobs_of_this_request(page.jobs, checkpoint, since))
@@ -168,9 +204,78 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             if checkpoint.answered_since is not None:
                 return _anew(checkpoint, now, newest(spent))
             give_up_submitting(checkpoint, policy, now)
-            return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
+            if not checkpoint.lost_submissions:
+                return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
+            return (yield from _nothing_came(checkpoint, policy))
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
+
+
+def list_jobs(query: JobQuery) -> Flow[JobPage]:
+    """
+    List the jobs of a connection.
+
+    Raises:
+        UnexpectedReply: There are jobs of other connections among them: the filter was ignored, so a
+            job that is not listed may exist.
+        CallFailed: Any other subclass.
+    """
+    page = yield from FindJobs(query)
+    for job in page.jobs:
+        if query.connection_id is not None and not is_same_id(
+            job.connection_id, query.connection_id
+        ):
+            raise UnexpectedReply(
+                f"the jobs of connection {query.connection_id} were asked for, and job {job.job_id} of "
+                "another connection is among the answers: the list ignores its filter"
+            )
+    return page
+
+
+def _nothing_came(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """
+    Go on after a submission was lost and surely no job came of it.
+
+    The connection tells why where it can: it is unknown, or takes no jobs. Otherwise the submission is
+    made once more. A second one that is lost is not bad luck any more.
+    """
+    connection_id = connection_id_of(checkpoint)
+    while True:
+        now = yield from awake(checkpoint)
+        if is_late(checkpoint, now):
+            raise without_a_job(checkpoint)
+        try:
+            connection = yield from FetchConnection(connection_id)
+        except CallFailed as error:
+            if error.retry_safe is False:
+                yield from Remember(_settled(checkpoint))
+                lost = f" (it was answered with {checkpoint.lost_status})"
+                raise type(error)(
+                    f"a sync of connection {connection_id} was submitted"
+                    f"{'' if checkpoint.lost_status is None else lost}, no job came of it, and the "
+                    f"connection cannot be read: {error}",
+                    status=error.status,
+                ) from error
+            checkpoint = yield from look_failed(checkpoint, policy, error, now)
+            continue
+        break
+    reason = _why_it_takes_no_jobs(connection)
+    if reason is not None:
+        yield from Remember(_settled(checkpoint))
+        raise ConnectionUnavailable(reason, connection=connection)
+    if checkpoint.lost_submissions > 1:
+        raise lost_again(checkpoint)
+    return replace(answered(checkpoint), phase=Phase.SUBMIT, settle_until=None, wake_at=None)
+
+
+def _settled(checkpoint: Checkpoint) -> Checkpoint:
+    """Return what to remember of a request of which surely nothing came."""
+    return Checkpoint(
+        phase=Phase.SUBMIT,
+        connection_id=checkpoint.connection_id,
+        job_type=checkpoint.job_type,
+        asked_at=checkpoint.asked_at,
+    )
 
 
 def _is_spent(
@@ -195,6 +300,10 @@ def _anew(checkpoint: Checkpoint, now: datetime, spent: Job | None) -> Checkpoin
         settle_until=None,
         failing_since=None,
         failures=0,
+        submit_failing_since=None,
+        submit_failures=0,
+        lost_submissions=0,
+        lost_status=None,
         blocked_by=checkpoint.blocked_by if spent is None else spent.job_id,
     )
 
@@ -214,6 +323,10 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
         try:
             job = yield from FetchJob(checkpoint.blocked_by, recent=not is_to_be_judged)
+            require_same_connection(checkpoint, job)
+        except NotFound as error:  # the list tells whether anything is in the way
+            checkpoint = yield from look_failed(checkpoint, policy, error, now)
+            return replace(checkpoint, phase=Phase.LOOK, status=None, looks=0)
         except CallFailed as error:
             checkpoint = yield from look_failed(checkpoint, policy, error, now)
             continue
@@ -261,6 +374,8 @@ def _conflict(checkpoint: Checkpoint, policy: SyncPolicy, active: Job) -> Flow[C
                 status=active.status,
                 failing_since=None,
                 failures=0,
+                submit_failing_since=None,
+                submit_failures=0,
                 looks=0,
             )
             return resting_until_next_look(queued, policy, now, active.job_id)
@@ -283,6 +398,12 @@ def _obtained(
         failing_since=None,
         failures=0,
         looks=0,
+        submit_failing_since=None,
+        submit_failures=0,
+        lost_submissions=0,
+        lost_status=None,
+        has_met_airbyte=True,
+        strange_since=None,
     )
     if not job.status.is_final:
         watching = resting_until_next_look(watching, policy, now, job.job_id)
@@ -295,28 +416,34 @@ def _busy(
 ) -> Flow[Checkpoint]:
     """The connection is said to be busy: look with what, after a moment for races to settle."""
     now = yield from Now()
-    checkpoint = failing(checkpoint, now)
-    settling = max(CONFLICT_SETTLE, backoff(checkpoint, policy, error))
+    checkpoint = submit_failing(checkpoint, now)
+    settling = max(CONFLICT_SETTLE, submit_backoff(checkpoint, policy, error))
     return replace(checkpoint, settle_until=now + settling)
 
 
 def _postpone(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> Flow[Checkpoint]:
     """Nothing was started: stay away for a while."""
     now = yield from Now()
-    checkpoint = failing(checkpoint, now)
-    give_up_when_unreachable(checkpoint, policy, now, error)
-    checkpoint = resting(checkpoint, now, now + backoff(checkpoint, policy, error))
+    checkpoint = note_who_answered(submit_failing(checkpoint, now), error, now)
+    give_up_on_a_stranger(checkpoint, now, error)
+    give_up_postponing(checkpoint, policy, now, error)
+    until = now + submit_backoff(checkpoint, policy, error)
+    checkpoint = resting(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
     yield from Report(SubmitPostponed(error=error, next_try=checkpoint.wake_at or now))
     return checkpoint
 
 
-def _doubt(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> Flow[Checkpoint]:
-    """Something may have been started: look for it for a while before submitting again."""
+def _doubt(
+    lost: Checkpoint, policy: SyncPolicy, error: CallFailed, submitted_at: datetime
+) -> Flow[Checkpoint]:
+    """Something may have been started: search for it for a while before submitting again."""
     now = yield from Now()
-    checkpoint = failing(checkpoint, now)
-    until = now + max(policy.adopt_window, backoff(checkpoint, policy, error))
+    checkpoint = note_who_answered(submit_failing(lost, now), error, now)
+    until = max(
+        search_until(submitted_at, now, policy), now + submit_backoff(checkpoint, policy, error)
+    )
     yield from Report(SubmitUncertain(error=error, look_until=until))
-    return replace(checkpoint, in_doubt=True, settle_until=until)
+    return replace(checkpoint, lost_status=error.status, settle_until=until)
 
 
 def _take_back(checkpoint: Checkpoint) -> Flow[None]:
@@ -332,6 +459,13 @@ def _explain(checkpoint: Checkpoint, error: StateConflict) -> Flow[None]:
         connection = yield from FetchConnection(connection_id)
     except CallFailed:
         return  # the reason stays unknown; the caller treats the conflict as a doubt
+    reason = _why_it_takes_no_jobs(connection)
+    if reason is not None:
+        yield from _take_back(checkpoint)
+        raise ConnectionUnavailable(reason, connection=connection) from error
+
+
+def _why_it_takes_no_jobs(connection: Connection) -> str | None:
     reasons = {
         ConnectionStatus.INACTIVE: "is switched off (by a person, by a breaking schema change, or by "
         "Airbyte after many failures). Switch it on in Airbyte, then run this again",
@@ -340,16 +474,12 @@ def _explain(checkpoint: Checkpoint, error: StateConflict) -> Flow[None]:
         ConnectionStatus.DEPRECATED: "was deleted. Use the id of the connection that replaces it",
     }
     reason = reasons.get(connection.status)
-    if reason is not None:
-        yield from _take_back(checkpoint)
-        raise ConnectionUnavailable(
-            f"connection {connection.name!r} ({connection_id}) {reason}.", connection=connection
-        ) from error
+    return reason and f"connection {connection.name!r} ({connection.connection_id}) {reason}."
 
 
 def job_in_doubt(checkpoint: Checkpoint) -> Flow[Job | None]:
     """Look once for the active job of a submission that is in doubt."""
-    page = yield from FindJobs(JobQuery(connection_id=connection_id_of(checkpoint)))
+    page = yield from list_jobs(JobQuery(connection_id=connection_id_of(checkpoint)))
     now = yield from Now()
     since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
     jobs = _jobs_of_this_request(page.jobs, checkpoint, since)

@@ -15,11 +15,16 @@ from airbyte_sync.commands import (
     Recall,
     Report,
 )
-from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound, NotFound
+from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound
 from airbyte_sync.events import EarlierTryLookedFor, JobRecalled, Origin
-from airbyte_sync.flows.ending import end_in_time_out, insist_on_cancelling
-from airbyte_sync.flows.obtaining import ask_whether_it_exists, come_to_a_job, job_in_doubt
-from airbyte_sync.flows.steps import job_id_of, origin_of
+from airbyte_sync.flows.ending import end_in_time_out, insist_on_cancelling, pausing_between_tries
+from airbyte_sync.flows.obtaining import (
+    ask_whether_it_exists,
+    come_to_a_job,
+    job_in_doubt,
+    search_until,
+)
+from airbyte_sync.flows.steps import awake, job_id_of, origin_of
 from airbyte_sync.flows.verdicts import judge
 from airbyte_sync.flows.waiting import look_until_it_ends
 from airbyte_sync.jobs import JobStatus
@@ -218,13 +223,39 @@ def abandon(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Job | None]:
         CallFailed: The server could not be asked.
         CancelUnconfirmed: As :func:`cancel`.
     """
-    job_id = checkpoint.job_id
-    if job_id is None and checkpoint.in_doubt:
-        job = yield from job_in_doubt(checkpoint)
-        job_id = None if job is None else job.job_id
-    elif job_id is not None and not origin_of(checkpoint).is_ours_to_cancel:
-        job_id = None
-    return None if job_id is None else (yield from cancel(job_id, policy))
+    now = yield from Now()
+    cancelling = replace(
+        checkpoint,
+        phase=Phase.CANCEL,
+        cancel_until=now + policy.cancel_timeout,
+        wake_at=None,
+        looks=0,
+    )
+    if checkpoint.job_id is not None:
+        if not origin_of(checkpoint).is_ours_to_cancel:
+            return None
+    elif checkpoint.in_doubt:
+        cancelling = yield from _with_the_job_in_doubt(cancelling, policy)
+    if cancelling.job_id is None:
+        return None
+    job, _ = yield from insist_on_cancelling(cancelling, policy)
+    return job
+
+
+def _with_the_job_in_doubt(cancelling: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """Look for the job of a lost submission; a look that fails is repeated until ``cancel_until``."""
+    while True:
+        now = yield from awake(cancelling)
+        try:
+            job = yield from job_in_doubt(cancelling)
+        except CallFailed as error:
+            if cancelling.cancel_until is None or now >= cancelling.cancel_until:
+                raise
+            cancelling = pausing_between_tries(cancelling, policy, now, error)
+            continue
+        return (
+            cancelling if job is None else replace(cancelling, job_id=job.job_id, status=job.status)
+        )
 
 
 def find_connection(name: str, workspace_id: str | None = None) -> Flow[Connection]:
@@ -315,17 +346,21 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
         failing_since=None,
         failures=0,
         looks=0,
+        submit_failing_since=None,
+        submit_failures=0,
+        lost_submissions=min(before.lost_submissions, 1),  # this try has a submission of its own
+        missing_since=None,
+        missing_polls=0,
+        strange_since=None,
     )
     if before.job_id is None:
         return again
     try:
         job = yield from FetchJob(before.job_id)
-    except NotFound:
-        return fresh
-    except CallFailed as error:
-        if error.retry_safe is False:
-            raise
-        return again  # the wait itself deals with a server that cannot be seen
+    except CallFailed:
+        return (
+            again  # the wait itself deals with a job that cannot be seen, or is not there any more
+        )
     if job.status.is_final and job.status != JobStatus.SUCCEEDED:
         return replace(fresh, blocked_by=job.job_id)
     yield from Report(JobRecalled(job=job, origin=origin_of(before)))
@@ -336,7 +371,7 @@ def _after_earlier_tries(
     fresh: Checkpoint, earlier: EarlierTries, policy: SyncPolicy
 ) -> Flow[Checkpoint]:
     """Look for the job of an earlier try first; it may still appear where that try died submitting."""
-    look_until = earlier.over_at + policy.adopt_window
+    look_until = search_until(earlier.over_at, earlier.over_at, policy)
     yield from Report(EarlierTryLookedFor(since=earlier.since, look_until=look_until))
     return replace(
         fresh,

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import Flow, Now, Pause, Report
-from airbyte_sync.errors import CallFailed, Forbidden, InvalidCheckpoint, Unauthorized
+from airbyte_sync.errors import CallFailed, InvalidCheckpoint, UnexpectedReply
 from airbyte_sync.events import LookFailed, Origin
-from airbyte_sync.flows.verdicts import give_up_when_unreachable, is_late, without_a_job
+from airbyte_sync.flows.verdicts import (
+    PATIENCE_WITH_STRANGERS,
+    give_up_on_a_stranger,
+    give_up_when_unreachable,
+    is_late,
+    without_a_job,
+)
+from airbyte_sync.jobs import is_same_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,13 +84,46 @@ def resting_until_next_look(
     return replace(resting(checkpoint, now, now + interval), looks=checkpoint.looks + 1)
 
 
+def require_same_connection(checkpoint: Checkpoint, job: Job) -> Job:
+    """
+    Return a job that was polled, if it is one of the request's connection.
+
+    Raises:
+        UnexpectedReply: It is another connection's, so the reply is not about what was asked.
+    """
+    known = checkpoint.connection_id
+    if known is not None and not is_same_id(job.connection_id, known):
+        raise UnexpectedReply(
+            f"Airbyte job {job.job_id} was told to be of another connection than {known}. Something "
+            "between here and Airbyte mixes up replies, or the server was set up anew."
+        )
+    return job
+
+
 def seen(checkpoint: Checkpoint, job: Job) -> Checkpoint:
-    """Take note of a look that succeeded."""
-    return replace(checkpoint, status=job.status, failing_since=None, failures=0)
+    """Record a poll of a job that succeeded."""
+    return replace(
+        answered(checkpoint),
+        connection_id=checkpoint.connection_id or job.connection_id,
+        status=job.status,
+        missing_since=None,
+        missing_polls=0,
+    )
+
+
+def answered(checkpoint: Checkpoint) -> Checkpoint:
+    """Record an answer that is surely Airbyte's. Submissions that failed are counted apart."""
+    return replace(
+        checkpoint,
+        has_met_airbyte=True,
+        strange_since=None,
+        failing_since=None,
+        failures=0,
+    )
 
 
 def failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
-    """Take note of a call that failed."""
+    """Record a poll that failed."""
     return replace(
         checkpoint,
         failing_since=checkpoint.failing_since or now,
@@ -91,23 +131,64 @@ def failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     )
 
 
+def submit_failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
+    """Record a submission that came to nothing, or whose outcome is unknown."""
+    return replace(
+        checkpoint,
+        submit_failing_since=checkpoint.submit_failing_since or now,
+        submit_failures=checkpoint.submit_failures + 1,
+    )
+
+
+def note_who_answered(checkpoint: Checkpoint, error: CallFailed, now: datetime) -> Checkpoint:
+    """
+    Record whether an error is Airbyte's own word, another program's, or neither.
+
+    An outage says nothing about who is there when it is over, so it begins a new count.
+    """
+    if checkpoint.knows_the_server:
+        return checkpoint
+    if error.retry_safe is False:
+        return replace(checkpoint, has_met_airbyte=True, strange_since=None)
+    is_strange = isinstance(error, UnexpectedReply)
+    return replace(
+        checkpoint, strange_since=(checkpoint.strange_since or now) if is_strange else None
+    )
+
+
+def until_a_stranger_is_given_up(
+    checkpoint: Checkpoint, now: datetime, until: datetime
+) -> datetime:
+    """Return the moment to call again: no later than when a wrong address is to be reported."""
+    if checkpoint.strange_since is None:
+        return until
+    return min(until, max(checkpoint.strange_since + PATIENCE_WITH_STRANGERS, now))
+
+
+def may_pass(checkpoint: Checkpoint) -> bool:
+    """
+    Whether a refusal is no verdict: the request has a job, or may have one.
+
+    A job that was seen does not end because a poll was refused, as when credentials are renewed or a
+    gateway reloads its routes. Only not seeing it for ``unreachable_timeout`` ends the wait.
+    """
+    return checkpoint.status is not None or checkpoint.in_doubt
+
+
 def look_failed(
     checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed, now: datetime
 ) -> Flow[Checkpoint]:
-    """
-    A failed look never ends a wait by itself; a refusal, or failing for too long, does.
-
-    Who has seen the job before was let in: such a refusal may pass, as when credentials are renewed.
-    """
-    was_let_in = checkpoint.job_id is not None and checkpoint.status is not None
-    may_pass = was_let_in and isinstance(error, (Unauthorized, Forbidden))
-    if error.retry_safe is False and not may_pass:
+    """A failed poll never ends a wait by itself; a refusal where there is no job, or failing for too
+    long, does."""
+    if error.retry_safe is False and not may_pass(checkpoint):
         raise error
-    checkpoint = failing(checkpoint, now)
+    checkpoint = note_who_answered(failing(checkpoint, now), error, now)
+    give_up_on_a_stranger(checkpoint, now, error)
     give_up_when_unreachable(checkpoint, policy, now, error)
     if is_late(checkpoint, now) and checkpoint.job_id is None:
         raise without_a_job(checkpoint, error) from error
-    checkpoint = resting(checkpoint, now, now + backoff(checkpoint, policy, error))
+    until = now + backoff(checkpoint, policy, error)
+    checkpoint = resting(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
     yield from Report(
         LookFailed(
             error=error,
@@ -119,9 +200,17 @@ def look_failed(
 
 
 def backoff(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> timedelta:
-    """Return how long to stay away after the last of a series of failures; waiters drift apart."""
-    seed = checkpoint.job_id or checkpoint.connection_id or ""
-    return policy.backoff(error, failures=checkpoint.failures - 1, seed=seed)
+    """Return how long to stay away after the last of a series of failed polls; waiters drift apart."""
+    return policy.backoff(error, failures=checkpoint.failures - 1, seed=_seed(checkpoint))
+
+
+def submit_backoff(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> timedelta:
+    """Return how long to stay away after the last of a series of failed submissions."""
+    return policy.backoff(error, failures=checkpoint.submit_failures - 1, seed=_seed(checkpoint))
+
+
+def _seed(checkpoint: Checkpoint) -> int | str:
+    return checkpoint.job_id or checkpoint.connection_id or ""
 
 
 def connection_id_of(checkpoint: Checkpoint) -> str:

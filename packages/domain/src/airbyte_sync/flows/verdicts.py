@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.commands import ExplainFailure, Flow
@@ -15,15 +16,19 @@ from airbyte_sync.errors import (
     SyncFailed,
     SyncNotDone,
     SyncTimedOut,
+    WrongAddress,
 )
 from airbyte_sync.jobs import Job, JobStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync.jobs import FailureReason
     from airbyte_sync.policy import SyncPolicy
+
+PATIENCE_WITH_STRANGERS = timedelta(minutes=1)
+"""How long to ask a server that has never answered as Airbyte does, and gives other answers."""
 
 
 def judge(job: Job, policy: SyncPolicy) -> Flow[Job]:
@@ -88,6 +93,13 @@ def is_unreachable(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) ->
     return since is not None and now - since >= policy.unreachable_timeout
 
 
+def _has_failed_to_submit_for_too_long(
+    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime
+) -> bool:
+    since = checkpoint.submit_failing_since
+    return since is not None and now - since >= policy.unreachable_timeout
+
+
 def without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> SyncNotDone:
     """Say what is known at the deadline where the request has no job."""
     if checkpoint.in_doubt:
@@ -105,13 +117,48 @@ def how_to_give_more_time(checkpoint: Checkpoint) -> str:
 
 
 def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:
-    """Say that nobody knows whether the sync was started."""
+    """Say that it is unknown whether the sync was started."""
     return SubmitInDoubt(
         f"a sync of connection {checkpoint.connection_id} was asked for at "
-        f"{checkpoint.asked_at:%Y-%m-%d %H:%M:%S} UTC, and Airbyte's answer was lost: it may be running. "
-        "Look at the connection's timeline in Airbyte before you start it again."
+        f"{checkpoint.asked_at:%Y-%m-%d %H:%M:%S} UTC, and {_how_it_was_lost(checkpoint)}: it may be "
+        "running. Look at the connection's timeline in Airbyte before you start it again."
         + last_error(error)
     )
+
+
+def lost_again(checkpoint: Checkpoint) -> SubmitInDoubt:
+    """Say that a second submission had an unknown outcome, too, and that no job came of either."""
+    return SubmitInDoubt(
+        f"a sync of connection {checkpoint.connection_id} was submitted {checkpoint.lost_submissions} "
+        f"times since {checkpoint.asked_at:%Y-%m-%d %H:%M:%S} UTC, and {_how_it_was_lost(checkpoint)}. "
+        "Airbyte lists no job that came of it. Airbyte or a proxy in front of it fails at starting "
+        "syncs: look at their logs, and at the connection's timeline before you start it again."
+    )
+
+
+def _how_it_was_lost(checkpoint: Checkpoint) -> str:
+    if checkpoint.lost_status is None:
+        return "Airbyte's answer was lost"
+    return (
+        f"the last answer was HTTP status {checkpoint.lost_status}, which leaves the outcome open"
+    )
+
+
+def give_up_on_a_stranger(checkpoint: Checkpoint, now: datetime, error: CallFailed) -> None:
+    """Raise when a server that has never answered as Airbyte does had its time to do so."""
+    since = checkpoint.strange_since
+    if since is None or now - since < PATIENCE_WITH_STRANGERS:
+        return
+    in_doubt = (
+        f"The sync of connection {checkpoint.connection_id} that was asked for at "
+        f"{checkpoint.asked_at:%Y-%m-%d %H:%M:%S} UTC may have been started if Airbyte is behind it. "
+        if checkpoint.in_doubt
+        else ""
+    )
+    raise WrongAddress(
+        f"what answers at the server's address has never answered as Airbyte does, for "
+        f"{(now - since).total_seconds():.0f} s. {in_doubt}The last error: {error}"
+    ) from error
 
 
 def give_up_when_unreachable(
@@ -122,24 +169,41 @@ def give_up_when_unreachable(
         return
     if checkpoint.in_doubt:
         raise submit_in_doubt(checkpoint, error) from error
-    trouble = last_error(error)
-    patience = f"{policy.unreachable_timeout.total_seconds():g} s"
     if checkpoint.job_id is None:
-        raise ServerUnreachable(
-            f"Airbyte took no sync of connection {checkpoint.connection_id} for {patience}; none is "
-            f"running for this request. Start it again when Airbyte is back.{trouble}"
-        ) from error
+        raise _none_was_taken(checkpoint, policy, error) from error
+    patience = f"{policy.unreachable_timeout.total_seconds():g} s"
     raise ServerUnreachable(
         f"Airbyte job {checkpoint.job_id} could not be seen for {patience}. It may well be running, and "
-        f"was left alone: look at it in Airbyte before you start it again.{trouble}"
+        f"was left alone: look at it in Airbyte before you start it again.{last_error(error)}"
     ) from error
 
 
+def _none_was_taken(
+    checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed
+) -> ServerUnreachable:
+    patience = f"{policy.unreachable_timeout.total_seconds():g} s"
+    return ServerUnreachable(
+        f"Airbyte took no sync of connection {checkpoint.connection_id} for {patience}; none is "
+        f"running for this request. Start it again when Airbyte is back.{last_error(error)}"
+    )
+
+
+def give_up_postponing(
+    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, error: CallFailed
+) -> None:
+    """Raise when submissions were surely not carried out for too long."""
+    if not _has_failed_to_submit_for_too_long(checkpoint, policy, now):
+        return
+    if checkpoint.in_doubt:
+        raise submit_in_doubt(checkpoint, error) from error
+    raise _none_was_taken(checkpoint, policy, error) from error
+
+
 def give_up_submitting(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> None:
-    """Raise when submissions have met doubts or conflicts for too long, and no job came of any."""
-    # A single one may be resolved late, by whoever resumes: only a series of them is given up.
-    is_series = checkpoint.settle_until is not None and checkpoint.failures > 1
-    if not (is_series and is_unreachable(checkpoint, policy, now)):
+    """Raise when submissions have met conflicts for too long, and no job came of any."""
+    # A single one may be resolved late, by a process that resumes: only a series of them is given up.
+    is_series = checkpoint.settle_until is not None and checkpoint.submit_failures > 1
+    if not (is_series and _has_failed_to_submit_for_too_long(checkpoint, policy, now)):
         return
     if checkpoint.in_doubt:
         raise submit_in_doubt(checkpoint, None)

@@ -1,36 +1,64 @@
-"""WATCH: look at a job until it ends."""
+"""WATCH: poll a job until it ends."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airbyte_sync.commands import FetchJob, Flow, Report
-from airbyte_sync.errors import CallFailed
+from airbyte_sync.checkpoint import Checkpoint, Phase
+from airbyte_sync.commands import FetchJob, Flow, Remember, Report
+from airbyte_sync.errors import CallFailed, JobGone, NotFound
 from airbyte_sync.events import JobEnded, JobSeen, StatusChanged
 from airbyte_sync.flows.ending import to_cancel
-from airbyte_sync.flows.steps import awake, job_id_of, look_failed, resting_until_next_look, seen
+from airbyte_sync.flows.obtaining import list_jobs
+from airbyte_sync.flows.steps import (
+    awake,
+    job_id_of,
+    look_failed,
+    may_pass,
+    require_same_connection,
+    resting_until_next_look,
+    seen,
+)
 from airbyte_sync.flows.verdicts import is_late, is_queued_too_long
+from airbyte_sync.jobs import JobQuery, JobType
 
 if TYPE_CHECKING:
-    from airbyte_sync.checkpoint import Checkpoint
+    from datetime import datetime
+
     from airbyte_sync.jobs import Job
     from airbyte_sync.policy import SyncPolicy
+
+MISSING_FOR = timedelta(seconds=60)
+MISSING_POLLS = 3
+"""For how long, and how often, Airbyte must say that it does not know a job that it has shown before."""
+
+PAGE = 100
+MOST_PAGES = 20
+"""How many pages are read back to find a job. Airbyte lists at most 100 jobs a page."""
+
+_LISTED = (None, JobType.REFRESH, JobType.CLEAR)
+"""Servers up to v2.0.0 list only syncs and resets unless another type is asked for (``JobsHelper.kt``)."""
 
 
 def look_until_it_ends(
     checkpoint: Checkpoint, policy: SyncPolicy
 ) -> Flow[tuple[Job | None, Checkpoint]]:
-    """Look until the job ends, or return no job and the phase CANCEL when the deadline passes."""
+    """Poll until the job ends, or return no job and the phase CANCEL when the deadline passes."""
     job_id = job_id_of(checkpoint)
     while True:
         now = yield from awake(checkpoint, policy.poll.floor)
         is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
         try:
             job = yield from FetchJob(job_id, recent=not is_to_be_judged)
+            require_same_connection(checkpoint, job)
         except CallFailed as error:
-            if is_late(checkpoint, now) and error.retry_safe is not False:
+            is_refusal = error.retry_safe is False and not may_pass(checkpoint)
+            if is_late(checkpoint, now) and not is_refusal:
                 return None, to_cancel(checkpoint, policy, now)
+            if isinstance(error, NotFound) and may_pass(checkpoint):
+                checkpoint = yield from _missing(checkpoint, error, now)
             checkpoint = yield from look_failed(checkpoint, policy, error, now)
             continue
         previous = checkpoint.status
@@ -50,3 +78,62 @@ def look_until_it_ends(
             overdue = replace(checkpoint, queued_too_long=True)
             return None, to_cancel(overdue, policy, now)
         checkpoint = resting_until_next_look(checkpoint, policy, now, job_id)
+
+
+def _missing(checkpoint: Checkpoint, error: NotFound, now: datetime) -> Flow[Checkpoint]:
+    """
+    Record that Airbyte does not know a job that it has shown before.
+
+    A gateway with a wrong route or a server with an old database says so, too, and it passes. The job is
+    gone when Airbyte said it several times over a minute and the job list does not have it either.
+
+    Raises:
+        JobGone: It is.
+    """
+    since = checkpoint.missing_since or now
+    checkpoint = replace(
+        checkpoint, missing_since=since, missing_polls=checkpoint.missing_polls + 1
+    )
+    is_repeated = checkpoint.missing_polls >= MISSING_POLLS and now - since >= MISSING_FOR
+    if not is_repeated or (yield from _may_be_listed(checkpoint)):
+        return checkpoint
+    # The same request made again is a new one.
+    yield from Remember(
+        Checkpoint(
+            phase=Phase.SUBMIT,
+            connection_id=checkpoint.connection_id,
+            job_type=checkpoint.job_type,
+            asked_at=checkpoint.asked_at,
+        )
+    )
+    raise JobGone(
+        f"Airbyte job {checkpoint.job_id} of connection {checkpoint.connection_id} is gone: Airbyte "
+        f"showed it before, says since {since:%H:%M:%S} UTC that it does not know it, and does not list "
+        f"it any more. It was deleted, or the server was set up anew. How the sync ended is unknown; "
+        "a retry starts a new one."
+    ) from error
+
+
+def _may_be_listed(checkpoint: Checkpoint) -> Flow[bool]:
+    """Read the connection's job list back to where the job belongs; say whether it may be in it."""
+    if checkpoint.connection_id is None:
+        return True
+    for job_type in _LISTED:
+        query = JobQuery(connection_id=checkpoint.connection_id, job_type=job_type, limit=PAGE)
+        if (yield from _is_in_list(query, job_id_of(checkpoint))):
+            return True
+    return False
+
+
+def _is_in_list(query: JobQuery, job_id: int) -> Flow[bool]:
+    for page in range(MOST_PAGES):
+        try:
+            listed = yield from list_jobs(replace(query, offset=page * PAGE))
+        except CallFailed:
+            return True  # a list that cannot be read proves nothing
+        ids = [job.job_id for job in listed.jobs]
+        if job_id in ids:
+            return True
+        if len(ids) < PAGE or min(ids) < job_id:
+            return False
+    return True
