@@ -84,7 +84,8 @@ REPORT = {
 }
 HTML = b"<!doctype html>\n<html><head><title>Airbyte &amp; friends</title></head></html>"
 
-SUBMIT = wire.submit(SETTINGS, ID, JobType.SYNC)
+ASKED_AT = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
+SUBMIT = wire.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)
 FETCH = wire.fetch_job(SETTINGS, 1234)
 CANCEL = wire.cancel(SETTINGS, 1234)
 FIND = wire.find_jobs(SETTINGS, JobQuery(connection_id=ID))

@@ -30,13 +30,21 @@ from airbyte_sync.commands import Command, Flow, Now
 from airbyte_sync.drivers import arun, run
 from airbyte_sync.errors import (
     CallFailed,
+    RefusedOnTheWay,
     RequestNotSent,
+    ServerTrouble,
     Throttled,
     Unauthorized,
     UnexpectedReply,
 )
 from airbyte_sync_http import wire
-from airbyte_sync_http.refusals import what_happened
+from airbyte_sync_http.document import Part, Unreadable
+from airbyte_sync_http.refusals import (
+    is_about_the_path,
+    is_airbytes,
+    refused_on_the_way,
+    what_happened,
+)
 from airbyte_sync_http.settings import (
     Auth,
     BasicAuth,
@@ -98,14 +106,21 @@ def perform(call: wire.Call[Result], auth: Auth) -> Flow[Result]:
     else:
         token = yield from FetchToken(auth)
         response = yield from _send_as(f"Bearer {token}", call.request)
-        if response.status == HTTPStatus.UNAUTHORIZED:
+        if _is_unauthorized(response, auth):
             token = yield from FetchToken(auth, refused=token)
             response = yield from _send_as(f"Bearer {token}", call.request)
-    if response.status == HTTPStatus.UNAUTHORIZED:
+    if _is_unauthorized(response, auth):
         raise Unauthorized(
             f"{what_happened(call.request, response)}. {_advice(auth)}", status=response.status
         )
     return call.read(response)
+
+
+def _is_unauthorized(response: HttpResponse, auth: Auth) -> bool:
+    """Whether our credentials were refused, and not a proxy's that were never given."""
+    if response.status != HTTPStatus.UNAUTHORIZED:
+        return False
+    return isinstance(auth, BasicAuth) or is_airbytes(response)
 
 
 def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[wire.AccessToken]:
@@ -122,6 +137,7 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
     Raises:
         Unauthorized: The token route refuses the credentials, or there is no such route.
         Throttled: Too many tokens were asked for.
+        RefusedOnTheWay: What answered was no token route. What the token is for was not sent.
         RequestNotSent: It went wrong in any other way. What the token is for was not sent.
     """
     call = wire.token(settings, credentials)
@@ -133,11 +149,12 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
         raise
     except CallFailed as error:
         what, _, advice = str(error).partition(". ")
-        if call.request.url != usual:
+        is_strange = isinstance(error, UnexpectedReply)
+        if call.request.url != usual and not isinstance(error, ServerTrouble):
             advice = f"Check the token URL: the usual one is {usual}."
-        elif not isinstance(error, UnexpectedReply):
+        elif not (is_strange or isinstance(error, ServerTrouble)):
             advice = "Check the token URL, and the server's address."
-        raise RequestNotSent(
+        raise (RefusedOnTheWay if is_strange else RequestNotSent)(
             f"no access token, so the request that needs it was not sent: {what}. {advice}",
             retry_after=error.retry_after,
         ) from error
@@ -146,10 +163,20 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
 def _read_token(call: wire.Call[wire.AccessToken], response: HttpResponse) -> wire.AccessToken:
     if response.status not in _TOKEN_REFUSED:
         return call.read(response)
+    if not (is_airbytes(response) or is_about_the_path(response) or _is_oauth_error(response)):
+        raise refused_on_the_way(call.request, response)
     raise Unauthorized(
         f"no access token: {what_happened(call.request, response)}. {_TOKEN_REFUSED[response.status]}",
         status=response.status,
     )
+
+
+def _is_oauth_error(response: HttpResponse) -> bool:
+    """Whether a refusal is in the words of an identity provider (RFC 6749, section 5.2)."""
+    try:
+        return bool(Part.of(response.body)["error"].text())
+    except Unreadable:
+        return False
 
 
 _WRONG_CREDENTIALS = (
@@ -158,7 +185,7 @@ _WRONG_CREDENTIALS = (
 _TOKEN_REFUSED: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: _WRONG_CREDENTIALS,
     HTTPStatus.UNAUTHORIZED: _WRONG_CREDENTIALS,
-    HTTPStatus.FORBIDDEN: f"{_WRONG_CREDENTIALS} Or something in front of Airbyte keeps us out.",
+    HTTPStatus.FORBIDDEN: f"{_WRONG_CREDENTIALS} Or the user who made it has no rights any more.",
     HTTPStatus.NOT_FOUND: "This server has no token route there: either its authentication is off, and "
     "no credentials are needed, or the token URL is wrong (v1/applications/token is the usual one), or "
     "the server's address is.",

@@ -59,12 +59,13 @@ class AirbyteGateway:
         self._transport = transport
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or SystemClock()
+        self._clock = clock
         self._interpreter = TransportInterpreter(transport, settings, tokens, clock)
         self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock)
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
-        return self._call(wire.submit(self._settings, connection_id, job_type))
+        return self._call(wire.submit(self._settings, connection_id, job_type, self._clock.now()))
 
     def cancel(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""
@@ -154,12 +155,15 @@ class AsyncAirbyteGateway:
         self._transport = transport
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
+        self._clock = clock
         self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock)
         self._hasty = AsyncTransportInterpreter(transport, settings.in_haste(), tokens, clock)
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
-        return await self._call(wire.submit(self._settings, connection_id, job_type))
+        return await self._call(
+            wire.submit(self._settings, connection_id, job_type, self._clock.now())
+        )
 
     async def cancel(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""

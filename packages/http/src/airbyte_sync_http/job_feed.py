@@ -506,7 +506,8 @@ class JobFeed:
             await request()
         except CallFailed as error:
             self._failures += 1
-            strikes_out = error.retry_safe is None and self._failures >= STRIKES
+            is_about_the_list = error.retry_safe is None or isinstance(error, UnexpectedReply)
+            strikes_out = is_about_the_list and self._failures >= STRIKES
             is_out = error.retry_safe is False or strikes_out
             if self._use_list_from is not None or (is_out and await self._get_fares_better()):
                 self._do_without_the_list()

@@ -2,8 +2,9 @@
 
 Such an answer comes from one of many layers: Airbyte's own *problems*, its uncaught errors
 (``{"errorId"}``), its older API, the framework below it (a HATEOAS body), its load shedder, or a proxy
-in front (a web page). The status decides which error it is. The body only gives the words, and for 409,
-which has several meanings, the meaning.
+in front (a web page). Who speaks decides first: a 4xx in the words of none of Airbyte's layers is a
+gateway's, and says nothing about jobs and connections. Then the status decides which error it is. The body
+only gives the words, and for 409, which has several meanings, the meaning.
 
 Source: ``api-problems.yaml``, ``ConfigClientErrorHandler.kt`` and ``errors/handlers`` of
 airbyte-platform.
@@ -25,6 +26,7 @@ from airbyte_sync.errors import (
     Forbidden,
     JobNotRunning,
     NotFound,
+    RefusedOnTheWay,
     ServerTrouble,
     StateConflict,
     SyncAlreadyRunning,
@@ -49,6 +51,29 @@ _ALREADY_RUNNING = "A sync is already running"
 _JOB_NOT_RUNNING = "Job is not currently running"
 _LONGEST_QUOTE = 300
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+_TITLES = frozenset(
+    {
+        "invalid-api-key",
+        "invalid-access-token",
+        "forbidden",
+        "bad-request",
+        "resource-not-found",
+        "try-again-later",
+        "state-conflict",
+        "unprocessable-entity",
+        "unexpected-problem",
+        "Connection is locked",
+        "License Entitlement Error",
+        "SSO Sign-in Required",
+    }
+)
+"""The titles of Airbyte's problems (``api-problems.yaml``); gateways send problems of their own."""
+
+_UNKNOWN_ID = "resource-not-found"
+
+_OUTCOME_UNKNOWN = {HTTPStatus.REQUEST_TIMEOUT, 499}
+"""A server or a proxy that stopped waiting; 499 is nginx's word for a client that did."""
 
 _ADVICE: dict[int, tuple[type[CallFailed], str]] = {
     400: (BadRequest, "Check the ids and the job type."),
@@ -91,12 +116,13 @@ def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
     """
     status = response.status
     names_no_id = urlsplit(request.url).path.endswith(_LISTS)
-    if status == HTTPStatus.NOT_FOUND and not _is_json(response):
-        return wrong_address(request, response)
-    if status == HTTPStatus.CONFLICT:
-        kind, advice = _conflict(request, response)
-    elif status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    kind: type[CallFailed]
+    if status in _OUTCOME_UNKNOWN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind, advice = ServerTrouble, "Try again later; if it stays, look at the server's logs."
+    elif not is_airbytes(response):
+        return refused_on_the_way(request, response)
+    elif status == HTTPStatus.CONFLICT:
+        kind, advice = _conflict(request, response)
     elif status == HTTPStatus.FORBIDDEN and names_no_id:
         kind, advice = Forbidden, _MAY_NOT_LIST
     elif status == HTTPStatus.NOT_FOUND and names_no_id:
@@ -110,6 +136,71 @@ def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
         status=status,
         retry_after=_retry_after(response),
     )
+
+
+def is_airbytes(response: HttpResponse) -> bool:
+    """
+    Tell whether a refusal is in the words of one of Airbyte's layers.
+
+    429 and 401 are taken for Airbyte's in any words, because those are not documented: its load shedder
+    and what checks its tokens differ between releases. A login form and a challenge for a user name are
+    surely a proxy's, unless the user name was given.
+    """
+    status = response.status
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return True
+    if status == HTTPStatus.UNAUTHORIZED:
+        return not (_wants_a_user_name(response) or _is_page(response))
+    body = _document(response)
+    if not isinstance(body, dict) or status not in range(400, 500):
+        return False
+    if status == HTTPStatus.NOT_FOUND:  # in the framework's words it is the path that is unknown
+        return body.get("title") == _UNKNOWN_ID or isinstance(body.get("errorId"), str)
+    return (
+        body.get("title") in _TITLES
+        or isinstance(body.get("errorId"), str)
+        or isinstance(body.get("exceptionClassName"), str)
+        or isinstance(body.get("_embedded"), dict)
+        or isinstance(body.get("_links"), dict)
+    )
+
+
+def is_about_the_path(response: HttpResponse) -> bool:
+    """Tell whether an Airbyte says that it has no such route, in the words of the framework below it."""
+    body = _document(response)
+    return (
+        response.status == HTTPStatus.NOT_FOUND
+        and isinstance(body, dict)
+        and any(isinstance(body.get(name), dict) for name in ("_links", "_embedded"))
+    )
+
+
+def refused_on_the_way(request: HttpRequest, response: HttpResponse) -> UnexpectedReply:
+    """Return the error for a refusal that is not in Airbyte's words, with advice for who gave it."""
+    if response.status == HTTPStatus.UNAUTHORIZED and _wants_a_user_name(response):
+        return unexpected(
+            request,
+            response,
+            "Something in front of Airbyte wants a user name and a password: use basic "
+            "authentication (auth: basic) with those, or an address behind it.",
+        )
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return unexpected(
+            request,
+            response,
+            "That is not Airbyte's answer: a firewall or a proxy in front of it keeps us out. Let this "
+            "machine pass there, give the headers that it wants, or an address behind it.",
+        )
+    return wrong_address(request, response)
+
+
+def _wants_a_user_name(response: HttpResponse) -> bool:
+    challenge = (response.header("WWW-Authenticate") or "")[:_LONGEST_QUOTE]
+    return challenge.strip().lower().startswith("basic")
+
+
+def _document(response: HttpResponse) -> object:
+    return if_readable(lambda: Part.of(response.body).value)
 
 
 def wrong_address(request: HttpRequest, response: HttpResponse) -> UnexpectedReply:
@@ -157,8 +248,13 @@ def _redirect(response: HttpResponse) -> SplitResult | None:
 
 
 def unexpected(request: HttpRequest, response: HttpResponse, advice: str) -> UnexpectedReply:
-    """Return the error for an answer that is not what was asked for."""
-    return UnexpectedReply(f"{what_happened(request, response)}. {advice}", status=response.status)
+    """
+    Return the error for an answer that is not what was asked for.
+
+    A redirect and a 4xx prove that the request was not carried out; anything else leaves that open.
+    """
+    kind = RefusedOnTheWay if response.status in range(300, 500) else UnexpectedReply
+    return kind(f"{what_happened(request, response)}. {advice}", status=response.status)
 
 
 def server_time(response: HttpResponse) -> datetime | None:
@@ -220,20 +316,22 @@ def _words(body: Part) -> Iterator[Part]:
 
 def _page(response: HttpResponse) -> str | None:
     """Describe a web page, as proxies and login forms send them."""
-    content_type = response.header("Content-Type") or ""
-    if "html" not in content_type.lower() and response.body.lstrip()[:1] != b"<":
+    if not _is_page(response):
         return None
     title = _title(response)
     return "a web page" if title is None else f"a web page ({title})"
 
 
+def _is_page(response: HttpResponse) -> bool:
+    content_type = response.header("Content-Type") or ""
+    return (
+        "html" in content_type[:_LONGEST_QUOTE].lower() or response.body[:64].lstrip()[:1] == b"<"
+    )
+
+
 def _title(response: HttpResponse) -> str | None:
     title = _TITLE.search(response.body)
     return None if title is None else one_line(unescape(title[1].decode(errors="replace")))
-
-
-def _is_json(response: HttpResponse) -> bool:
-    return if_readable(lambda: Part.of(response.body)) is not None
 
 
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:

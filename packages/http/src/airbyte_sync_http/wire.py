@@ -30,6 +30,7 @@ from airbyte_sync.jobs import (
     JobQuery,
     JobStatus,
     JobType,
+    is_same_id,
 )
 from airbyte_sync_http.addresses import config_api_url
 from airbyte_sync_http.document import Part, Unreadable, if_readable
@@ -54,6 +55,9 @@ USUAL_LIFETIME = 180.0
 """Seconds that a token is trusted which does not tell: the least that Airbyte ever gave (v1.0 to v1.4)."""
 
 _FAR_AWAY = 1e11
+
+_LONGEST_ID = 19
+"""Digits of the largest number of 63 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,21 +108,49 @@ class AccessToken:
 # Jobs
 
 
-def submit(settings: ServerSettings, connection_id: str, job_type: JobType) -> Call[Job]:
-    """Start a job. The answer comes without rows and bytes."""
+def submit(
+    settings: ServerSettings, connection_id: str, job_type: JobType, asked_at: datetime
+) -> Call[Job]:
+    """
+    Start a job. The answer comes without rows and bytes.
+
+    A job id is all that the answer has to tell. What is known from the request needs no repetition, but
+    must not be contradicted.
+
+    Args:
+        settings: The server.
+        connection_id: The connection.
+        job_type: What to run.
+        asked_at: The time; it stands for the job's creation where the answer does not tell it.
+    """
     body = {"connectionId": connection_id, "jobType": job_type.value}
     request = _request(settings, "POST", "/jobs", body=body, read_timeout=settings.submit_timeout)
-    return Call(request=request, build=_job_answer)
+
+    def build(document: Part, response: HttpResponse) -> Job:
+        told = if_readable(document["startTime"].instant)
+        created_at = told if told is not None else server_time(response)
+        job = Job(
+            job_id=_job_id(document["jobId"]),
+            status=_status(if_readable(document["status"].text) or JobStatus.PENDING.word),
+            job_type=if_readable(document["jobType"].text) or job_type.value,
+            connection_id=if_readable(document["connectionId"].text) or connection_id,
+            created_at=created_at if created_at is not None else asked_at.replace(microsecond=0),
+        )
+        return _about_connection(job, connection_id)
+
+    return Call(request=request, build=build)
 
 
 def cancel(settings: ServerSettings, job_id: int) -> Call[Job]:
     """Cancel what runs on the connection of a job. The answer is 200 with the job, not 204."""
-    return Call(request=_request(settings, "DELETE", f"/jobs/{job_id}"), build=_job_answer)
+    request = _request(settings, "DELETE", f"/jobs/{job_id}")
+    return Call(request=request, build=lambda document, _: _about_job(_job(document), job_id))
 
 
 def fetch_job(settings: ServerSettings, job_id: int) -> Call[Job]:
-    """Look at one job."""
-    return Call(request=_request(settings, "GET", f"/jobs/{job_id}"), build=_job_answer)
+    """Poll one job."""
+    request = _request(settings, "GET", f"/jobs/{job_id}")
+    return Call(request=request, build=lambda document, _: _about_job(_job(document), job_id))
 
 
 def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
@@ -146,17 +178,29 @@ def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
         parameters |= {"orderBy": "updatedAt|ASC", "updatedAtStart": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
     if query.job_type is not None:
         parameters["jobType"] = query.job_type.value
-    return Call(request=_request(settings, "GET", "/jobs", parameters), build=_job_page)
+
+    def build(document: Part, response: HttpResponse) -> JobPage:
+        jobs = tuple(_job(part) for part in document["data"].items())
+        if query.connection_id is not None:
+            for job in jobs:
+                _about_connection(job, query.connection_id)
+        return JobPage(jobs=jobs, server_time=server_time(response))
+
+    return Call(request=_request(settings, "GET", "/jobs", parameters), build=build)
 
 
-def _job_answer(document: Part, response: HttpResponse) -> Job:
-    del response
-    return _job(document)
+def _about_job(job: Job, job_id: int) -> Job:
+    """Return a job if it is the one that was asked for; a reply about another one is no answer."""
+    if job.job_id != job_id:
+        raise Unreadable(f"it is about job {job.job_id}, and job {job_id} was asked for")
+    return job
 
 
-def _job_page(document: Part, response: HttpResponse) -> JobPage:
-    jobs = tuple(_job(part) for part in document["data"].items())
-    return JobPage(jobs=jobs, server_time=server_time(response))
+def _about_connection(job: Job, connection_id: str) -> Job:
+    """Return a job if it is one of the connection that was asked about."""
+    if not is_same_id(job.connection_id, connection_id):
+        raise Unreadable(f"job {job.job_id} in it is of another connection than the one asked for")
+    return job
 
 
 _status = lru_cache(maxsize=64)(JobStatus)
@@ -165,7 +209,7 @@ _status = lru_cache(maxsize=64)(JobStatus)
 
 def _job(part: Part) -> Job:
     return Job(
-        job_id=part["jobId"].count(),
+        job_id=_job_id(part["jobId"]),
         status=_status(part["status"].text()),
         job_type=part["jobType"].text(),
         connection_id=part["connectionId"].text(),
@@ -177,6 +221,19 @@ def _job(part: Part) -> Job:
     )
 
 
+def _job_id(part: Part) -> int:
+    """Read a whole number; some proxies and SDKs make texts of numbers of 64 bits."""
+    value = part.value
+    if (
+        isinstance(value, str)
+        and len(value) <= _LONGEST_ID
+        and value.isascii()
+        and value.isdecimal()
+    ):
+        return Part(int(value), part.place).count()
+    return part.count()
+
+
 # --------------------------------------------------------------------------------------------------
 # Connections
 
@@ -184,7 +241,15 @@ def _job(part: Part) -> Job:
 def fetch_connection(settings: ServerSettings, connection_id: str) -> Call[Connection]:
     """Look at one connection."""
     request = _request(settings, "GET", f"/connections/{quote(connection_id, safe='')}")
-    return Call(request=request, build=lambda document, _: _connection(document))
+
+    def build(document: Part, response: HttpResponse) -> Connection:
+        del response
+        connection = _connection(document)
+        if not is_same_id(connection.connection_id, connection_id):
+            raise Unreadable("it is about another connection than the one asked for")
+        return connection
+
+    return Call(request=request, build=build)
 
 
 def list_connections(
