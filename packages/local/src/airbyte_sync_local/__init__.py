@@ -3,11 +3,12 @@
 from airbyte_sync_local import answers, lives, statuses
 from airbyte_sync_local.answers import Answer, Refused
 from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
+from airbyte_sync_local.changes import Change, Drip
 from airbyte_sync_local.clock import Clock, ManualClock, utc_now
 from airbyte_sync_local.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.connectors import Connector, ConnectorsEngine
 from airbyte_sync_local.engine import Engine, JobEvent
-from airbyte_sync_local.faults import FAULT_ACTIONS, Fault, FaultAction, ImpossibleFault
+from airbyte_sync_local.faults import FAULT_ACTIONS, Fault, FaultAction, ImpossibleFault, gateway
 from airbyte_sync_local.lives import ImpossibleLife, Life, Step
 from airbyte_sync_local.local_airbyte import LocalAirbyte
 from airbyte_sync_local.model import Actor, Attempt, Connection, Failure, Job
@@ -30,6 +31,7 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Caller",
+    "Change",
     "ClientCredentials",
     "Clock",
     "Connection",
@@ -37,6 +39,7 @@ __all__ = [
     "Connector",
     "ConnectorsEngine",
     "ConnectorsEnvironment",
+    "Drip",
     "Edition",
     "Engine",
     "Failure",
@@ -65,6 +68,7 @@ __all__ = [
     "Unauthorized",
     "WrongEngine",
     "answers",
+    "gateway",
     "lives",
     "load",
     "named_scenario",

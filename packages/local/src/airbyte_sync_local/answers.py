@@ -27,7 +27,7 @@ class Answer:
 
     status: int
     body: Json = None
-    """JSON, or text when it is a string and `content_type` is not JSON; None sends no body."""
+    """JSON; a string is sent as text, bytes are sent as they are, None sends no body."""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -212,6 +212,74 @@ def webapp_page() -> Answer:
     return Answer(status=200, body=page, content_type="text/html")
 
 
+# --- a gateway in front ---------------------------------------------------------------------------
+
+
+def gateway_json(status: int, message: str) -> Answer:
+    """Answer as an API gateway does, in JSON that is not Airbyte's. The shape is that of Kong."""
+    return Answer(status=status, body={"message": message})
+
+
+def gateway_page(status: int, title: str) -> Answer:
+    """Answer as a web server in front does, with a page. The shape is that of nginx."""
+    return _proxy_page(status, title)
+
+
+def no_route() -> Answer:
+    """Answer 404 as a gateway does while it reloads its routes: about the route, not a resource."""
+    return gateway_json(404, "no Route matched with those values")
+
+
+def not_found_page() -> Answer:
+    """Answer 404 with a web server's page."""
+    return gateway_page(404, "Not Found")
+
+
+def bad_request_json() -> Answer:
+    """Answer 400 with a gateway's JSON."""
+    return gateway_json(400, "Bad Request")
+
+
+def bad_request_page() -> Answer:
+    """Answer 400 with a web server's page."""
+    return gateway_page(400, "Bad Request")
+
+
+def method_not_allowed_page() -> Answer:
+    """Answer 405 as a server of static files does to every POST. Nothing was started."""
+    return gateway_page(405, "Not Allowed").with_header("Allow", "GET, HEAD")
+
+
+def proxy_wants_basic() -> Answer:
+    """Answer 401 as a proxy in front does that wants HTTP Basic; Airbyte never heard of it."""
+    page = gateway_page(401, "Authorization Required")
+    return page.with_header("WWW-Authenticate", 'Basic realm="Restricted"')
+
+
+def firewall_page() -> Answer:
+    """Answer 403 with a firewall's page."""
+    return gateway_page(403, "Forbidden")
+
+
+def client_closed_page() -> Answer:
+    """Answer 499: the gateway takes the client for gone; what was asked may have been done."""
+    return gateway_page(499, "Client Closed Request")
+
+
+def login_redirect(location: str = "https://login.example.com/?next=airbyte") -> Answer:
+    """Answer 302 to a login page on another host, as single sign-on does. Nothing was started."""
+    return gateway_page(302, "Found").with_header("Location", location)
+
+
+def login_page() -> Answer:
+    """Answer 200 with a login page."""
+    page = (
+        "<!doctype html>\n<html><head><title>Sign in</title></head>"
+        '<body><form method="post"><input name="user"></form></body></html>\n'
+    )
+    return Answer(status=200, body=page, content_type="text/html")
+
+
 # --- credentials ----------------------------------------------------------------------------------
 
 
@@ -241,10 +309,20 @@ def bad_client_credentials(path: str) -> Answer:
 BY_NAME: Final[Mapping[str, Callable[[], Answer]]] = MappingProxyType(
     {
         "bad_gateway": bad_gateway,
+        "bad_request_json": bad_request_json,
+        "bad_request_page": bad_request_page,
+        "client_closed_page": client_closed_page,
+        "firewall_page": firewall_page,
         "forbidden": forbidden,
         "gateway_timeout": gateway_timeout,
         "internal_error": internal_error,
         "job_not_running": job_not_running,
+        "login_page": login_page,
+        "login_redirect": login_redirect,
+        "method_not_allowed_page": method_not_allowed_page,
+        "no_route": no_route,
+        "not_found_page": not_found_page,
+        "proxy_wants_basic": proxy_wants_basic,
         "rate_limited": rate_limited,
         "request_timed_out": request_timed_out,
         "state_conflict": state_conflict,

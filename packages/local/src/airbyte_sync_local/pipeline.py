@@ -3,11 +3,12 @@ What every request passes on its way in: the log, the door, the threads, the fau
 
 ::
 
-    request ──> log ──> is it the API? ──> credentials ──> one of 5 threads ──> fault? ──> handler
-                             │                  │                                 │
-                             └─ web app, 404    └─ 401                            └─ drop, stall, ...
+    request ─> log ─> fault? ─> is it the API? ─> credentials ─> one of 5 threads ─> fault? ─> handler
+                        │             │                │                                │
+                        └─ a gateway  └─ web app, 404  └─ 401                           └─ drop, stall
 
-Faults come last, so that a request that is kept waiting holds a thread, as it does in Airbyte.
+Faults of the server come last, so that a request that is kept waiting holds a thread, as it does in
+Airbyte. Those of a gateway in front come first.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ from aiohttp import web
 from airbyte_sync_local import answers, operations
 from airbyte_sync_local.answers import Refused
 from airbyte_sync_local.faults import Fault, FaultPlan
-from airbyte_sync_local.messages import drop, response, stall
+from airbyte_sync_local.messages import (
+    JOB_APPEARS_AFTER,
+    DrippingResponse,
+    answer_of,
+    drop,
+    response,
+    stall,
+)
 from airbyte_sync_local.quirks import Edition, Quirks, Unauthorized
 from airbyte_sync_local.request_log import (
     RequestLog,
@@ -35,11 +43,15 @@ from airbyte_sync_local.request_log import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from airbyte_sync_local.answers import Answer
     from airbyte_sync_local.auth import Auth
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.messages import Handler
     from airbyte_sync_local.model import Json
+
+    CarryOut = Callable[[], Awaitable[web.StreamResponse | None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +75,8 @@ class Pipeline:
     log: RequestLog = field(default_factory=RequestLog)
     faults: FaultPlan = field(default_factory=FaultPlan)
     _free: asyncio.Semaphore = field(init=False)
+    _meanwhile: set[asyncio.Task[object]] = field(init=False, default_factory=set)
+    """Requests that are carried out although their clients have been answered."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_free", asyncio.Semaphore(self.threads.count))
@@ -76,15 +90,34 @@ class Pipeline:
         ticket = self.log.received(record)
         reply: web.StreamResponse | None = None
         try:
-            reply = await self._serve(request, handler, operation, record.body)
+            reply = await self._in_front(request, handler, operation, record.body)
+            await self._send_slowly(request, reply)
         finally:
             self.log.served(ticket, status=None if reply is None else reply.status)
         # Where there is no reply, nobody is there to read one. A reply is a mapping, empty and so false.
         return web.Response() if reply is None else reply
 
+    def stop(self) -> None:
+        """Give up the requests whose clients have been answered already."""
+        for task in self._meanwhile:
+            task.cancel()
+
     async def set_date(self, _request: web.Request, reply: web.StreamResponse) -> None:
         """Date the answer by the injected clock, since clients take the server's time from it."""
         reply.headers["Date"] = format_datetime(self.clock(), usegmt=True)
+
+    async def _in_front(
+        self, request: web.Request, handler: Handler, operation: str | None, body: Json
+    ) -> web.StreamResponse | None:
+        """Pass the gateway: its faults strike whatever is asked for, by whomever."""
+
+        async def inside() -> web.StreamResponse | None:
+            return await self._serve(request, handler, operation, body)
+
+        place = operation or f"{request.method} {request.path}"
+        ids = _ids(request, body)
+        fault = self.faults.strike(place, ids=ids, now=self.clock(), in_front=True)
+        return await (inside() if fault is None else self._suffer(fault, request, inside))
 
     async def _serve(
         self, request: web.Request, handler: Handler, operation: str | None, body: Json
@@ -99,12 +132,52 @@ class Pipeline:
                 if operation != operations.HEALTH:  # health has threads of its own
                     await stack.enter_async_context(self._free)
                     await asyncio.sleep(self.threads.latency.total_seconds())
-                fault = self.faults.strike(operation, ids=_ids(request, body))
+                ids = _ids(request, body)
+                fault = self.faults.strike(operation, ids=ids, now=self.clock())
                 if fault is None:
                     return await handler(request)
-                return await _suffer(fault, request, handler)
+                return await self._suffer(fault, request, lambda: _effect(request, handler))
         except Refused as refused:
             return response(refused.answer)
+
+    async def _suffer(
+        self, fault: Fault, request: web.Request, carry_out: CarryOut
+    ) -> web.StreamResponse | None:
+        """Do to a request what the fault says. None means that the client gets no answer."""
+        await asyncio.sleep(fault.wait.total_seconds())
+        if fault.do == "drop_meanwhile":
+            drop(request)
+        reply = None
+        outer, own = JOB_APPEARS_AFTER.get(), fault.job_appears_after
+        before = JOB_APPEARS_AFTER.set(outer if own is None else own)
+        try:
+            if fault.do == "answer_meanwhile":
+                await self._go_on_with(carry_out)
+            elif fault.takes_effect:
+                reply = await carry_out()
+        finally:
+            JOB_APPEARS_AFTER.reset(before)
+        if fault.answer is not None:
+            return _changed(fault, fault.answer)
+        if fault.do in {"delay", "alter"}:
+            return None if reply is None else _changed(fault, answer_of(reply))
+        if fault.do.startswith("stall"):
+            await stall(request)
+        drop(request)
+        return None
+
+    async def _go_on_with(self, carry_out: CarryOut) -> None:
+        """Carry a request out whose client is answered at once."""
+        task: asyncio.Task[object] = asyncio.ensure_future(carry_out())
+        self._meanwhile.add(task)
+        task.add_done_callback(self._meanwhile.discard)
+        await asyncio.sleep(0)  # it has begun, and reached the server, before the client hears
+
+    async def _send_slowly(self, request: web.Request, reply: web.StreamResponse | None) -> None:
+        """Send an answer that drips. The threads are free by then."""
+        if isinstance(reply, DrippingResponse):
+            await self.set_date(request, reply)
+            await reply.send(request)
 
     def _admits(self, request: web.Request) -> bool:
         return self.auth.admits(request.headers.get("Authorization"), now=self.clock())
@@ -130,24 +203,10 @@ class Pipeline:
         )
 
 
-async def _suffer(
-    fault: Fault, request: web.Request, handler: Handler
-) -> web.StreamResponse | None:
-    """Do to a request what the fault says. None means that the client gets no answer."""
-    await asyncio.sleep(fault.wait.total_seconds())
-    if fault.do == "drop_meanwhile":
-        drop(request)
-    reply = None
-    if fault.do not in {"answer", "drop", "stall"}:
-        reply = await _effect(request, handler)
-    if fault.answer is not None:
-        return response(fault.answer)
-    if fault.do == "delay":
-        return reply
-    if fault.do.startswith("stall"):
-        await stall(request)
-    drop(request)
-    return None
+def _changed(fault: Fault, answer: Answer) -> web.Response:
+    """Make the response of an answer, changed and dripping as the fault says."""
+    changed = answer if fault.change is None else fault.change(answer)
+    return response(changed) if fault.drip is None else DrippingResponse(changed, fault.drip)
 
 
 async def _effect(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -143,9 +143,16 @@ class Platform:
         self.catch_up()
         self._store.put_connection(connection)
 
-    async def submit(self, connection_id: str, job_type: JobType) -> Job:
+    async def submit(
+        self, connection_id: str, job_type: JobType, *, appears_after: timedelta | None = None
+    ) -> Job:
         """
         Ask for a job, as POST does.
+
+        Args:
+            connection_id: The connection.
+            job_type: What kind of job.
+            appears_after: How long from now a sync's job exists, if not as the quirks say.
 
         Returns:
             The new job, or the one that already waits to start.
@@ -163,7 +170,8 @@ class Platform:
             raise Refused(answers.state_conflict())
         active = self._store.active_job(connection_id)
         if active is None:
-            job = await self._signal(connection_id)
+            after = self.quirks.job_appears_after if appears_after is None else appears_after
+            job = await self._signal(connection_id, due=self._clock() + after)
         else:
             job = await self._second_submit(active)
         if self.quirks.submit_waits_for_start:
@@ -251,10 +259,9 @@ class Platform:
         await self._until(lambda: self._clock() >= give_up)
         raise Refused(answers.state_conflict())
 
-    async def _signal(self, connection_id: str) -> Job:
+    async def _signal(self, connection_id: str, *, due: datetime) -> Job:
         """Ask for a sync and wait until its job exists; the asking stands even if nobody waits."""
         asked_at = self._clock()
-        due = asked_at + self.quirks.job_appears_after
         newest_before = len(self._store.jobs())
         self._signals.setdefault(connection_id, _Signal(connection_id=connection_id, due=due))
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from airbyte_sync_local import answers, operations, wire
 from airbyte_sync_local.answers import Refused
 from airbyte_sync_local.listing import JobQuery, Page, split
-from airbyte_sync_local.messages import json_object
+from airbyte_sync_local.messages import JOB_APPEARS_AFTER, json_object
 from airbyte_sync_local.model import JOB_TYPES, Json
 
 if TYPE_CHECKING:
@@ -92,7 +92,9 @@ class PublicApi:
         connection_id, job_type = fields.get("connectionId"), fields.get("jobType")
         if not isinstance(connection_id, str) or job_type not in JOB_TYPES:
             raise Refused(answers.error_id(422))
-        job = await self._platform.submit(connection_id, job_type)
+        job = await self._platform.submit(
+            connection_id, job_type, appears_after=JOB_APPEARS_AFTER.get()
+        )
         return web.json_response(wire.job(job, with_stats=False))
 
     async def list_jobs(self, request: web.Request) -> web.StreamResponse:

@@ -74,6 +74,15 @@ class Table:
             raise InvalidScenario(f"the key {key!r} is missing")
         return self.take(key, kind, cast("T", None))  # the default is never used
 
+    def switch(self, key: str, *, usual: bool = False) -> bool:
+        """
+        Take the value of a key that says true or false.
+
+        Raises:
+            InvalidScenario: It says something else.
+        """
+        return self.take(key, flag, usual)
+
     def rest(self) -> Mapping[str, Json]:
         """Take everything that is left."""
         rest, self._left = self._left, {}

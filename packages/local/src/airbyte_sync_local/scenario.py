@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync_local import answers, lives
 from airbyte_sync_local.answers import Answer
 from airbyte_sync_local.auth import DEFAULT_LIFETIME, Auth, ClientCredentials
+from airbyte_sync_local.changes import Change, Drip
 from airbyte_sync_local.connectors import Connector
 from airbyte_sync_local.faults import FAULT_ACTIONS, Fault
 from airbyte_sync_local.lives import Life, Step
@@ -216,9 +217,41 @@ def read_fault(value: Json) -> Fault:
         skip=table.take("skip", number, 0),
         about=table.take("about", text, None),
         wait=table.take("wait", seconds, timedelta(0)),
+        change=table.take("change", _read_change, None),
+        drip=table.take("drip", _read_drip, None),
+        job_appears_after=table.take("job_appears_after", seconds, None),
+        in_front=table.switch("in_front"),
+        lasts=table.take("lasts", seconds, None),
     )
     table.done()
     return fault
+
+
+def _read_change(value: Json) -> Change:
+    table = Table(value)
+    change = Change(
+        set=table.take("set", dict, {}),
+        remove=table.take("remove", several(text), ()),
+        of=table.take("of", text, None),
+        hide=table.switch("hide"),
+        status=table.take("status", number, None),
+        headers=table.take("headers", dict, {}),
+        padding=table.take("padding", number, 0),
+    )
+    table.done()
+    return change
+
+
+def _read_drip(value: Json) -> Drip:
+    table = Table(value)
+    drip = Drip(
+        every=table.need("every", seconds),
+        header=table.switch("header"),
+        body=table.switch("body", usual=True),
+        size=table.take("size", number, 1),
+    )
+    table.done()
+    return drip
 
 
 def read_quirks(value: Json) -> Quirks:

@@ -109,6 +109,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close every connection and end every job's process."""
+        self.pipeline.stop()
         await self._runner.cleanup()
         await self._settings.engine.close()
 
