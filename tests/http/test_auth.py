@@ -13,7 +13,14 @@ from time import sleep
 
 import pytest
 
-from airbyte_sync import JobType, RequestNotSent, Unauthorized, UnexpectedReply
+from airbyte_sync import (
+    CallFailed,
+    JobType,
+    RefusedOnTheWay,
+    RequestNotSent,
+    Unauthorized,
+    UnexpectedReply,
+)
 from airbyte_sync.commands import Command
 from airbyte_sync_http import (
     AirbyteGateway,
@@ -187,29 +194,45 @@ def test_what_is_no_token(text):
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_by_the_token_route_is_final(gateway, server, transport, status):
     """The text says which part is wrong; what the token is for is not sent."""
-    server.token_answer = response(status, {"message": "s3cr3t is not it"})
+    words = {"message": "s3cr3t is not it", "_links": {}}
+    server.token_answer = response(status, words)
     with pytest.raises(Unauthorized, match=r"applications/token.*\*\*\* is not it") as caught:
         gateway.fetch_job(1)
     assert ("no token route" in str(caught.value)) == (status == 404)
     assert 1 == len(transport.sent)
 
 
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_refusal_by_an_identity_provider_is_final(gateway, server, status):
+    """It speaks as RFC 6749 says."""
+    server.token_answer = response(status, {"error": "invalid_client"})
+    with pytest.raises(Unauthorized):
+        gateway.fetch_job(1)
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "error"),
     [
-        response(500, {"message": "out of order"}),
-        response(503, Retry_After="5"),
-        response(302, Location="https://sso/"),
-        response(200, {"token": "what"}),
-        HttpResponse(status=200, body=b"<html>"),
+        (response(500, {"message": "out of order"}), RequestNotSent),
+        (response(503, Retry_After="5"), RequestNotSent),
+        (response(302, Location="https://sso/"), RefusedOnTheWay),
+        (response(200, {"token": "what"}), RefusedOnTheWay),
+        (HttpResponse(status=200, body=b"<html>"), RefusedOnTheWay),
+        (response(403, {"message": "RBAC: access denied"}), RefusedOnTheWay),
+        (response(404, {"message": "no Route matched with those values"}), RefusedOnTheWay),
+        (HttpResponse(status=405), RefusedOnTheWay),
     ],
 )
-def test_any_other_trouble_with_the_token_route_leaves_no_doubt(gateway, server, answer):
-    """The request that needs the token was surely not sent."""
+def test_any_other_trouble_with_the_token_route_leaves_no_doubt(gateway, server, answer, error):
+    """The request that needs the token was surely not sent; a gateway is told from an outage."""
     server.token_answer = answer
-    with pytest.raises(RequestNotSent, match="the request that needs it was not sent") as caught:
+    with pytest.raises(CallFailed, match="the request that needs it was not sent") as caught:
         gateway.submit("c", JobType.SYNC)
-    assert (None, True) == (caught.value.status, caught.value.retry_safe)
+    assert (error, None, True) == (
+        type(caught.value),
+        caught.value.status,
+        caught.value.retry_safe,
+    )
 
 
 def test_an_outage_is_over_when_it_is_over(gateway, server):

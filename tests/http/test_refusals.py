@@ -6,8 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from airbyte_sync import Forbidden, NotFound, RequestNotSent, UnexpectedReply
-from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, ServerSettings
+from airbyte_sync import (
+    Forbidden,
+    NotFound,
+    RefusedOnTheWay,
+    RequestNotSent,
+    Unauthorized,
+    UnexpectedReply,
+)
+from airbyte_sync_http import (
+    AirbyteGateway,
+    BasicAuth,
+    BearerToken,
+    ClientCredentials,
+    HttpResponse,
+    NoAuth,
+    ServerSettings,
+)
 
 HOST = "http://localhost:8000"
 SETTINGS = ServerSettings(base_url=HOST)
@@ -22,6 +37,7 @@ def complaint(scripted):
     def complaint_about(response, settings=SETTINGS, kind=UnexpectedReply):
         with pytest.raises(kind) as caught:
             AirbyteGateway(scripted(lambda _: response), settings).check()
+        assert kind is type(caught.value) or kind is UnexpectedReply
         return str(caught.value)
 
     return complaint_about
@@ -40,7 +56,8 @@ def test_a_page_at_an_unusual_path_is_answered_with_the_usual_one(complaint):
 def test_a_version_that_does_not_exist_is_answered_with_the_one_that_does(complaint):
     """Airbyte knows one version, and its answer may be JSON."""
     settings = replace(SETTINGS, base_url=f"{HOST}/api/public/v7")
-    for body, kind in ((b"{}", NotFound), (b"not found", UnexpectedReply)):
+    unknown = b'{"title": "resource-not-found"}'
+    for body, kind in ((unknown, NotFound), (b"{}", RefusedOnTheWay), (b"no", RefusedOnTheWay)):
         text = complaint(HttpResponse(status=404, body=body), settings, kind)
         assert f"write {HOST}/api/public/v1" in text
 
@@ -76,7 +93,7 @@ def test_a_redirect_says_what_it_is_about(complaint, location, words):
 
 def test_a_list_that_may_not_be_seen_is_a_matter_of_rights(complaint):
     """No id was given, so none can be wrong."""
-    text = complaint(HttpResponse(status=403, body=b"{}"), kind=Forbidden)
+    text = complaint(HttpResponse(status=403, body=b'{"title": "forbidden"}'), kind=Forbidden)
     assert "Check the rights of the user" in text
     assert "id" not in text.partition(". ")[2].split()
 
@@ -85,9 +102,42 @@ def test_a_page_instead_of_a_token_says_which_address_is_wrong(complaint):
     """The server's address where the token URL is the usual one, and else the token URL."""
     credentials = ClientCredentials(client_id="me", client_secret="s3cr3t")
     usual = replace(SETTINGS, auth=credentials)
-    assert "web application answers there" in complaint(page(), usual, RequestNotSent)
+    assert "web application answers there" in complaint(page(), usual, RefusedOnTheWay)
     own = replace(SETTINGS, auth=replace(credentials, token_url="/oauth/token"))
-    text = complaint(page(), own, RequestNotSent)
+    text = complaint(page(), own, RefusedOnTheWay)
     assert f"the usual one is {HOST}/api/public/v1/applications/token" in text
-    text = complaint(HttpResponse(status=502), usual, RequestNotSent)
-    assert "Check the token URL, and the server's address" in text
+
+
+@pytest.mark.parametrize("token_url", ["", "/oauth/token"])
+def test_an_outage_of_the_token_route_is_not_blamed_on_its_address(complaint, token_url):
+    """A proxy that answers 502 says nothing about the token URL."""
+    credentials = ClientCredentials(client_id="me", client_secret="s3cr3t", token_url=token_url)
+    settings = replace(SETTINGS, auth=credentials)
+    text = complaint(HttpResponse(status=502), settings, RequestNotSent)
+    assert "Try again later" in text
+    assert "Check the token URL" not in text
+
+
+BASIC = {"WWW-Authenticate": 'Basic realm="proxy"'}
+
+
+@pytest.mark.parametrize("auth", [NoAuth(), BearerToken(token="t")], ids=repr)
+def test_a_proxy_that_wants_a_user_name_is_told_from_airbyte(complaint, auth):
+    """It has nothing to do with Airbyte's own credentials: the way to give a user name is named."""
+    settings = replace(SETTINGS, auth=auth)
+    text = complaint(HttpResponse(status=401, headers=BASIC), settings, RefusedOnTheWay)
+    assert "wants a user name and a password: use basic authentication (auth: basic)" in text
+
+
+def test_a_proxy_that_refuses_a_user_name_is_final(complaint):
+    """It was asked with one, so it is wrong."""
+    settings = replace(SETTINGS, auth=BasicAuth(username="ann", password="guess"))
+    text = complaint(HttpResponse(status=401, headers=BASIC), settings, Unauthorized)
+    assert "The user name or the password is wrong" in text
+
+
+def test_a_firewall_is_told_from_airbyte(complaint):
+    """Its page is no word about the rights of a user."""
+    text = complaint(page(b"<html><title>Blocked</title></html>", 403), kind=RefusedOnTheWay)
+    assert "a firewall or a proxy in front of it keeps us out" in text
+    assert "The credentials are good" not in text

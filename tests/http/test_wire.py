@@ -23,6 +23,7 @@ from airbyte_sync import (
     JobQuery,
     JobType,
     NotFound,
+    RefusedOnTheWay,
     ServerTrouble,
     StateConflict,
     SyncAlreadyRunning,
@@ -402,26 +403,37 @@ HATEOAS = {
         (400, {"errorId": "e-1"}, BadRequest, "errorId e-1"),
         (400, {"_embedded": {"errors": [7, {"message": "odd"}]}}, BadRequest, "odd"),
         (400, {"_embedded": {"errors": 7}, "title": "bare"}, BadRequest, "bare"),
+        (400, {"message": "bad"}, RefusedOnTheWay, "bad"),
         (401, problem("401", "invalid-access-token"), Unauthorized, "Generic"),
         (401, b"", Unauthorized, "401. Check"),
         (403, problem(403, "forbidden", "Caller may not"), Forbidden, "Caller may not"),
-        (403, HTML, Forbidden, r"a web page \(Airbyte & friends\)"),
+        (401, HTML, RefusedOnTheWay, "a firewall or a proxy in front"),
+        (403, HTML, RefusedOnTheWay, r"a web page \(Airbyte & friends\).*a firewall or a proxy"),
+        (403, {"message": "RBAC: access denied"}, RefusedOnTheWay, "RBAC.*a firewall or a proxy"),
         (404, problem(404, "resource-not-found"), NotFound, "Generic"),
         (404, {"errorId": "e-1"}, NotFound, "errorId e-1"),
-        (404, HTML, UnexpectedReply, "web application answers there"),
-        (404, b"default backend - 404", UnexpectedReply, "its path is the usual one"),
-        (405, b"", UnexpectedReply, "its path is the usual one"),
+        (404, {"message": "no Route matched with those values"}, RefusedOnTheWay, "no Route"),
+        (404, HATEOAS, RefusedOnTheWay, "Invalid client id"),
+        (404, problem(404, "Not Found"), RefusedOnTheWay, "Generic"),
+        (404, HTML, RefusedOnTheWay, "web application answers there"),
+        (404, b"default backend - 404", RefusedOnTheWay, "its path is the usual one"),
+        (405, b"", RefusedOnTheWay, "its path is the usual one"),
         (408, problem(408, "Request timeout exceeded"), ServerTrouble, "Generic"),
         (409, problem(409, "state-conflict", "Could not"), StateConflict, "Could not"),
-        (409, b"", StateConflict, "Look at the connection"),
+        (409, b"", RefusedOnTheWay, "its path is the usual one"),
+        (409, {"message": "conflict"}, RefusedOnTheWay, "conflict"),
+        (409, {"errorId": "e-1"}, StateConflict, "Look at the connection"),
         (422, problem(422, "unprocessable-entity", "No refresh"), Unprocessable, "No refresh"),
+        (422, {"detail": [{"loc": ["body"]}]}, RefusedOnTheWay, "answered with 422"),
+        (451, HTML, RefusedOnTheWay, "a web page"),
+        (499, b"", ServerTrouble, "answered with 499. Try"),
         (429, {"message": "You are being rate limited."}, Throttled, "rate limited"),
         (500, {"type": "about:blank", "status": 500}, ServerTrouble, "answered with 500. Try"),
         (500, {"errorId": "e-1"}, ServerTrouble, "errorId e-1"),
         (502, HTML, ServerTrouble, "a web page"),
         (504, b"<html>", ServerTrouble, "a web page. Try"),
         (599, [], ServerTrouble, "answered with 599"),
-        (301, b"", UnexpectedReply, "its path is the usual one"),
+        (301, b"", RefusedOnTheWay, "its path is the usual one"),
         (999, b"", ServerTrouble, "answered with 999"),
         (100, b"", UnexpectedReply, "its path is the usual one"),
     ],
@@ -575,7 +587,8 @@ def test_a_part_changed_at_random_is_read_or_named(call, good, kind, data):
     result = outcome(call, reply({"data": [changed]} if "data" in good else changed))
     assert isinstance(result, (kind, UnexpectedReply))
     if isinstance(result, UnexpectedReply):
-        assert any(f"{name} is" in str(result) for name in changes)
+        told = [f"{name} is" for name in changes] + ["it is about", "of another connection"]
+        assert any(words in str(result) for words in told)
 
 
 @unhurried

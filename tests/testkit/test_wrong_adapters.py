@@ -33,6 +33,7 @@ from airbyte_sync import (
     JobStatus,
     JobType,
     NotFound,
+    RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
     ServerTrouble,
@@ -631,9 +632,67 @@ class TakesAnUnknownConnectionForForbidden(AirbyteGateway):
             raise Forbidden(str(error), status=error.status) from error
 
 
-@gateway_caught_by("a_refusal_has_a_name", "a_wrong_address_is_no_reply")
+@gateway_caught_by(
+    "a_refusal_has_a_name",
+    "a_reply_about_another_connection_is_no_answer",
+    "a_reply_about_another_job_is_no_answer",
+    "a_wrong_address_is_no_reply",
+    "what_refuses_on_the_way_did_not_carry_it_out",
+)
 class TakesAWebPageForTrouble(Renames):
     fact, name = UnexpectedReply, ServerTrouble
+
+
+@gateway_caught_by(
+    "a_refusal_has_a_name",
+    "what_is_no_token_route_is_told_apart",
+    "what_refuses_on_the_way_did_not_carry_it_out",
+)
+class DoubtsWhatWasRefusedOnTheWay(Renames):
+    fact, name = RefusedOnTheWay, UnexpectedReply
+
+
+@gateway_caught_by("what_is_no_token_route_is_told_apart")
+class BlamesTheCredentialsForAGateway(AirbyteGateway):
+    def _call(self, call):
+        try:
+            return super()._call(call)
+        except RefusedOnTheWay as error:
+            if isinstance(self._settings.auth, ClientCredentials):
+                raise Unauthorized(str(error), status=error.status) from error
+            raise
+
+
+def as_it_is(call):
+    """Read a job whatever it is about."""
+    return replace(call, build=lambda document, _: wire._job(document))
+
+
+@gateway_caught_by("a_reply_about_another_job_is_no_answer")
+class TakesAReplyAboutAnyJob(AirbyteGateway):
+    def fetch_job(self, job_id):
+        return self._call(as_it_is(wire.fetch_job(self._settings, job_id)))
+
+    def cancel(self, job_id):
+        return self._call(as_it_is(wire.cancel(self._settings, job_id)))
+
+
+@gateway_caught_by(
+    "a_reply_about_another_connection_is_no_answer", "a_submission_needs_only_a_job_id"
+)
+class ReadsASubmissionAsAnyJob(AirbyteGateway):
+    def submit(self, connection_id, job_type):
+        call = wire.submit(self._settings, connection_id, job_type, self._clock.now())
+        return self._call(as_it_is(call))
+
+
+@gateway_caught_by("ids_may_differ_in_case")
+class ComparesIdsLetterByLetter(AirbyteGateway):
+    def fetch_connection(self, connection_id):
+        connection = super().fetch_connection(connection_id)
+        if connection.connection_id != connection_id:
+            raise UnexpectedReply("another connection", status=200)
+        return connection
 
 
 @gateway_caught_by("honours_retry_after")

@@ -39,7 +39,7 @@ from airbyte_sync_http.addresses import likely_base_url
 from airbyte_sync_http.document import Part, Unreadable, if_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from urllib.parse import SplitResult
 
     from airbyte_sync_http.transport import HttpRequest, HttpResponse
@@ -71,6 +71,9 @@ _TITLES = frozenset(
 """The titles of Airbyte's problems (``api-problems.yaml``); gateways send problems of their own."""
 
 _UNKNOWN_ID = "resource-not-found"
+
+_AIRBYTES = {"errorId", "exceptionClassName"}
+"""Members that only Airbyte's errors have: uncaught ones, and those of its older API."""
 
 _OUTCOME_UNKNOWN = {HTTPStatus.REQUEST_TIMEOUT, 499}
 """A server or a proxy that stopped waiting; 499 is nginx's word for a client that did."""
@@ -154,15 +157,15 @@ def is_airbytes(response: HttpResponse) -> bool:
     body = _document(response)
     if not isinstance(body, dict) or status not in range(400, 500):
         return False
+    texts = {name: value for name, value in body.items() if isinstance(value, str)}
     if status == HTTPStatus.NOT_FOUND:  # in the framework's words it is the path that is unknown
-        return body.get("title") == _UNKNOWN_ID or isinstance(body.get("errorId"), str)
-    return (
-        body.get("title") in _TITLES
-        or isinstance(body.get("errorId"), str)
-        or isinstance(body.get("exceptionClassName"), str)
-        or isinstance(body.get("_embedded"), dict)
-        or isinstance(body.get("_links"), dict)
-    )
+        return texts.get("title") == _UNKNOWN_ID or "errorId" in texts
+    has_known_title = texts.get("title") in _TITLES
+    return has_known_title or not texts.keys().isdisjoint(_AIRBYTES) or _is_the_frameworks(body)
+
+
+def _is_the_frameworks(body: Mapping[str, object]) -> bool:
+    return any(isinstance(body.get(name), dict) for name in ("_links", "_embedded"))
 
 
 def is_about_the_path(response: HttpResponse) -> bool:
@@ -171,7 +174,7 @@ def is_about_the_path(response: HttpResponse) -> bool:
     return (
         response.status == HTTPStatus.NOT_FOUND
         and isinstance(body, dict)
-        and any(isinstance(body.get(name), dict) for name in ("_links", "_embedded"))
+        and _is_the_frameworks(body)
     )
 
 

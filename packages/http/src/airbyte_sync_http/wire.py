@@ -131,14 +131,20 @@ def submit(
         created_at = told if told is not None else server_time(response)
         job = Job(
             job_id=_job_id(document["jobId"]),
-            status=_status(if_readable(document["status"].text) or JobStatus.PENDING.word),
-            job_type=if_readable(document["jobType"].text) or job_type.value,
-            connection_id=if_readable(document["connectionId"].text) or connection_id,
+            status=_status(_text_or(document["status"], JobStatus.PENDING.word)),
+            job_type=_text_or(document["jobType"], job_type.value),
+            connection_id=_text_or(document["connectionId"], connection_id),
             created_at=created_at if created_at is not None else asked_at.replace(microsecond=0),
         )
         return _about_connection(job, connection_id)
 
     return Call(request=request, build=build)
+
+
+def _text_or(part: Part, known: str) -> str:
+    """Return what a member says, or what is known without it."""
+    told = if_readable(part.text)
+    return known if told is None else told
 
 
 def cancel(settings: ServerSettings, job_id: int) -> Call[Job]:

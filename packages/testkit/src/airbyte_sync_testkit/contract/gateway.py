@@ -27,6 +27,7 @@ from airbyte_sync import (
     JobQuery,
     JobType,
     NotFound,
+    RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
     ServerTrouble,
@@ -42,6 +43,7 @@ from airbyte_sync_http import BasicAuth, BearerToken, ClientCredentials, NoAuth,
 from airbyte_sync_local import (
     Answer,
     Caller,
+    Change,
     Edition,
     Fault,
     LocalAirbyte,
@@ -234,6 +236,7 @@ class GatewayFacts:
         clock.advance(timedelta(seconds=60 - clock.now().second))
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         assert (0, clock.now()) == (job.created_at.second, job.created_at)
+        assert job.created_at == gateway.fetch_job(job.job_id).created_at
 
     def test_passes_on_a_status_nobody_knows(
         self,
@@ -390,7 +393,20 @@ class GatewayFacts:
             (answers.unauthorized_empty(), Unauthorized),
             (Answer(status=200), UnexpectedReply),
             (Answer(status=200, body=[]), UnexpectedReply),
-            (Answer(status=302).with_header("Location", "https://sso.test/"), UnexpectedReply),
+            (answers.login_redirect("https://sso.test/"), RefusedOnTheWay),
+            (answers.login_page(), UnexpectedReply),
+            (answers.no_route(), RefusedOnTheWay),
+            (answers.not_found_page(), RefusedOnTheWay),
+            (answers.bad_request_json(), RefusedOnTheWay),
+            (answers.bad_request_page(), RefusedOnTheWay),
+            (answers.method_not_allowed_page(), RefusedOnTheWay),
+            (answers.firewall_page(), RefusedOnTheWay),
+            (answers.proxy_wants_basic(), RefusedOnTheWay),
+            (answers.gateway_json(403, "RBAC: access denied"), RefusedOnTheWay),
+            (answers.gateway_json(409, "conflict"), RefusedOnTheWay),
+            (answers.gateway_json(422, "no"), RefusedOnTheWay),
+            (answers.gateway_page(410, "Gone"), RefusedOnTheWay),
+            (answers.client_closed_page(), ServerTrouble),
         ],
     )
     def test_a_refusal_has_a_name(
@@ -415,6 +431,99 @@ class GatewayFacts:
             with pytest.raises(error) as caught:
                 call()
             assert (error, answer.status) == (type(caught.value), caught.value.status)
+
+    def test_what_refuses_on_the_way_did_not_carry_it_out(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
+    ) -> None:
+        """A gateway's 4xx may be repeated; an answer at status 200 that is not Airbyte's is in doubt."""
+        for answer, retry_safe in ((answers.no_route(), True), (answers.login_page(), None)):
+            airbyte.inject(Fault(on="POST /jobs", do="answer", answer=answer))
+            with pytest.raises(UnexpectedReply) as caught:
+                gateway.submit(connection.connection_id, JobType.SYNC)
+            assert retry_safe is caught.value.retry_safe
+
+    @pytest.mark.parametrize("operation", ["GET /jobs/{jobId}", "DELETE /jobs/{jobId}"])
+    def test_a_reply_about_another_job_is_no_answer(
+        self,
+        gateway: SyncGateway,
+        airbyte: LocalAirbyte,
+        connection: ServerConnection,
+        clock: ServerTime,
+        operation: str,
+    ) -> None:
+        """A cache or a proxy that mixes up replies must not end a wait for another job."""
+        airbyte.add_connection(connection, lives=[lives.never_ends()])
+        job_id = gateway.submit(connection.connection_id, JobType.SYNC).job_id
+        clock.advance(MINUTE)
+        airbyte.inject(Fault(on=operation, do="alter", change=Change(set={"jobId": 999})))
+        with pytest.raises(UnexpectedReply, match="999") as caught:
+            (gateway.fetch_job if operation.startswith("GET") else gateway.cancel)(job_id)
+        assert caught.value.retry_safe is None
+        assert job_id == gateway.fetch_job(job_id).job_id
+
+    @pytest.mark.parametrize(
+        "operation", ["POST /jobs", "GET /jobs", "GET /connections/{connectionId}"]
+    )
+    def test_a_reply_about_another_connection_is_no_answer(
+        self,
+        gateway: SyncGateway,
+        airbyte: LocalAirbyte,
+        connection: ServerConnection,
+        operation: str,
+    ) -> None:
+        """A job of another connection is not the one that was asked for."""
+        connection_id = connection.connection_id
+        if operation != "POST /jobs":
+            gateway.submit(connection_id, JobType.SYNC)
+        change = Change(set={"connectionId": UNKNOWN_ID})
+        airbyte.inject(Fault(on=operation, do="alter", change=change))
+        calls: dict[str, Callable[[], object]] = {
+            "POST /jobs": lambda: gateway.submit(connection_id, JobType.SYNC),
+            "GET /jobs": lambda: gateway.find_jobs(JobQuery(connection_id=connection_id)),
+            "GET /connections/{connectionId}": lambda: gateway.fetch_connection(connection_id),
+        }
+        with pytest.raises(UnexpectedReply, match="another connection"):
+            calls[operation]()
+
+    def test_ids_may_differ_in_case(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
+    ) -> None:
+        """People write UUIDs in upper case, servers in either."""
+        connection_id = connection.connection_id
+        change = Change(set={"connectionId": connection_id.upper()})
+        airbyte.inject(Fault(on="*", do="alter", change=change, times=None))
+        job = gateway.submit(connection_id, JobType.SYNC)
+        assert [job.job_id] == [
+            listed.job_id
+            for listed in gateway.find_jobs(JobQuery(connection_id=connection_id)).jobs
+        ]
+        assert connection.name == gateway.fetch_connection(connection_id).name
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            Change(remove=("startTime",)),
+            Change(remove=("connectionId", "jobType", "status")),
+            Change(set={"startTime": "soon", "jobType": None, "status": 7}),
+            Change(set={"jobId": "1"}),
+        ],
+    )
+    def test_a_submission_needs_only_a_job_id(
+        self,
+        gateway: SyncGateway,
+        airbyte: LocalAirbyte,
+        connection: ServerConnection,
+        change: Change,
+    ) -> None:
+        """What is known from the request needs no repetition by the server."""
+        airbyte.inject(Fault(on="POST /jobs", do="alter", change=change))
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        assert (1, "sync", connection.connection_id) == (
+            job.job_id,
+            job.job_type,
+            job.connection_id,
+        )
+        assert not job.status.is_final
 
     def test_honours_retry_after(self, gateway: SyncGateway, airbyte: LocalAirbyte) -> None:
         """A server that says when to come back is heard."""
@@ -611,6 +720,31 @@ class GatewayFacts:
         answer = answers.bad_gateway() if action == "answer" else None
         guarded.inject(Fault(on="POST /applications/token", do=action, answer=answer))
         with pytest.raises(RequestNotSent):
+            open_gateway(settings, clock).submit(UNKNOWN_ID, JobType.SYNC)
+        assert 0 == asked_for(guarded, "POST /jobs")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            answers.no_route(),
+            answers.login_redirect("https://sso.test/"),
+            answers.login_page(),
+            answers.bad_request_page(),
+            answers.firewall_page(),
+            answers.proxy_wants_basic(),
+        ],
+    )
+    def test_what_is_no_token_route_is_told_apart(
+        self,
+        open_gateway: OpenGateway,
+        guarded: LocalAirbyte,
+        settings: ServerSettings,
+        clock: ServerTime,
+        answer: Answer,
+    ) -> None:
+        """A gateway in the place of the token route says nothing about the credentials."""
+        guarded.inject(Fault(on="POST /applications/token", do="answer", answer=answer))
+        with pytest.raises(RefusedOnTheWay):
             open_gateway(settings, clock).submit(UNKNOWN_ID, JobType.SYNC)
         assert 0 == asked_for(guarded, "POST /jobs")
 
