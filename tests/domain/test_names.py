@@ -11,7 +11,11 @@ from airbyte_sync import (
     ConnectionAmbiguous,
     ConnectionNotFound,
     Forbidden,
+    RefusedOnTheWay,
     ResponseNotReceived,
+    ServerTrouble,
+    ServerUnreachable,
+    SyncPolicy,
     Throttled,
     Unauthorized,
     arun,
@@ -90,3 +94,30 @@ def test_a_connection_that_cannot_be_described_does_not_matter(world, error):
 def test_a_connection_that_is_unknown_is_not_described(world):
     """What the id means is the submission's business."""
     assert world.run(describe_connection(OTHER)) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RefusedOnTheWay("no Route matched", status=404), ServerTrouble("502"), Throttled("429")],
+    ids=repr,
+)
+def test_trouble_while_a_name_is_looked_up_passes(world, error):
+    """With a policy one odd answer is no verdict; without one the caller hears of it."""
+    world.airbyte.fail("find_connections", Fault(error=error))
+    with pytest.raises(type(error)):
+        world.run(find_connection("faker to duckdb"))
+    world.airbyte.fail("find_connections", Fault(error=error))
+    found = world.run(find_connection("faker to duckdb", policy=SyncPolicy()))
+    assert found.connection_id == world.connection_id
+
+
+def test_a_name_that_cannot_be_looked_up_is_given_up(world):
+    """After unreachable_timeout; a refusal of Airbyte's own ends it at once."""
+    world.airbyte.fail("find_connections", *[Fault(error=ServerTrouble("502"))] * 99)
+    with pytest.raises(ServerUnreachable, match="'orders'"):
+        world.run(find_connection("orders", policy=SyncPolicy()))
+    assert 900 <= world.seconds() < 1000
+    world.airbyte.recover()
+    world.airbyte.fail("find_connections", Fault(error=Forbidden("no", status=403)))
+    with pytest.raises(Forbidden):
+        world.run(find_connection("orders", policy=SyncPolicy()))

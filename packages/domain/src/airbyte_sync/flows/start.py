@@ -24,7 +24,7 @@ from airbyte_sync.flows.obtaining import (
     job_in_doubt,
     search_until,
 )
-from airbyte_sync.flows.steps import awake, job_id_of, origin_of
+from airbyte_sync.flows.steps import awake, job_id_of, look_failed, origin_of
 from airbyte_sync.flows.verdicts import judge
 from airbyte_sync.flows.waiting import look_until_it_ends
 from airbyte_sync.jobs import JobStatus
@@ -258,13 +258,17 @@ def _with_the_job_in_doubt(cancelling: Checkpoint, policy: SyncPolicy) -> Flow[C
         )
 
 
-def find_connection(name: str, workspace_id: str | None = None) -> Flow[Connection]:
+def find_connection(
+    name: str, workspace_id: str | None = None, policy: SyncPolicy | None = None
+) -> Flow[Connection]:
     """
     Find the one connection of a name.
 
     Args:
         name: The name as the Airbyte UI shows it.
         workspace_id: Where to look; ``None`` means everywhere these credentials can see.
+        policy: For how long to ask again where the server is in trouble; ``None``: not at all. It has
+            nothing to resume: a flow that is put away at a pause is called again.
 
     Returns:
         The connection.
@@ -272,9 +276,10 @@ def find_connection(name: str, workspace_id: str | None = None) -> Flow[Connecti
     Raises:
         ConnectionNotFound: None has the name.
         ConnectionAmbiguous: Several have it.
-        CallFailed: The server could not be asked.
+        ServerUnreachable: The server could not be asked for too long.
+        CallFailed: The server refused, or could not be asked and there is no policy.
     """
-    found = yield from FindConnections(name, workspace_id)
+    found = yield from _find_connections(FindConnections(name, workspace_id), policy)
     place = "" if workspace_id is None else f" in workspace {workspace_id}"
     if not found:
         raise ConnectionNotFound(
@@ -289,6 +294,21 @@ def find_connection(name: str, workspace_id: str | None = None) -> Flow[Connecti
             connections=found,
         )
     return found[0]
+
+
+def _find_connections(
+    command: FindConnections, policy: SyncPolicy | None
+) -> Flow[tuple[Connection, ...]]:
+    now = yield from Now()
+    checkpoint = Checkpoint(phase=Phase.SUBMIT, connection_id=repr(command.name), asked_at=now)
+    while True:
+        now = yield from awake(checkpoint)
+        try:
+            return (yield from command)
+        except CallFailed as error:
+            if policy is None:
+                raise
+            checkpoint = yield from look_failed(checkpoint, policy, error, now)
 
 
 def describe_connection(connection_id: str) -> Flow[Connection | None]:
