@@ -138,9 +138,20 @@ class TaskInstance:
 
 
 @pytest.fixture
-def context(clock):
+def context(clock, monkeypatch):
     """What Airflow passes to a task that has just begun."""
-    return {"ti": TaskInstance(start_date=clock.now())}
+    task_instance = TaskInstance(start_date=clock.now())
+    try:
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:
+        pass
+    else:  # Airflow 3 stores links in the database, past any XCom backend
+
+        def store(key, value, **_):
+            task_instance.xcom_push(key, value)
+
+        monkeypatch.setattr(XCom, "_set_xcom_in_db", store)
+    return {"ti": task_instance}
 
 
 @pytest.fixture

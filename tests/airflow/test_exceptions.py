@@ -47,6 +47,7 @@ DOCUMENTED = {
     "SyncFailed": "AirbyteSyncFailed",
     "SyncCancelled": "AirbyteSyncCancelled",
     "SyncTimedOut": "AirbyteSyncTimedOut",
+    "DeadlinePassed": "AirbyteSyncTimedOut",
     "QueueTimedOut": "AirbyteQueueTimedOut",
     "SyncSkipped": "AirbyteSyncSkipped",
     "SubmitInDoubt": "AirbyteSubmitInDoubt",

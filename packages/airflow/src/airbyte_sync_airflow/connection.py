@@ -25,6 +25,7 @@ import json
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -96,8 +97,10 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         # Airflow says so, too, when it could not ask for it: another try may find it.
+        # Workers and triggerers may see different ones, where environments or secrets backends differ.
         raise ConnectionNotThere(
-            f"there is no Airflow connection {conn_id!r}: create it, of type airbyte"
+            f"there is no Airflow connection {conn_id!r}: create it, of type airbyte "
+            f"(asked for on host {gethostname()!r})"
         ) from error
     return server_from(connection, api_version)
 

@@ -26,9 +26,21 @@ class AirbyteJobLink(BaseOperatorLink):
         from airbyte_sync_airflow.summary import XCOM_KEY
         from airbyte_sync_airflow.task_instances import xcom_of
 
-        del operator
+        known: str | None = getattr(operator, _URL, None)
+        if known is not None:
+            return known
         job = xcom_of(ti_key, XCOM_KEY)
         return str((job or {}).get("url") or "")
+
+
+_URL = "_airbyte_job_url"
+"""What a task that runs in this process knows of its link. Airflow 3 asks for the link when the
+process ends, and logs an error where that reads an XCom that is not there."""
+
+
+def begin(task: Any) -> None:
+    """Take note that a task begins in this process: it has no job yet, and Airflow has dropped its XComs."""
+    setattr(task, _URL, "")
 
 
 def publish(task: Any, context: Any, job: JobSummary) -> None:
@@ -38,13 +50,14 @@ def publish(task: Any, context: Any, job: JobSummary) -> None:
     Airflow 3 asks for links only when a task's process ends; it keeps them under a key of theirs.
     """
     from airbyte_sync_airflow.summary import XCOM_KEY
+    from airbyte_sync_airflow.task_instances import push_link
 
     if not task.do_xcom_push:
         return
     try:
         context["ti"].xcom_push(key=XCOM_KEY, value=job.to_json())
-        link_key = getattr(AirbyteJobLink(), "xcom_key", None)
-        if link_key is not None and job.url is not None:
-            context["ti"].xcom_push(key=link_key, value=job.url)
+        if job.url is not None:
+            setattr(task, _URL, job.url)
+            push_link(context["ti"], getattr(AirbyteJobLink(), "xcom_key", None), job.url)
     except Exception:
         task.log.warning("Airflow did not take the XCom %s", XCOM_KEY, exc_info=True)

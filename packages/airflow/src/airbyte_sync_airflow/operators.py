@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
 from airbyte_sync_airflow.conn_id import depend_on, rendered, rendered_conn_id
-from airbyte_sync_airflow.links import AirbyteJobLink
+from airbyte_sync_airflow.links import AirbyteJobLink, begin
 from airbyte_sync_airflow.options import (
     JobTypeName,
     OnConflictName,
@@ -84,6 +84,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     """How far this process has come."""
     _job: JobSummary | None = None
     """The job, once it is not waited for any more."""
+    _awaited: int | None = None
+    """The job that a deferred task waited for, where it had one and Airflow kept what it noted."""
     _server: AirbyteServer | None = None
     """Where that leads, for when there is no time to ask Airflow again."""
     _is_killed = False
@@ -146,6 +148,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             AirflowException: The sync could not be started, or it did not succeed; see
                 :mod:`airbyte_sync_airflow.exceptions`.
         """
+        begin(self)
         return self._start(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
@@ -163,7 +166,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync_airflow.outcome import outcome_of
         from airbyte_sync_airflow.task_instances import RequestStore
 
-        outcome = outcome_of(event)
+        outcome = outcome_of(event, awaited=self._awaited)
         if outcome.checkpoint is not None:
             with self._at_work(context) as work:
                 work.follower.take_over(outcome.job, outcome.checkpoint)
@@ -194,8 +197,9 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             TaskDeferralError: The trigger died, or the deferral took too long.
         """
         from airbyte_sync_airflow.abandoning import abandon_sync
-        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try
+        from airbyte_sync_airflow.task_instances import awaited_job, is_of_an_earlier_try
 
+        self._awaited = awaited_job(next_kwargs)
         if is_of_an_earlier_try(context, next_kwargs):
             return self._start(context)
         if next_method == TRIGGER_FAILED:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import Checkpoint, InvalidCheckpoint, errors
+from airbyte_sync import Checkpoint, InvalidCheckpoint, JobStatus, errors
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.summary import JobSummary
 
@@ -65,12 +65,14 @@ class Outcome:
 
 
 @contextmanager
-def airflow_exceptions() -> Iterator[None]:
-    """Raise what Airflow understands in the place of a domain error."""
+def airflow_exceptions(
+    when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
+) -> Iterator[None]:
+    """Raise what Airflow understands in the place of a domain error; see :func:`outcome_of`."""
     try:
         yield
     except errors.AirbyteSyncError as error:
-        raise _exception(type(error), str(error)) from error
+        raise _exception(type(error), str(error), when_late) from error
 
 
 def success(job: JobSummary) -> dict[str, Any]:
@@ -92,34 +94,64 @@ def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str,
 
 
 def outcome_of(
-    event: Any, when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut
+    event: Any,
+    *,
+    awaited: int | None = None,
+    when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
 ) -> Outcome:
     """
     Read a trigger's event.
 
     Args:
         event: What the trigger sent.
-        when_late: What to raise when the sync did not end in time.
+        awaited: The job that the task waits for; ``None`` where the task does not know it.
+        when_late: What to raise when the job did not end within ``timeout``.
 
     Returns:
-        What it says. An event that is not one of ours is an error: what cannot be read is never
-        taken for a success.
+        What it says. Only an event about the awaited job that says that it has succeeded is a success.
+        Everything else is an error: what cannot be read is never taken for a success.
     """
+    outcome = _read(event, when_late)
+    job = outcome.job
+    if job is None:
+        return outcome
+    if awaited is not None and job.job_id != awaited:
+        another = exceptions.AirbyteTroubled(
+            f"the trigger ended with an event about Airbyte job {job.job_id}, but this task waits for "
+            f"job {awaited}. Look at job {awaited} in Airbyte to see what became of it."
+        )
+        return Outcome(error=outcome.error or another)
+    if outcome.error is None and outcome.checkpoint is None and not _has_succeeded(job):
+        return Outcome(
+            job=job,
+            error=exceptions.AirbyteTroubled(
+                f"the trigger ended without an error, but Airbyte job {job.job_id} was "
+                f"{job.status!r} when it was last polled. Look at it in Airbyte before you start it "
+                "again."
+            ),
+        )
+    return outcome
+
+
+def _has_succeeded(job: JobSummary) -> bool:
+    return isinstance(job.status, str) and JobStatus(job.status).is_success
+
+
+def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
     try:
         match event:
             case {"error": str(name), "message": str(message), **others} if others.keys() <= {
                 "job"
             }:
-                kind = _error_named(name)
-                is_late = issubclass(kind, errors.SyncTimedOut)
                 return Outcome(
-                    job=_job_in(others),
-                    error=when_late(message) if is_late else _exception(kind, message),
+                    job=_job_in(others), error=_exception(_error_named(name), message, when_late)
                 )
             case {"job": job, "checkpoint": checkpoint, **others} if not others:
-                return Outcome(
+                outcome = Outcome(
                     job=JobSummary.from_json(job), checkpoint=Checkpoint.from_json(checkpoint)
                 )
+                if outcome.checkpoint.job_id == outcome.job.job_id:  # type: ignore[union-attr]
+                    return outcome
             case {"job": job, **others} if not others:
                 return Outcome(job=JobSummary.from_json(job))
     except (InvalidCheckpoint, TypeError, ValueError):
@@ -143,5 +175,10 @@ def _error_named(name: str) -> type[errors.AirbyteSyncError]:
     return errors.AirbyteSyncError
 
 
-def _exception(kind: type[errors.AirbyteSyncError], message: str) -> AirflowException:
+def _exception(
+    kind: type[errors.AirbyteSyncError], message: str, when_late: type[AirflowException]
+) -> AirflowException:
+    # ``execution_timeout``, the caller's own deadline, means the same for every task of Airflow.
+    if issubclass(kind, errors.SyncTimedOut) and not issubclass(kind, errors.DeadlinePassed):
+        return when_late(message)
     return next(ours for theirs, ours in _EXCEPTIONS if issubclass(kind, theirs))(message)

@@ -141,6 +141,11 @@ class Follower:
         self._write = TaskLog(log)
         self._log = log
         self._introduction = "" if job is None or job.status is not None else _FOLLOWED
+        self._held: list[JobEnded] = []
+
+    def is_known(self) -> None:
+        """Introduce the job no more: another process of the same try has done so."""
+        self._introduction = ""
 
     def __call__(self, event: Event) -> None:
         """Take note of an event, and write what is worth a line."""
@@ -152,7 +157,9 @@ class Follower:
         if self.job is not None and seen is not None and seen.job_id == self.job.job_id:
             self.job = self.job.seen(seen)
         is_in_introduction = isinstance(event, StatusChanged) and event.previous is None
-        if not (self._introduction and is_in_introduction):
+        if self._introduction and isinstance(event, JobEnded):
+            self._held.append(event)  # a job is introduced before its end is told
+        elif not (self._introduction and is_in_introduction):
             self._write(event)
 
     def take_over(self, job: JobSummary | None, checkpoint: Checkpoint) -> None:
@@ -162,15 +169,17 @@ class Follower:
 
     def introduce(self) -> None:
         """Write how the task came to its job, with its name and where to look at it; once."""
-        text, self._introduction = self._introduction, ""
-        job = self.job
-        if not text or job is None:
-            return
+        text, job = self._introduction, self.job
+        if not text or job is None or job.status is None:
+            return  # a job that was not polled yet is introduced by the next poll
+        self._introduction = ""
         of_connection = job.connection_id
         if job.connection_name is not None:
             of_connection = f"{job.connection_name!r} ({job.connection_id})"
         where = "" if job.url is None else f": {job.url}"
         self._log.info(text, job.job_type, job.job_id, of_connection, job.status, where)
+        while self._held:
+            self._write(self._held.pop(0))
 
 
 def _progress(job: Job) -> str:

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import (
-    AirflowException,
     AirflowFailException,
+    AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     conf,
 )
 from airbyte_sync_airflow.conn_id import depend_on, rendered_conn_id
-from airbyte_sync_airflow.exceptions import AirbyteSensorTimedOut
-from airbyte_sync_airflow.links import AirbyteJobLink
+from airbyte_sync_airflow.exceptions import (
+    AirbyteInputInvalid,
+    AirbyteSensorTimedOut,
+    AirbyteSyncTimedOut,
+)
+from airbyte_sync_airflow.links import AirbyteJobLink, begin
 from airbyte_sync_airflow.options import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
 
     from airflow.sdk import BaseOperatorLink, Context
 
-    from airbyte_sync import Checkpoint, Flow, SyncPolicy
+    from airbyte_sync import Checkpoint, Flow, Pause, SyncPolicy
     from airbyte_sync_airflow.connection import AirbyteServer
     from airbyte_sync_airflow.rendering import Follower
+    from airbyte_sync_airflow.task_instances import PokeStore
     from airbyte_sync_airflow.work import Work
+
+LAST_POLLS = timedelta(seconds=5)
+"""How long to repeat the last poll of a job after Airflow's own clock has run out."""
 
 
 class AirbyteJobSensor(BaseSensorOperator):
     """
     Wait for the end of an Airbyte job; fail when it fails or is cancelled.
 
-    The job belongs to whoever started it: the sensor cancels it only where ``cancel_on_kill`` says so.
+    The job belongs to the task or the person that started it: the sensor cancels it only where it is
+    killed and ``cancel_on_kill`` is set, and never because a time limit has passed.
 
     Args:
         airbyte_job_id: The id of the job: a number, or a template that gives one.
@@ -71,12 +84,18 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     _conn_id = ""
     """What ``airbyte_conn_id`` rendered to."""
+    _awaited: int | None = None
+    """The job that a deferred sensor waited for, where Airflow kept what it noted."""
     _checkpoint: Checkpoint | None = None
-    """Where the last poke left off; a sensor in mode ``reschedule`` begins anew at every poke."""
+    """Where the last poke left off, in this process or, in mode ``reschedule``, in the one before."""
     _server: AirbyteServer | None = None
     """Where that leads; one reading serves all pokes."""
     _follower: Follower | None = None
     """One for all pokes: it sums up those that show nothing new."""
+    _began: datetime | None = None
+    """When the first poke of this try began, where an earlier process made it."""
+    _is_announced = False
+    """Whether this process has left XCom and link, so that further pokes need not."""
 
     def execute(self, context: Context) -> Any:
         """
@@ -87,9 +106,26 @@ class AirbyteJobSensor(BaseSensorOperator):
 
         Raises:
             AirflowException: The job did not succeed, or Airbyte does not show it to us.
+            AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
+        self._forget_earlier_runs()
+        with self._skipping_as_asked():
+            if self.deferrable:
+                return self._look_or_defer(context)
+            try:
+                return super().execute(context)
+            except (AirflowSensorTimeout, AirflowTaskTimeout) as error:
+                # A clock of Airflow's has run out between two polls.
+                if isinstance(error, AirbyteSensorTimedOut) or self._checkpoint is None:
+                    raise
+                is_timeout = isinstance(error, AirflowSensorTimeout)
+                return self._end(context, limit=None if is_timeout else "execution_timeout")
+
+    def _forget_earlier_runs(self) -> None:
+        """Begin anew: Airflow may run one object several times."""
         self._conn_id, self._server, self._checkpoint, self._follower = "", None, None, None
-        return self._look_or_defer(context) if self.deferrable else super().execute(context)
+        self._began, self._is_announced = None, False
+        begin(self)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """
@@ -106,7 +142,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         from airbyte_sync_airflow.links import publish
         from airbyte_sync_airflow.outcome import outcome_of
 
-        outcome = outcome_of(event, when_late=AirbyteSensorTimedOut)
+        outcome = outcome_of(event, awaited=self._job_awaited(), when_late=AirbyteSensorTimedOut)
         if outcome.job is not None:
             publish(self, context, outcome.job)
         with self._skipping_as_asked():
@@ -126,17 +162,25 @@ class AirbyteJobSensor(BaseSensorOperator):
 
         Raises:
             TaskDeferralError: The trigger died, or the deferral took too long.
+            AirflowSkipException: The same, where ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try
+        from airbyte_sync_airflow.task_instances import awaited_job, is_of_an_earlier_try
 
-        if is_of_an_earlier_try(context, next_kwargs):
-            return self._look_or_defer(context)
-        return super().resume_execution(next_method, next_kwargs, context)
+        self._awaited = awaited_job(next_kwargs)
+        with self._skipping_as_asked():
+            if is_of_an_earlier_try(context, next_kwargs):
+                return self._look_or_defer(context)
+            # Airflow's sensor would skip whatever fails here with soft_fail; its pokes do not.
+            return super(BaseSensorOperator, self).resume_execution(
+                next_method, next_kwargs, context
+            )
 
     def on_kill(self) -> None:
         """Cancel the job of a sensor that is killed in a worker, where it is asked to; never raises."""
         from airbyte_sync_airflow.abandoning import abandon_when_killed
 
+        if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
+            return  # no time limit of a sensor cancels the job that it follows
         abandon_when_killed(
             self,
             conn_id=self._conn_id,
@@ -147,7 +191,10 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """
-        Look at the job once.
+        Poll the job once.
+
+        A poke in mode ``reschedule`` whose poll fails keeps the worker and polls on, where Airflow has no
+        store that tells the next poke since when: see ``docs/decisions/0017``.
 
         Args:
             context: The task's context.
@@ -157,20 +204,74 @@ class AirbyteJobSensor(BaseSensorOperator):
 
         Raises:
             AirflowException: It did not succeed, or Airbyte does not show it to us.
+            AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
+        from airbyte_sync_airflow.task_instances import PokeStore
+
+        # With silent_fail, Airflow's loop goes on after errors that it would otherwise raise.
+        skipping = nullcontext() if self.silent_fail else self._skipping_as_asked()
+        with skipping:
+            store = PokeStore(context, self.log) if self.reschedule else None
+            if store is not None and self._checkpoint is None:
+                self._recall(store, context)
+            with self._at_work(context) as work:
+                turn = self._look(work)
+                while turn is not None and store is not None and not self._may_leave(store, work):
+                    work.session.answer(turn)
+                    turn = self._look(work)
+            if turn is None and store is not None:
+                store.clear()
+        return turn is None
+
+    def _recall(self, store: PokeStore, context: Context) -> None:
+        """Go on where an earlier poke of this try left off, as far as it is known."""
+        from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.rendering import Follower
+        from airbyte_sync_airflow.task_instances import first_poke
+
+        job_id = job_id_from(self.airbyte_job_id)
+        kept = store.load(job_id)
+        if kept is not None:
+            self._checkpoint, job = kept
+            self._follower = Follower(self.log, job)
+            return
+        self._began = first_poke(context)
+        if self._began is not None:
+            self._follower = _new_follower(self.log, job_id)
+            self._follower.is_known()
+
+    def _may_leave(self, store: PokeStore, work: Work) -> bool:
+        """Tell whether the next poke can be another process's: it knows since when polls have failed."""
+        checkpoint, job = self._checkpoint, work.follower.job
+        if checkpoint is None or job is None:
+            return True
+        return store.save(checkpoint, job) or checkpoint.failing_since is None
+
+    def _end(self, context: Context, *, limit: str | None) -> None:
+        """Poll once more, and judge: as everywhere, a late wake-up fails no job that has succeeded."""
+        from airbyte_sync import end_now, run
+
         with self._at_work(context) as work:
-            self._checkpoint = self._look(work)
-        if self._checkpoint is not None and self._checkpoint.failing_since is None:
-            # Between pokes it is Airflow that decides when to look again.
-            self._checkpoint = replace(self._checkpoint, wake_at=None)
-        return self._checkpoint is None
+            policy = replace(work.policy, cancel_timeout=LAST_POLLS)
+            run(end_now(self._checkpoint, policy, limit=limit), work.session)  # type: ignore[arg-type]
+            work.publish()
+
+    def _job_awaited(self) -> int | None:
+        from airbyte_sync_airflow.options import job_id_from
+
+        if self._awaited is not None:
+            return self._awaited
+        try:
+            return job_id_from(self.airbyte_job_id)
+        except AirbyteInputInvalid:
+            return None
 
     def _look_or_defer(self, context: Context) -> None:
-        with self._skipping_as_asked(), self._at_work(context) as work:
-            checkpoint = self._look(work)
-            if checkpoint is not None:
+        with self._at_work(context) as work:
+            turn = self._look(work)
+            if turn is not None:
                 work.wait_in_the_triggerer(
-                    checkpoint, conn_id=self._conn_id, cancel_on_kill=self.cancel_on_kill
+                    turn.checkpoint, conn_id=self._conn_id, cancel_on_kill=self.cancel_on_kill
                 )
 
     @contextmanager
@@ -178,33 +279,29 @@ class AirbyteJobSensor(BaseSensorOperator):
         from airbyte_sync_airflow.connection import read_server
         from airbyte_sync_airflow.options import job_id_from
         from airbyte_sync_airflow.outcome import airflow_exceptions
-        from airbyte_sync_airflow.rendering import Follower
-        from airbyte_sync_airflow.summary import JobSummary
         from airbyte_sync_airflow.work import at_work
 
         job_id = job_id_from(self.airbyte_job_id)
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
-        if self._follower is None:
-            self._follower = Follower(self.log, JobSummary(job_id=job_id, attached=True))
-        with airflow_exceptions():
+        self._follower = self._follower or _new_follower(self.log, job_id)
+        with airflow_exceptions(when_late=AirbyteSensorTimedOut):
             server = self._server = self._server or read_server(self._conn_id, self.api_version)
             with at_work(
                 self, context, server=server, policy=self._policy(server), follower=self._follower
             ) as work:
                 yield work
 
-    def _look(self, work: Work) -> Checkpoint | None:
-        """Look once; return where the wait stands, or ``None`` when it is over."""
+    def _look(self, work: Work) -> Pause | None:
+        """Poll once; return where the wait stands, or ``None`` when it is over."""
         from airbyte_sync import Done, resume, step, watch
         from airbyte_sync_airflow.options import job_id_from
         from airbyte_sync_airflow.task_instances import deadline_of
 
-        is_first = self._checkpoint is None
         flow: Flow[Any] = (
             watch(
                 job_id_from(self.airbyte_job_id),
                 work.policy,
-                end_by=deadline_of(work.context, self.execution_timeout),
+                end_by=deadline_of(work.context, self.execution_timeout, began=self._began),
                 limit="execution_timeout",
                 is_ours=self.cancel_on_kill,
             )
@@ -212,37 +309,61 @@ class AirbyteJobSensor(BaseSensorOperator):
             else resume(self._checkpoint, work.policy)
         )
         turn = step(flow, work.session)
-        if is_first:
+        self._checkpoint = None if isinstance(turn, Done) else _without_a_schedule(turn.checkpoint)
+        if not self._is_announced:
             work.introduce()
+            job = work.follower.job
+            self._is_announced = job is not None and job.status is not None
         if isinstance(turn, Done):
             work.publish()
             return None
-        return turn.checkpoint
+        return turn
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.options import watch_policy
 
-        # Between pokes it is Airflow that keeps the time; in the triggerer nobody else does.
         return watch_policy(
             interval=self.poke_interval,
             interval_name="poke_interval",
-            timeout=self.timeout if self.deferrable else None,
+            timeout=self.timeout,
             deferred=self.deferrable,
             settings=server.policy,
         )
 
     @contextmanager
     def _skipping_as_asked(self) -> Iterator[None]:
-        """Do what Airflow's own loop of pokes does with ``soft_fail`` and ``never_fail``."""
+        """
+        Skip where ``soft_fail`` or ``never_fail`` asks for it, by the same rule in every mode.
+
+        It is the rule of Airflow's own loop of pokes. Airflow itself has others for what happens between
+        two pokes and after a deferral, and they differ between releases.
+        """
         try:
             yield
-        except AirflowSkipException:
+        except (AirflowSkipException, AirflowRescheduleException):
             raise
-        except (AirflowSensorTimeout, AirflowFailException) as error:
+        except (
+            AirflowSensorTimeout,
+            AirflowTaskTimeout,
+            AirflowFailException,
+            AirbyteSyncTimedOut,  # of a sensor: its execution_timeout
+        ) as error:
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-        except AirflowException as error:
+        except Exception as error:
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
+
+
+def _without_a_schedule(checkpoint: Checkpoint) -> Checkpoint:
+    """Between pokes it is Airflow that decides when to poll again, unless polls fail."""
+    return checkpoint if checkpoint.failing_since is not None else replace(checkpoint, wake_at=None)
+
+
+def _new_follower(log: Any, job_id: int) -> Follower:
+    from airbyte_sync_airflow.rendering import Follower
+    from airbyte_sync_airflow.summary import JobSummary
+
+    return Follower(log, JobSummary(job_id=job_id, attached=True))

@@ -7,6 +7,8 @@ how far had it come?            nobody knows       nobody knows           ``task
 when was it first tried?        history of tries   the run's start        (not needed)
 when was the last try over?     history of tries   the time in its id     (not needed)
 does it still wait?             database           ``get_task_states``    ``get_task_states``
+when was its first poke?        database           the task instance      the task instance
+what did the last poke see?     nobody knows       nobody knows           ``task_state_store``
 ==============================  =================  =====================  ==============================
 
 Source: the code of Airflow 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2, and what it did when it was tried.
@@ -14,6 +16,7 @@ Source: the code of Airflow 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2, and what it d
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -188,11 +191,26 @@ def _tries_in_the_history(context: Any) -> EarlierTries | None:
 
 
 TRY_NUMBER = "try_number"
+JOB_ID = "job_id"
 
 
-def noted_for_later(context: Any) -> dict[str, Any]:
-    """Return what a task that defers notes for :func:`is_of_an_earlier_try`."""
-    return {TRY_NUMBER: getattr(context["ti"], "try_number", 1)}
+def noted_for_later(context: Any, checkpoint: Checkpoint) -> dict[str, Any]:
+    """
+    Return what a task that defers notes for :func:`is_of_an_earlier_try` and :func:`awaited_job`.
+
+    ``dag.test()`` of 2.11, 3.0, 3.1 and 3.3 drops it.
+    """
+    noted = {TRY_NUMBER: getattr(context["ti"], "try_number", 1)}
+    return noted if checkpoint.job_id is None else noted | {JOB_ID: checkpoint.job_id}
+
+
+def awaited_job(next_kwargs: dict[str, Any] | None) -> int | None:
+    """
+    Return the job that a task noted when it deferred, as far as there was one and Airflow kept it.
+
+    What the task noted is taken out of ``next_kwargs``.
+    """
+    return None if next_kwargs is None else next_kwargs.pop(JOB_ID, None)
 
 
 def is_of_an_earlier_try(context: Any, next_kwargs: dict[str, Any] | None) -> bool:
@@ -206,7 +224,92 @@ def is_of_an_earlier_try(context: Any, next_kwargs: dict[str, Any] | None) -> bo
     return noted is not None and noted != getattr(context["ti"], "try_number", noted)
 
 
-def deadline_of(context: Any, execution_timeout: timedelta | None) -> datetime | None:
+POKE_KEY = "airbyte_sync_poke"
+
+
+class PokeStore:
+    """
+    Keeps what a rescheduled sensor knows from one poke to the next, where Airflow has a store.
+
+    Airflow deletes a task's XComs before each poke, so that they keep nothing.
+
+    Args:
+        context: The task's context.
+        log: Where to tell of what could not be kept.
+    """
+
+    def __init__(self, context: Any, log: Any) -> None:
+        self._store = context.get("task_state_store")
+        self._try_number = getattr(context["ti"], "try_number", 1)
+        self._log = log
+
+    def load(self, job_id: int) -> tuple[Checkpoint, JobSummary] | None:
+        """Return what an earlier poke of the same try has kept about a job."""
+        try:
+            match None if self._store is None else self._store.get(POKE_KEY):
+                case {"try_number": self._try_number, "checkpoint": checkpoint, "job": job}:
+                    kept = Checkpoint.from_json(checkpoint), JobSummary.from_json(job)
+                    return kept if kept[0].job_id == job_id else None
+        except Exception:
+            self._log.warning(
+                "Airflow could not tell what an earlier poke saw: this one begins anew",
+                exc_info=True,
+            )
+        return None
+
+    def save(self, checkpoint: Checkpoint, job: JobSummary) -> bool:
+        """Keep it for the next poke; return whether Airflow did."""
+        if self._store is None:
+            return False
+        kept = {
+            "try_number": self._try_number,
+            "checkpoint": checkpoint.to_json(),
+            "job": job.to_json(),
+        }
+        try:
+            self._store.set(POKE_KEY, kept)
+        except Exception:
+            self._log.warning("Airflow could not keep what this poke saw", exc_info=True)
+            return False
+        return True
+
+    def clear(self) -> None:
+        """Drop it: the wait is over. A failure does not matter, because another try does not read it."""
+        with suppress(Exception):
+            if self._store is not None:
+                self._store.delete(POKE_KEY)
+
+
+def first_poke(context: Any) -> datetime | None:
+    """Return when the first poke of this try of a rescheduled sensor began; ``None``: it is this one."""
+    task_instance = context["ti"]
+    if getattr(task_instance, "id", None) is None:
+        return _first_poke_in_the_database(task_instance)
+    # Its rows hang on the task instance's id, which is a new one after each try.
+    found: datetime | None = task_instance.get_first_reschedule_date(context)
+    return found
+
+
+def _first_poke_in_the_database(task_instance: Any) -> datetime | None:
+    from airflow.models.taskreschedule import TaskReschedule
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    query = select(func.min(TaskReschedule.start_date)).where(
+        TaskReschedule.dag_id == task_instance.dag_id,
+        TaskReschedule.task_id == task_instance.task_id,
+        TaskReschedule.run_id == task_instance.run_id,
+        TaskReschedule.map_index == task_instance.map_index,
+        TaskReschedule.try_number == task_instance.try_number,
+    )
+    with create_session() as session:
+        found: datetime | None = session.scalar(query)
+    return found
+
+
+def deadline_of(
+    context: Any, execution_timeout: timedelta | None, *, began: datetime | None = None
+) -> datetime | None:
     """
     Return when a try must be over, a little before Airflow itself ends it.
 
@@ -215,8 +318,27 @@ def deadline_of(context: Any, execution_timeout: timedelta | None) -> datetime |
     """
     if execution_timeout is None:
         return None
-    began = getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
+    began = began or getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
     return began + execution_timeout - min(timedelta(seconds=5), execution_timeout * 0.1)
+
+
+def push_link(task_instance: Any, key: str | None, url: str) -> None:
+    """
+    Store a link where Airflow's UI reads it: in Airflow 3 under a key of its own, in the database.
+
+    Airflow's own links pass by a custom XCom backend, because the API server has none. Airflow 2 keeps no
+    links: its webserver asks for them.
+    """
+    if key is None:
+        return
+    from airflow.sdk.execution_time.xcom import XCom
+
+    push = getattr(XCom, "_set_xcom_in_db", None)
+    if push is None:  # Airflow 3.0, whose own links are pushed like any other XCom
+        task_instance.xcom_push(key=key, value=url)
+        return
+    names = ("dag_id", "task_id", "run_id", "map_index")
+    push(key=key, value=url, **{name: getattr(task_instance, name) for name in names})
 
 
 def xcom_of(ti_key: Any, key: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from itertools import count
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync import (
@@ -20,6 +21,7 @@ from airbyte_sync import (
     resume,
 )
 from airbyte_sync_airflow.composition import Container
+from airbyte_sync_airflow.connection import ConnectionNotThere
 from airbyte_sync_airflow.outcome import failure, obtained, success
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
@@ -68,6 +70,8 @@ async def wait(
     except InvalidInput as error:
         left_alone = _who_is_left_alone(trigger.checkpoint)
         return failure(type(error)(f"{left_alone}{error}"), follower.job)
+    except ConnectionNotThere:
+        return failure(_unknown_here(trigger, follower.job), follower.job)
     except AirbyteSyncError as error:
         job = follower.job
         return failure(error, None if job is None else job.failed(error))
@@ -131,6 +135,21 @@ def _who_is_left_alone(checkpoint: dict[str, Any]) -> str:
     if job_id is None:
         return ""
     return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
+
+
+def _unknown_here(trigger: AirbyteSyncTrigger, job: JobSummary | None) -> ConnectionNotThere:
+    """Say that it is the triggerer that does not know the connection, and what becomes of the job."""
+    job_id = trigger.checkpoint.get("job_id")
+    goes_on = "No Airbyte job was started for this task."
+    if job_id is not None:
+        where = "" if job is None or job.url is None else f": {job.url}"
+        goes_on = f"Airbyte job {job_id} goes on, and this task no longer follows it{where}"
+    return ConnectionNotThere(
+        f"this triggerer, on host {gethostname()!r}, does not know the Airflow connection "
+        f"{trigger.airbyte_conn_id!r}, although the worker that deferred the task does. Define the "
+        "connection for the triggerer too: give it the same environment variable or secrets backend. "
+        f"{goes_on}"
+    )
 
 
 def official_wait(

@@ -47,7 +47,7 @@ class Work:
     def describe(self) -> None:
         """Find out what a person calls the connection, and where the job can be looked at."""
         job = self.follower.job
-        if job is None or job.connection_id is None:
+        if job is None or job.connection_id is None or job.url is not None:
             return
         if self.connection is None:
             self.connection = run(describe_connection(job.connection_id), self.session)
@@ -74,7 +74,7 @@ class Work:
                 cancel_on_kill=cancel_on_kill,
             ),
             method_name="execute_complete",
-            kwargs=noted_for_later(self.context),
+            kwargs=noted_for_later(self.context, checkpoint),
         )
         raise AssertionError("Airflow's defer() always raises")
 
@@ -127,7 +127,5 @@ def at_work(
         except AirbyteSyncError as error:
             if follower.job is not None:
                 follower.job = follower.job.failed(error)
-                if follower.job.url is None:
-                    work.describe()
-                work.publish()
+                work.introduce()
             raise

@@ -27,7 +27,8 @@
     └── SyncNotDone                  the sync did not succeed
         ├── SyncFailed               Airbyte says it failed
         ├── SyncCancelled            Airbyte says it was cancelled
-        ├── SyncTimedOut             the total time-out passed
+        ├── SyncTimedOut             the total timeout passed
+        │   └── DeadlinePassed       the caller's own deadline passed
         ├── QueueTimedOut            it did not begin within the queue time-out
         ├── SyncSkipped              another sync runs, and the caller asked to skip then
         ├── SubmitInDoubt            nobody can say whether it was started
@@ -221,7 +222,11 @@ class SyncCancelled(SyncNotDone):
 
 
 class SyncTimedOut(SyncNotDone):
-    """The total time-out passed."""
+    """The total timeout passed."""
+
+
+class DeadlinePassed(SyncTimedOut):
+    """The caller's own deadline, ``end_by``, passed before the policy's timeout did."""
 
 
 class QueueTimedOut(SyncNotDone):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from airbyte_sync.errors import InvalidInput
@@ -49,6 +49,11 @@ class JobStatus:
     def is_final(self) -> bool:
         """Whether the job has ended. Airbyte never changes the status of an ended job."""
         return self in _FINAL
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the job has done what it was asked for."""
+        return self == JobStatus.SUCCEEDED
 
     @property
     def is_known(self) -> bool:
@@ -121,6 +126,26 @@ class Job:
     """Committed records; ``None`` where the reply does not carry them (POST and DELETE never do)."""
     bytes: int | None = None
     """Committed bytes; ``None`` as for :attr:`rows`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """
+        Return the job as JSON types, for whatever cannot carry this class: an XCom, a queue, a log.
+
+        Returns:
+            The attributes under their names; moments as ISO 8601 in UTC, ``duration_seconds`` for the
+            duration, the status as Airbyte's word.
+        """
+        return {
+            "job_id": self.job_id,
+            "status": self.status.word,
+            "job_type": self.job_type,
+            "connection_id": self.connection_id,
+            "created_at": self.created_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
+            "duration_seconds": None if self.duration is None else self.duration.total_seconds(),
+            "rows": self.rows,
+            "bytes": self.bytes,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

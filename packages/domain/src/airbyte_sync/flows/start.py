@@ -136,6 +136,27 @@ def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     return (yield from end_in_time_out(checkpoint, policy))
 
 
+def end_now(
+    checkpoint: Checkpoint, policy: SyncPolicy, *, limit: str | None = None
+) -> Flow[SyncResult]:
+    """
+    Poll once more and judge, because a clock that the caller keeps has run out.
+
+    Args:
+        checkpoint: From a :class:`~airbyte_sync.commands.Pause`.
+        policy: The policy of the request.
+        limit: What the caller calls its clock, for error texts; ``None``: the policy's ``timeout``.
+
+    Returns:
+        As :func:`resume`: the job may have succeeded meanwhile.
+
+    Raises:
+        As :func:`resume`; :class:`~airbyte_sync.errors.SyncTimedOut` where the job has not ended.
+    """
+    now = yield from Now()
+    return (yield from resume(replace(checkpoint, deadline=now, limit=limit, wake_at=None), policy))
+
+
 def watch(
     job_id: int,
     policy: SyncPolicy,
@@ -384,7 +405,7 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
     if job.status.is_final and job.status != JobStatus.SUCCEEDED:
         return replace(fresh, blocked_by=job.job_id)
     yield from Report(JobRecalled(job=job, origin=origin_of(before)))
-    return again
+    return replace(again, status=job.status)  # what this poll showed is not news to the next one
 
 
 def _after_earlier_tries(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airbyte_sync.commands import ExplainFailure, Flow
 from airbyte_sync.errors import (
     CallFailed,
+    DeadlinePassed,
     QueueTimedOut,
     ServerUnreachable,
     SubmitInDoubt,
@@ -68,8 +69,8 @@ def timed_out(
         return QueueTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
     if checkpoint.limit is not None and checkpoint.deadline is not None:
         patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.limit})"
-    else:
-        patience = f"did not end{_within(policy.timeout)} (timeout)"
+        return DeadlinePassed(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
+    patience = f"did not end{_within(policy.timeout)} (timeout)"
     return SyncTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
 
 
