@@ -31,6 +31,7 @@ DOCUMENTED = {
     "ServerTrouble": "AirbyteTroubled",
     "Throttled": "AirbyteTroubled",
     "UnexpectedReply": "AirbyteTroubled",
+    "RefusedOnTheWay": "AirbyteTroubled",
     "Refused": "AirbyteRefused",
     "BadRequest": "AirbyteRefused",
     "Unauthorized": "AirbyteRefused",
@@ -51,7 +52,9 @@ DOCUMENTED = {
     "QueueTimedOut": "AirbyteQueueTimedOut",
     "SyncSkipped": "AirbyteSyncSkipped",
     "SubmitInDoubt": "AirbyteSubmitInDoubt",
+    "JobGone": "AirbyteJobGone",
     "ServerUnreachable": "AirbyteServerUnreachable",
+    "WrongAddress": "AirbyteWrongAddress",
     "CancelUnconfirmed": "AirbyteTroubled",
 }
 FAIL_AT_ONCE = {"AirbyteInputInvalid", "AirbyteConnectionUnavailable", "AirbyteRefused"}
@@ -71,7 +74,8 @@ def tree(kind):
         yield from tree(child)
 
 
-import_module("airbyte_sync_http.registry")
+for module in ("airbyte_sync_http.registry", "airbyte_sync_airflow.connection"):
+    import_module(module)
 ERRORS = {kind.__name__: kind for kind in tree(errors.AirbyteSyncError)}
 
 

@@ -209,7 +209,7 @@ def test_a_lost_answer_is_told(airbyte, operator, context, lines):
     assert 1 == operator().execute(context)
     first, second, *others = lines()
     assert first.startswith(
-        "Airbyte's answer was lost, so the sync may have started; looking for it until 09:01:30 UTC "
+        "Airbyte's answer was lost, so the sync may have started; looking for it until 09:02:30 UTC "
         "before anything else: "
     )
     assert (

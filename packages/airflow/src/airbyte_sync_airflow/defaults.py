@@ -96,8 +96,8 @@ POLICY_OPTIONS = (
         name="adopt_window",
         kind="seconds",
         label="Adopt window (seconds)",
-        description="Seconds to look for a sync whose submission got no answer, before it is submitted "
-        "again. Not set, 90.",
+        description="Seconds to search for a sync whose submission got no answer, before it is submitted "
+        "once more; never less than 150 seconds after the submission. Not set, 90.",
         example="180",
         may_be_zero=True,
     ),

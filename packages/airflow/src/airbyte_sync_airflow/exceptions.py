@@ -43,6 +43,14 @@ class AirbyteServerUnreachable(AirflowException):
     """The job could not be seen for too long. It may well be running: the next try follows it."""
 
 
+class AirbyteWrongAddress(AirbyteServerUnreachable):
+    """What answers at the server's address has never answered as Airbyte does."""
+
+
+class AirbyteJobGone(AirflowException):
+    """Airbyte had the job and has it no more: it was deleted. The next try starts a new one."""
+
+
 class AirbyteSubmitInDoubt(AirflowException):
     """Nobody can say whether a sync was started; the next try looks for it first."""
 

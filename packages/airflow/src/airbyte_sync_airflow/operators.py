@@ -168,6 +168,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Raises:
             AirflowException: The sync did not succeed, or the event is not one of ours.
         """
+        from airbyte_sync_airflow.exceptions import AirbyteJobGone
         from airbyte_sync_airflow.links import publish
         from airbyte_sync_airflow.outcome import outcome_of
         from airbyte_sync_airflow.task_instances import RequestStore
@@ -182,6 +183,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             self._job = outcome.job
             if outcome.job is not None:
                 publish(self, context, outcome.job)
+            if isinstance(outcome.error, AirbyteJobGone):  # the next try starts another
+                RequestStore(context, self.log).clear()
             job_id = outcome.job_id()
         self.log.info("Airbyte job %s succeeded", job_id)
         if self.do_xcom_push:
@@ -317,7 +320,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         if self.connection_name is not None:
             name = rendered(self, "connection_name", work.context)
             workspace_id = self.render_template(self.workspace_id, work.context)
-            work.connection = run(find_connection(name, workspace_id), work.session)
+            find = find_connection(name, workspace_id, work.policy)
+            work.connection = run(find, work.session)
             connection_id = work.connection.connection_id
         return SyncRequest(
             connection_id=connection_id,  # type: ignore[arg-type]  # None is refused, with a text

@@ -33,6 +33,8 @@ _EXCEPTIONS: tuple[tuple[type[errors.AirbyteSyncError], type[AirflowException]],
     (errors.QueueTimedOut, exceptions.AirbyteQueueTimedOut),
     (errors.SyncSkipped, exceptions.AirbyteSyncSkipped),
     (errors.SubmitInDoubt, exceptions.AirbyteSubmitInDoubt),
+    (errors.JobGone, exceptions.AirbyteJobGone),
+    (errors.WrongAddress, exceptions.AirbyteWrongAddress),
     (errors.ServerUnreachable, exceptions.AirbyteServerUnreachable),
     (errors.AirbyteSyncError, exceptions.AirbyteTroubled),
 )
