@@ -152,6 +152,11 @@ class TransportOptions:
                     "on the machine that runs the sync."
                 )
 
+    @property
+    def names_certificates(self) -> bool:
+        """Whether there are files to read that were given here."""
+        return isinstance(self.verify, str) or self.client_cert is not None
+
     def _files(self) -> Iterator[tuple[str, str]]:
         if isinstance(self.verify, str):
             yield "verify", self.verify
