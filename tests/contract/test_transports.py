@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 import requests
 
-from airbyte_sync import RequestNotSent
 from airbyte_sync_http.transports.aiohttp import AiohttpTransport
 from airbyte_sync_http.transports.requests import RequestsTransport
 from airbyte_sync_testkit.contract import AsyncTransportContract, TransportContract
@@ -29,12 +28,6 @@ class TestRequests(TransportContract):
                 assert 200 == transport.send(get(server.url)).status
                 transport.close()
         assert 1 == server.connections
-
-    def test_a_bundle_of_the_environment_that_is_gone_is_no_doubt(self, monkeypatch):
-        """Requests looks at ``REQUESTS_CA_BUNDLE`` before it connects."""
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
-        with pytest.raises(RequestNotSent, match="CA certificate bundle"):
-            RequestsTransport().send(get("https://127.0.0.1:1"))
 
 
 class TestAiohttp(AsyncTransportContract):

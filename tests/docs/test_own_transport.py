@@ -49,7 +49,9 @@ def test_it_is_found_by_its_name(tmp_path, monkeypatch):
             ],
             env={
                 **os.environ,
-                "PYTHONPATH": f"{tmp_path}{os.pathsep}{EXAMPLE}",
+                "PYTHONPATH": os.pathsep.join(
+                    [str(tmp_path), str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])]
+                ),
                 "AIRBYTE_URL": airbyte.base_url,
                 "AIRBYTE_CLIENT_ID": "id",
                 "AIRBYTE_CLIENT_SECRET": "secret",

@@ -93,7 +93,7 @@ def test_a_check_asks_for_what_needs_address_and_credentials(scripted):
             return transport.send(request)
 
     asyncio.run(AsyncAirbyteGateway(Async(), SETTINGS).check())
-    expected = ("GET", f"{SETTINGS.base_url}/connections?limit=100&offset=0")
+    expected = ("GET", f"{SETTINGS.base_url}/connections?limit=1&offset=0")
     assert [expected] * 2 == [(sent.method, sent.url) for sent in transport.sent]
 
 

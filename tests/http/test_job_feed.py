@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import count
 
 import pytest
 
@@ -38,7 +39,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.events import LookFailed
 from airbyte_sync_http import ServerSettings, open_async_gateway
-from airbyte_sync_http.job_feed import JobFeed
+from airbyte_sync_http.job_feed import MOST_PAGES, JobFeed
 from airbyte_sync_local import Fault as ServerFault
 from airbyte_sync_local import LocalAirbyte, Quirks, answers, lives
 from airbyte_sync_testkit import (
@@ -561,6 +562,29 @@ def test_a_page_that_repeats_is_the_last(world):
         assert all(task.done() and task.result() for task in waiting)
 
     world.play(scene)
+
+
+def test_pages_without_an_end_are_given_up(world, caplog):
+    """A list that always has another page of other jobs is put out of use; each job is looked at alone."""
+    numbers = count(10**6, -1)
+
+    def endless(query, page):
+        if query.updated_since is None:
+            return page
+        pattern = world.airbyte.jobs()[0]
+        return replace(page, jobs=tuple(replace(pattern, job_id=next(numbers)) for _ in range(100)))
+
+    world.remote.show = endless
+
+    async def scene():
+        await world.keep_busy(3)
+        job_id = world.start((0, "running"), (200, "succeeded"))
+        job = await world.watch(job_id)
+        assert late(world, job) < MINUTE
+        assert MOST_PAGES < world.requests["find_jobs"] <= 3 * (MOST_PAGES + 1)
+
+    world.play(scene)
+    assert "did not come to an end after 100 pages" in caplog.text
 
 
 def test_a_change_before_the_wait_is_not_lost(world):

@@ -15,9 +15,10 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timezone
+from datetime import timedelta, timezone
 from pathlib import Path
 from threading import Event
+from time import monotonic
 from types import new_class
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
@@ -29,6 +30,7 @@ import urllib3
 from airbyte_sync import (
     CallFailed,
     Forbidden,
+    InvalidInput,
     JobNotRunning,
     JobStatus,
     JobType,
@@ -152,6 +154,7 @@ class RepeatsADelete(Repeats):
 
 @transport_caught_by(
     "a_silent_server_is_no_proof",
+    "an_answer_that_drips_ends_in_time",
     "half_an_answer_is_no_proof",
     "repeats_nothing_on_a_dropped_connection",
     "repeats_nothing_on_a_fresh_connection",
@@ -162,13 +165,18 @@ class RepeatsAPost(Repeats):
 
 
 @transport_caught_by(
+    "a_bomb_is_not_unpacked",
+    "a_compression_that_was_not_asked_for_is_no_answer",
+    "a_dripping_answer_over_tls_ends_in_time",
     "a_silence_within_the_answer_is_no_proof",
     "a_silent_server_is_no_proof",
+    "an_answer_that_drips_ends_in_time",
     "an_error_that_is_being_handled_proves_nothing",
     "half_an_answer_is_no_proof",
-    "refuses_a_body_without_end",
+    "reads_as_much_as_a_request_allows",
     "repeats_nothing_on_a_dropped_connection",
     "repeats_nothing_on_a_fresh_connection",
+    "stops_reading_what_has_no_end",
     "tls_that_breaks_under_the_answer_is_no_proof",
 )
 class SaysNotSentForALostAnswer(RequestsTransport):
@@ -180,10 +188,11 @@ class SaysNotSentForALostAnswer(RequestsTransport):
 
 
 @transport_caught_by(
-    "a_bundle_that_is_none_is_no_doubt",
     "a_certificate_that_nobody_vouches_for_is_proof",
     "a_connection_that_takes_too_long_is_proof",
+    "a_handshake_that_drips_is_proof",
     "a_handshake_that_takes_too_long_is_proof",
+    "a_proxy_that_drips_is_proof",
     "a_proxy_that_cannot_be_reached_is_proof",
     "a_proxy_that_opens_no_tunnel_is_proof",
     "a_refused_connection_is_proof",
@@ -301,6 +310,7 @@ class TrustsNobody(RequestsTransport):
 
 
 @transport_caught_by(
+    "a_dripping_answer_over_tls_ends_in_time",
     "shows_a_client_certificate",
     "tls_that_breaks_under_the_answer_is_no_proof",
     "trusts_a_private_certificate",
@@ -314,6 +324,22 @@ class ForgetsThePrivateBundle(RequestsTransport):
 class ForgetsTheProxy(RequestsTransport):
     def __init__(self, options):
         super().__init__(replace(options, proxies={}))
+
+
+@transport_caught_by("a_bundle_that_is_none_is_wrong_input")
+class TakesAnUnreadableBundleForAnOutage(RequestsTransport):
+    def __init__(self, options):
+        self.refusal = None
+        try:
+            super().__init__(options)
+        except InvalidInput as error:
+            self.refusal = error
+            super().__init__()
+
+    def send(self, request):
+        if self.refusal is not None:
+            raise RequestNotSent(str(self.refusal))
+        return super().send(request)
 
 
 @transport_caught_by("shows_a_client_certificate")
@@ -341,6 +367,74 @@ class TellsTheSecret(RequestsTransport):
             return super().send(request)
         except CallFailed as error:
             raise type(error)(f"{error} {request.headers}") from error
+
+
+def longer(duration):
+    return duration + timedelta(seconds=1.5)
+
+
+@transport_caught_by("an_answer_that_drips_ends_in_time", "a_dripping_answer_over_tls_ends_in_time")
+class BoundsOnlyTheSilenceWithinAnAnswer(RequestsTransport):
+    def send(self, request):
+        return super().send(replace(request, read_timeout=longer(request.read_timeout)))
+
+
+@transport_caught_by("a_handshake_that_drips_is_proof", "a_proxy_that_drips_is_proof")
+class BoundsOnlyTheSilenceWhileConnecting(RequestsTransport):
+    def send(self, request):
+        return super().send(replace(request, connect_timeout=longer(request.connect_timeout)))
+
+
+@transport_caught_by("every_answer_has_its_own_time")
+class CountsTheTimeOfAllAnswers(RequestsTransport):
+    spent = timedelta(0)
+
+    def send(self, request):
+        began = monotonic()
+        left = max(request.read_timeout - self.spent, timedelta(milliseconds=1))
+        try:
+            return super().send(replace(request, read_timeout=left))
+        finally:
+            self.spent += timedelta(seconds=monotonic() - began)
+
+
+@transport_caught_by("a_bomb_is_not_unpacked", "stops_reading_what_has_no_end")
+class ReadsWhateverComes(RequestsTransport):
+    def send(self, request):
+        answer = super().send(replace(request, answer_limit=128 * 1024 * 1024))
+        if len(answer.body) > request.answer_limit:
+            raise ResponseNotReceived("after all of it was read")
+        return answer
+
+
+@transport_caught_by("reads_as_much_as_a_request_allows")
+class ReadsWhatIsLargerByAByte(RequestsTransport):
+    def send(self, request):
+        return super().send(replace(request, answer_limit=request.answer_limit + 1))
+
+
+@transport_caught_by("asks_for_what_it_decompresses_within_bounds")
+class AsksForBrotli(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(options)
+        prepare = self._session.prepare_request
+
+        def asking(request):
+            request.headers["Accept-Encoding"] = "gzip, br"
+            return prepare(request)
+
+        self._session.prepare_request = asking
+
+
+@transport_caught_by("a_compression_that_was_not_asked_for_is_no_answer")
+class TakesAnyCompressionForNone(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except ResponseNotReceived as error:
+            if "was not asked for" in str(error):
+                return HttpResponse(status=200, body=b"\x1f\x8b")
+            raise
 
 
 @transport_caught_by("serves_several_threads")

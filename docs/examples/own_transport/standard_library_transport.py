@@ -1,10 +1,11 @@
 """A transport of one's own: Airbyte over the standard library's ``http.client``."""
 
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from airbyte_sync_http import HttpRequest, HttpResponse, TransportOptions, not_received, not_sent
-from airbyte_sync_http.network import decompressed, proxy_for, proxy_headers, tls_context
+from airbyte_sync_http.limits import CallLimits
+from airbyte_sync_http.network import connect, decompressed, proxy_for, proxy_headers, tls_context
 
 
 class StandardLibraryTransport:
@@ -13,24 +14,21 @@ class StandardLibraryTransport:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         url, proxy = urlsplit(request.url), proxy_for(request.url, self._options)
-        hop, timeout = urlsplit(proxy or request.url), request.connect_timeout.total_seconds()
         headers, target = dict(request.headers), url._replace(scheme="", netloc="").geturl() or "/"
-        line = HTTPConnection(hop.hostname, hop.port, timeout=timeout)
-        if url.scheme == "https":
-            line = HTTPSConnection(hop.hostname, hop.port, timeout=timeout, context=self._tls)
-        if proxy and url.scheme == "https":
-            line.set_tunnel(url.hostname, url.port, proxy_headers(proxy))
-        elif proxy:
+        if proxy and url.scheme == "http":
             headers, target = headers | proxy_headers(proxy), request.url
+        line = HTTPConnection(url.netloc)
         explain = not_sent  # until the connection stands, it is proven that nothing was sent
         try:
-            line.connect()
-            explain = not_received
-            line.sock.settimeout(request.read_timeout.total_seconds())
-            line.request(request.method, target, request.body, headers)
-            answer = line.getresponse()
-            body = decompressed(answer.read(), answer.headers["Content-Encoding"])
-            return HttpResponse(status=answer.status, headers=dict(answer.headers), body=body)
+            with CallLimits(request) as limits:
+                line.sock = connect(request.url, proxy, self._tls, limits)
+                explain = not_received
+                limits.begin_answer()
+                line.request(request.method, target, request.body, headers)
+                answer = line.getresponse()
+                encoding = answer.headers["Content-Encoding"]
+                body = decompressed(answer.read(), encoding, request.answer_limit)
+                return HttpResponse(status=answer.status, headers=dict(answer.headers), body=body)
         except (OSError, HTTPException) as error:
             raise explain(request, error) from error
         finally:

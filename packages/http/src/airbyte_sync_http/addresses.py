@@ -15,13 +15,15 @@ import re
 from urllib.parse import urlsplit
 
 from airbyte_sync.errors import InvalidInput
+from airbyte_sync_http.cleaning import is_clean, matches, shown
 
 CLOUD_API = "https://api.airbyte.com"
 CLOUD_UI = "https://cloud.airbyte.com"
 
+_LONGEST = 2000
 _HOST = re.compile(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?|\[[0-9A-Fa-f:.]+\]")
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
-_VERSION = re.compile(r"v\d+")
+_VERSION = re.compile(r"v[0-9]{1,9}")
 _TOKEN_ROUTE = re.compile(r"(api/)?(public/)?(v\d+/)?applications/token/?")
 _API_ROOT = re.compile(r"(/api/public)?/v\d+$")
 
@@ -44,8 +46,8 @@ def normalise_base_url(host: str, api_version: str = "v1") -> str:
     Raises:
         InvalidInput: It cannot be such an address; the text says what to write.
     """
-    if not _VERSION.fullmatch(str(api_version)):
-        raise InvalidInput(f"api_version is {api_version!r}: write v1")
+    if not matches(_VERSION, api_version):
+        raise InvalidInput(f"api_version is {shown(api_version)}: write v1")
     origin, path = _split(host)
     if origin == CLOUD_UI:
         raise InvalidInput(f"{CLOUD_UI} is Airbyte's web application: write {CLOUD_API}")
@@ -75,6 +77,8 @@ def token_url(base_url: str, schema: str = "") -> str:
         InvalidInput: One of them cannot be an address.
     """
     base_url = normalise_base_url(base_url)
+    if not isinstance(schema, str):
+        raise InvalidInput(f"the token route is {shown(schema)}: write v1/applications/token")
     schema = schema.strip()
     if "://" in schema:
         origin, path = _split(schema)
@@ -83,7 +87,7 @@ def token_url(base_url: str, schema: str = "") -> str:
         return f"{base_url}/applications/token"
     if not _PATH.fullmatch(schema):
         raise InvalidInput(
-            f"the token route is {schema!r}: write v1/applications/token, or leave it empty"
+            f"the token route is {shown(schema)}: write v1/applications/token, or leave it empty"
         )
     root = _split(base_url)[0] if schema.startswith("/") else base_url
     return f"{root}/{schema.lstrip('/')}"
@@ -131,7 +135,13 @@ def _split(
     address: str, what: str = "Airbyte address", examples: str = _EXAMPLES
 ) -> tuple[str, str]:
     """Return scheme, host and port in one, and the path, after every other part was refused."""
+    if not isinstance(address, str):
+        raise InvalidInput(f"the {what} is {shown(address)}: {examples}")
     address = address.strip()
+    if len(address) > _LONGEST or not is_clean(address):  # urlsplit passes over tabs
+        raise InvalidInput(
+            f"the {what} has a tab, a line break or another odd character in it, or is too long: {examples}"
+        )
     if "@" in address.partition("://")[2].partition("/")[0] or (
         "://" not in address and "@" in address
     ):
@@ -141,7 +151,7 @@ def _split(
         )
     if "://" not in address:
         example = f"{_scheme_for(address)}://{address}" if address else CLOUD_API
-        raise InvalidInput(f"the {what} {address!r} has no scheme: write {example}")
+        raise InvalidInput(f"the {what} {shown(address)} has no scheme: write {example}")
     try:
         parts = urlsplit(address)
         port = parts.port
@@ -153,7 +163,7 @@ def _split(
         raise InvalidInput(f"the {what} has something after ? or #: write {_without_tail(address)}")
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     if not _HOST.fullmatch(host) or not _PATH.fullmatch(parts.path):
-        raise InvalidInput(f"the {what} {address!r} is not a URL: {examples}")
+        raise InvalidInput(f"the {what} {shown(address)} is not a URL: {examples}")
     if host == urlsplit(CLOUD_API).hostname and parts.scheme != "https":
         raise InvalidInput(f"Airbyte Cloud wants TLS: write {CLOUD_API}")
     return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else ""), parts.path

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.drivers import arun, run
+from airbyte_sync.errors import UnexpectedReply
 from airbyte_sync.jobs import ConnectionStatus
 from airbyte_sync_http import wire
 from airbyte_sync_http.auth import (
@@ -19,6 +20,7 @@ from airbyte_sync_http.auth import (
     perform,
 )
 from airbyte_sync_http.lineage import Lineage
+from airbyte_sync_http.transport import AnswerTooLarge
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from airbyte_sync_http.transport import AsyncTransport, Transport
 
 Result = TypeVar("Result")
+
+MOST_PAGES = 500
+"""Pages of connections that are read for a name: 50,000 connections, where they have few streams."""
+_FEWER_AT_A_TIME = 5
 
 
 class AirbyteGateway:
@@ -116,7 +122,7 @@ class AirbyteGateway:
         Raises:
             CallFailed: The subclass and its text say which part is wrong.
         """
-        self._call(wire.list_connections(self._settings, None, 0))
+        self._call(wire.list_connections(self._settings, None, 0, 1))
 
     def close(self) -> None:
         """Close the transport."""
@@ -192,7 +198,7 @@ class AsyncAirbyteGateway:
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
-        await self._call(wire.list_connections(self._settings, None, 0))
+        await self._call(wire.list_connections(self._settings, None, 0, 1))
 
     async def close(self) -> None:
         """Close the transport."""
@@ -216,20 +222,36 @@ class AsyncAirbyteGateway:
 def _find_connections(
     settings: ServerSettings, name: str, workspace_id: str | None
 ) -> Flow[tuple[Connection, ...]]:
-    """Go through all pages by offset; stop also at a page that brings nothing new."""
-    seen: dict[str, Connection] = {}
-    offset = 0
-    while True:
-        page = yield from perform(
-            wire.list_connections(settings, workspace_id, offset), settings.auth
+    """
+    Go through all pages by offset; stop also at a page that brings nothing new.
+
+    A page holds all streams of its connections. One that is too large is asked for again in smaller pages.
+
+    Raises:
+        UnexpectedReply: The pages do not come to an end.
+    """
+    seen: set[str] = set()
+    found: dict[str, Connection] = {}
+    limit = wire.LARGEST_PAGE
+    for _ in range(MOST_PAGES):
+        call = wire.list_connections(settings, workspace_id, len(seen), limit)
+        try:
+            page = yield from perform(call, settings.auth)
+        except AnswerTooLarge:
+            if limit == 1:
+                raise
+            limit = max(limit // _FEWER_AT_A_TIME, 1)
+            continue
+        new = [connection for connection in page if connection.connection_id not in seen]
+        seen.update(connection.connection_id for connection in new)
+        found.update(
+            (connection.connection_id, connection)
+            for connection in new
+            if connection.name == name and connection.status is not ConnectionStatus.DEPRECATED
         )
-        known = len(seen)
-        seen.update((connection.connection_id, connection) for connection in page)
-        if len(page) < wire.LARGEST_PAGE or len(seen) == known:
-            break
-        offset += wire.LARGEST_PAGE
-    return tuple(
-        connection
-        for connection in seen.values()
-        if connection.name == name and connection.status is not ConnectionStatus.DEPRECATED
+        if len(page) < limit or not new:
+            return tuple(found.values())
+    raise UnexpectedReply(
+        f"the list of connections did not come to an end after {MOST_PAGES} pages and {len(seen)} "
+        "connections. Give the connection by its id, or name its workspace."
     )

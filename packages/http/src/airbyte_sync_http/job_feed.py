@@ -107,6 +107,9 @@ SINGLES = 50
 PAGE_PAYS = 5
 """How many single requests a page must spare."""
 
+MOST_PAGES = 100
+"""Pages of a sweep: no server changes 10,000 jobs between two. A list that goes on is put out of use."""
+
 STALE_AFTER = timedelta(minutes=2)
 """What is known is worth nothing when no sweep has succeeded for so long."""
 
@@ -593,7 +596,7 @@ class JobFeed:
         query = JobQuery(updated_since=start, limit=LARGEST_PAGE)
         seen: set[int] = set()
         has_gap = False
-        while True:
+        for _ in range(MOST_PAGES):
             page = await self._gateway.find_jobs(query)
             if any(_ended_before(job, start) for job in page.jobs):
                 self._do_without_the_list()
@@ -609,6 +612,15 @@ class JobFeed:
             if len(ids) < LARGEST_PAGE or len(seen) == known:
                 break
             query = replace(query, offset=query.offset + LARGEST_PAGE - 1)  # one row comes again
+        else:
+            _log.warning(
+                "The list of changed jobs did not come to an end after %s pages and %s jobs: for some "
+                "time each job is polled alone",
+                MOST_PAGES,
+                len(seen),
+            )
+            self._do_without_the_list()
+            return
         now = self._clock.now()
         sweeps.told = sweeps.cursor if has_gap else cursor
         sweeps.last, sweeps.rested, sweeps.cursor = began, now + (now - began), cursor

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from airbyte_sync_http.cleaning import LONGEST_NAME, clean
 from airbyte_sync_http.document import Unreadable, if_readable
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from airbyte_sync_http.document import Part
 
 Role = Literal["source", "destination"]
+
+MOST_STREAMS = 5000
+"""Streams of a connection that are told of: no event can hold the datasets of more."""
 
 SOURCE_NAMESPACE = "${SOURCE_NAMESPACE}"
 """Stands in a custom format for the namespace that the stream has in the source."""
@@ -77,8 +81,8 @@ def route(document: Part) -> Route:
         Unreadable: It does not name its two ends.
     """
     return Route(
-        source_id=document["sourceId"].text(),
-        destination_id=document["destinationId"].text(),
+        source_id=document["sourceId"].word(),
+        destination_id=document["destinationId"].word(),
         streams=tuple(_streams(document)),
     )
 
@@ -93,26 +97,26 @@ def endpoint(document: Part, role: Role) -> Endpoint:
     configuration = document["configuration"].value
     return Endpoint(
         role=role,
-        endpoint_id=document[f"{role}Id"].text(),
-        kind=document[f"{role}Type"].text(),
+        endpoint_id=document[f"{role}Id"].word(),
+        kind=document[f"{role}Type"].word(),
         configuration=configuration if isinstance(configuration, dict) else {},
     )
 
 
 def _streams(document: Part) -> Iterator[Stream]:
     definition = if_readable(document["namespaceDefinition"].text)
-    custom_format = if_readable(document["namespaceFormat"].text) or ""
-    prefix = if_readable(document["prefix"].text) or ""
-    for part in _items(document):
+    custom_format = if_readable(document["namespaceFormat"].label) or ""
+    prefix = if_readable(document["prefix"].label) or ""
+    for part in _items(document)[:MOST_STREAMS]:
         try:
-            name = part["name"].text()
+            name = part["name"].label()
         except Unreadable:
             continue
-        namespace = if_readable(part["namespace"].text)
+        namespace = if_readable(part["namespace"].label)
         yield Stream(
             name=name,
             namespace=namespace,
-            written_as=prefix + name,
+            written_as=clean(prefix + name, LONGEST_NAME),
             written_to=_written_to(definition, custom_format, namespace),
         )
 
@@ -137,5 +141,5 @@ def _written_to(definition: str | None, custom_format: str, namespace: str | Non
         return namespace
     if definition == "custom_format":
         filled = custom_format.replace(SOURCE_NAMESPACE, namespace or "")
-        return filled if filled.strip() else None
+        return clean(filled, LONGEST_NAME) if filled.strip() else None
     return None

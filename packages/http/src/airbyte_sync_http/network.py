@@ -5,50 +5,114 @@ Transports lean on it where their HTTP library leaves something to the caller.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import zlib
 from base64 import b64encode
+from functools import lru_cache
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airbyte_sync.errors import InvalidInput
-from airbyte_sync_http.transport import ANSWER_LIMIT, causes
+from airbyte_sync_http.cleaning import shown, told
+from airbyte_sync_http.limits import BoundedTlsSocket
+from airbyte_sync_http.transport import ANSWER_LIMIT, TooLarge, causes
+
+try:
+    import certifi
+except ImportError:  # Requests brings it, aiohttp does not
+    certifi = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airbyte_sync_http.limits import CallLimits
     from airbyte_sync_http.transport import TransportOptions
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+_GZIP = b"\x1f\x8b"
+_MOST_MEMBERS = 100
 _GZIP_OR_ZLIB = 47
 """What makes zlib find out by itself which of the two a body is (zlib manual, ``inflateInit2``)."""
 
 
-def tls_context(options: TransportOptions) -> ssl.SSLContext:
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that name a CA bundle where nothing else is said. OpenSSL itself reads ``SSL_CERT_FILE``."""
+
+
+def tls_context(options: TransportOptions, user: str = "") -> ssl.SSLContext:
     """
-    Return how to speak TLS. Blocks: it reads certificates.
+    Return how to speak TLS. Blocks: it reads certificates, once for the same options and files.
+
+    The server's certificate is checked with the bundle of the options, else with one that the environment
+    names, else with what this machine trusts and what the package ``certifi`` brings.
+
+    Args:
+        options: What is known of the network.
+        user: Who gets the same context again. Libraries change a context, each in its own way.
 
     Raises:
         InvalidInput: A certificate cannot be read.
     """
-    bundle = Path(options.verify) if isinstance(options.verify, str) else None
+    where, bundle = "verify", options.verify if isinstance(options.verify, str) else None
+    if options.verify is True and options.trust_env:
+        found = [name for name in CA_BUNDLES if os.environ.get(name)]
+        if found:
+            where, bundle = f"{found[0]} of the environment", os.environ[found[0]]
+    cert = options.client_cert
+    files = [bundle, *((cert,) if isinstance(cert, str) else cert or ())]
     try:
-        context = ssl.create_default_context(
-            cafile=bundle if bundle and bundle.is_file() else None,
-            capath=bundle if bundle and bundle.is_dir() else None,
-        )
-        if options.verify is False:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if isinstance(options.client_cert, str):
-            context.load_cert_chain(options.client_cert)
-        elif options.client_cert is not None:
-            context.load_cert_chain(*options.client_cert)
+        stamps = tuple((path, Path(path).stat().st_mtime_ns) for path in files if path is not None)
+        machine = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        return _tls_context(user, bundle, cert, options.verify is not False, stamps, machine)
     except (OSError, ValueError) as error:
+        where = where if cert is None else f"{where} or client_cert"
         raise InvalidInput(
-            f"verify or client_cert cannot be read ({error}): give paths of PEM files"
+            f"{where} cannot be read ({told(error)}): give paths of PEM files"
         ) from error
+
+
+@lru_cache(maxsize=32)
+def _tls_context(
+    user: str,
+    bundle: str | None,
+    client_cert: str | tuple[str, str] | None,
+    checks: bool,  # noqa: FBT001
+    *changing: object,
+) -> ssl.SSLContext:
+    del user
+    path = None if bundle is None else Path(bundle)
+    context = ssl.create_default_context(
+        cafile=path if path and path.is_file() else None,
+        capath=path if path and path.is_dir() else None,
+    )
+    if path is None and not any(changing[-1]):  # type: ignore[arg-type]
+        _trust_certifi(context)
+    context.sslsocket_class = BoundedTlsSocket
+    if not checks:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if isinstance(client_cert, str):
+        context.load_cert_chain(client_cert, password=_no_pass_phrase)
+    elif client_cert is not None:
+        context.load_cert_chain(*client_cert, password=_no_pass_phrase)
     return context
+
+
+def _trust_certifi(context: ssl.SSLContext) -> None:
+    """Trust what Requests trusts: some machines and containers have no certificates of their own."""
+    if certifi is not None:
+        context.load_verify_locations(certifi.where())
+
+
+def _no_pass_phrase() -> str:
+    """Refuse a key that wants a pass phrase: OpenSSL would ask for it on the terminal, and wait."""
+    raise ValueError("the key wants a pass phrase, and none can be given: store it without")
 
 
 _PROXY_FAILED = {"ProxyError", "ClientProxyConnectionError", "ClientHttpProxyError"}
@@ -124,23 +188,149 @@ def proxy_headers(proxy: str) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
 
 
-def decompressed(body: bytes, encoding: str | None) -> bytes:
+def without_credentials(proxy: str) -> str:
+    """Return the URL of a proxy without its user name and password."""
+    parts = urlsplit(proxy)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def connect(url: str, proxy: str | None, tls: ssl.SSLContext, limits: CallLimits) -> socket.socket:
+    """
+    Connect to where a request for an address is sent, its host or its proxy, and begin TLS where it wants it.
+
+    Args:
+        url: The address.
+        proxy: The URL of a proxy; it opens a tunnel where the address wants TLS.
+        tls: How to speak TLS.
+        limits: How long it may take.
+
+    Raises:
+        OSError: No connection came about.
+    """
+    target = urlsplit(url)
+    hop = urlsplit(proxy or url)
+    line = limits.connect(hop.hostname or "", hop.port or _USUAL_PORTS[hop.scheme])
+    try:
+        if target.scheme != "https":
+            return line
+        if proxy:
+            _open_a_tunnel(line, f"{target.hostname}:{target.port or 443}", proxy_headers(proxy))
+        return tls.wrap_socket(line, server_hostname=target.hostname)
+    except BaseException:
+        line.close()
+        raise
+
+
+def _open_a_tunnel(line: socket.socket, target: str, headers: Mapping[str, str]) -> None:
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    line.sendall("\r\n".join([*lines, "", ""]).encode())
+    answer = HTTPResponse(line, method="CONNECT")
+    try:
+        answer.begin()
+    except HTTPException as error:
+        raise OSError("the proxy does not speak HTTP") from error
+    if answer.status != HTTPStatus.OK:
+        raise OSError(f"the proxy opened no tunnel: {answer.status}")
+
+
+class BodyReader:
+    """
+    Takes in a body piece by piece, decompresses it, and stops where it is larger than it may be.
+
+    Libraries that decompress by themselves do so without a bound in some of their versions.
+    """
+
+    ACCEPTED = "gzip, deflate"
+    """The header ``Accept-Encoding`` of a request whose answer is read here."""
+
+    def __init__(self, limit: int, encoding: str | None) -> None:
+        """
+        Args:
+            limit: How many bytes there may be, before and after decompression.
+            encoding: The header ``Content-Encoding``.
+
+        Raises:
+            OSError: It names a compression that was not asked for.
+        """
+        self._encoding = (encoding or "identity").strip().lower()
+        if self._encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            raise OSError(f"the answer is compressed as {shown(encoding)}, which was not asked for")
+        self._limit = limit
+        self._received = 0
+        self._body = bytearray()
+        self._head = b""
+        self._inflating: Any = None
+        self._members = 0
+
+    def feed(self, piece: bytes) -> None:
+        """
+        Take in a piece.
+
+        Raises:
+            TooLarge: There is more than there may be.
+            OSError: It is not compressed as the header says.
+        """
+        self._received += len(piece)
+        if self._received > self._limit:
+            raise self._too_large()
+        if self._encoding in {"", "identity"}:
+            self._body += piece
+            return
+        try:
+            self._inflate(piece)
+        except zlib.error as error:
+            raise OSError(f"the answer is not {self._encoding}: {error}") from error
+
+    def whole(self) -> bytes:
+        """
+        Return the body, once all of it was fed.
+
+        Raises:
+            OSError: A compressed one ends too early.
+        """
+        if self._head or (self._inflating is not None and not self._inflating.eof):
+            raise OSError(f"the answer is not {self._encoding}: it ends too early")
+        return bytes(self._body)
+
+    def _inflate(self, piece: bytes) -> None:
+        if self._inflating is None:
+            piece = self._head + piece
+            self._head = piece if len(piece) < 2 else b""  # noqa: PLR2004 - the header of zlib
+            if self._head:
+                return
+            self._inflating = zlib.decompressobj(_window(piece))
+        while piece and not self._inflating.eof:
+            self._body += self._inflating.decompress(piece, self._limit + 1 - len(self._body))
+            if len(self._body) > self._limit:
+                raise self._too_large()
+            piece = self._inflating.unconsumed_tail or self._inflating.unused_data
+            if self._inflating.eof and piece[:2] == _GZIP and self._members < _MOST_MEMBERS:
+                self._members += 1
+                self._inflating = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the answer is larger than {self._limit} bytes")
+
+
+def decompressed(body: bytes, encoding: str | None, limit: int = ANSWER_LIMIT) -> bytes:
     """
     Return a body as it was before it was compressed.
 
     Args:
         body: What was received.
         encoding: The header ``Content-Encoding``.
+        limit: How many bytes there may be.
 
     Raises:
-        OSError: It is not what the header says, or larger than any answer of Airbyte.
+        OSError: It is not what the header says, or larger than it may be.
     """
-    if encoding in {"gzip", "deflate"}:
-        try:
-            inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
-            body = inflate.decompress(body, ANSWER_LIMIT + 1)
-        except zlib.error as error:
-            raise OSError(f"the answer is not {encoding}: {error}") from error
-    if len(body) > ANSWER_LIMIT:
-        raise OSError(f"the answer is larger than {ANSWER_LIMIT} bytes")
-    return body
+    reader = BodyReader(limit, encoding)
+    reader.feed(body)
+    return reader.whole()
+
+
+def _window(head: bytes) -> int:
+    """Return how zlib is to read a body: some servers send ``deflate`` without a header."""
+    is_zlib = head[0] & 0x0F == zlib.DEFLATED and int.from_bytes(head[:2], "big") % 31 == 0
+    return _GZIP_OR_ZLIB if is_zlib or head[:2] == _GZIP else -zlib.MAX_WBITS

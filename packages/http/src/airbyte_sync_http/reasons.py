@@ -24,8 +24,10 @@ LONGEST_MESSAGE = 500
 """Characters of a message that are kept: enough to act on, and fit for a log line."""
 
 _LONGEST_WORD = 60
+_LONGEST_READ = 4000
+"""Characters of a message that are looked at: a message, then a stack trace that may have megabytes."""
 _STACK_TRACE = re.compile(
-    r"^\s*at [\w.$/<>]+\(|^\s*File \"|stack ?trace:|traceback \(most recent call last\)",
+    r"^[ \t]*at [\w.$/<>]+\(|^[ \t]*File \"|stack ?trace:|traceback \(most recent call last\)",
     re.IGNORECASE | re.MULTILINE,
 )
 _SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=bearer )\S{16,}|(?<=basic )\S{16,}", re.IGNORECASE)
@@ -55,7 +57,7 @@ def _first_reason(attempt: Part) -> FailureReason | None:
     failures.sort(key=_moment)
     for field in ("externalMessage", "internalMessage"):
         for failure in failures:
-            message = _readable(_text(failure, field))
+            message = readable_message(_text(failure, field))
             if message:
                 return FailureReason(
                     message=message,
@@ -72,8 +74,13 @@ def _moment(failure: Part) -> float:
         return float("inf")
 
 
-def _readable(text: str) -> str:
+def readable_message(text: str) -> str:
     """Return a message for people on one line, with neither stack trace nor credentials."""
+    if (
+        len(text) > _LONGEST_READ
+    ):  # half a word could be half a credential, which is not known as one
+        text = text[:_LONGEST_READ]
+        text = text[: max(text.rfind(" "), text.rfind("\n")) + 1]
     trace = _STACK_TRACE.search(text)
     message = text[: trace.start()] if trace else text
     return one_line(_SECRET.sub("***", message), LONGEST_MESSAGE)

@@ -50,7 +50,9 @@ LONGEST_RETRY_AFTER = timedelta(hours=1)
 _ALREADY_RUNNING = "A sync is already running"
 _JOB_NOT_RUNNING = "Job is not currently running"
 _LONGEST_QUOTE = 300
-_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^<>]{0,200}>([^<]{1,200})", re.IGNORECASE)
+_HEAD_OF_A_PAGE = 16 * 1024
+"""Bytes of a web page in which its title is looked for."""
 
 _TITLES = frozenset(
     {
@@ -333,7 +335,7 @@ def _is_page(response: HttpResponse) -> bool:
 
 
 def _title(response: HttpResponse) -> str | None:
-    title = _TITLE.search(response.body)
+    title = _TITLE.search(response.body[:_HEAD_OF_A_PAGE])
     return None if title is None else one_line(unescape(title[1].decode(errors="replace")))
 
 

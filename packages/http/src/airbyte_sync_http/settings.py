@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http import addresses
+from airbyte_sync_http.cleaning import is_clean, matches
 from airbyte_sync_http.transport import TransportOptions
 
 if TYPE_CHECKING:
@@ -32,10 +33,21 @@ class NoAuth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BasicAuth:
-    """A user name and a password, as proxies in front of Airbyte and servers before 1.0 want them."""
+    """
+    A user name and a password, as proxies in front of Airbyte and servers before 1.0 want them.
+
+    Raises:
+        InvalidInput: One of them is no text that can be sent.
+    """
 
     username: str
     password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not (is_clean(self.username) and is_clean(self.password)):
+            raise InvalidInput(
+                "the user name or the password has a character that cannot be sent: type both again"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +75,7 @@ class ClientCredentials:
     An application's id and secret, which buy tokens that end: Cloud, Enterprise and chart 2.
 
     Raises:
-        InvalidInput: One of the two is empty.
+        InvalidInput: One of the two is empty, or no text that can be sent.
     """
 
     client_id: str
@@ -76,6 +88,11 @@ class ClientCredentials:
             raise InvalidInput(
                 "client id and client secret belong together, and one is empty: copy both from the "
                 "application in Airbyte, or use no credentials at all"
+            )
+        if not (is_clean(self.client_id) and is_clean(self.client_secret)):
+            raise InvalidInput(
+                "client id or client secret has a character that cannot be sent: copy both again from the "
+                "application in Airbyte"
             )
 
 
@@ -97,9 +114,11 @@ class ServerSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every request: what an ingress or an identity-aware proxy wants."""
     connect_timeout: timedelta = timedelta(seconds=10)
+    """How long to try to connect."""
     read_timeout: timedelta = timedelta(seconds=30)
+    """How long to wait for the whole answer, however slowly it comes."""
     submit_timeout: timedelta = timedelta(seconds=90)
-    """The read time-out of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
+    """The read timeout of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
     explain_timeout: timedelta = timedelta(seconds=3)
     """The read time-out when the Config API is asked why a job failed: nobody waits long for a reason."""
     transport: TransportOptions = field(default_factory=TransportOptions)
@@ -109,11 +128,11 @@ class ServerSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", addresses.normalise_base_url(self.base_url))
         for name, value in {**self.headers, "User-Agent": self.user_agent}.items():
-            if not _HEADER_NAME.fullmatch(name):  # it may be a value that slipped
+            if not matches(_HEADER_NAME, name):  # it may be a value that slipped
                 raise InvalidInput(
                     "one of the extra headers cannot be sent: a name is one word, as in X-Api-Key"
                 )
-            if not _HEADER_VALUE.fullmatch(value):
+            if not matches(_HEADER_VALUE, value):
                 raise InvalidInput(
                     f"the extra header {name!r} cannot be sent: a value has neither line breaks nor "
                     "characters beyond ASCII"
@@ -142,6 +161,6 @@ class ServerSettings:
         return addresses.token_url(self.base_url, credentials.token_url)
 
 
-def is_token(text: str) -> bool:
-    """Tell whether a text can be sent as a bearer token: printable ASCII, in one word."""
-    return _TOKEN.fullmatch(text) is not None
+def is_token(text: object) -> bool:
+    """Tell whether a value can be sent as a bearer token: printable ASCII, in one word."""
+    return matches(_TOKEN, text)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from airbyte_sync.errors import InvalidInput, RequestNotSent, ResponseNotReceived
+from airbyte_sync_http.cleaning import is_clean, shown, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import timedelta
 
-ANSWER_LIMIT = 32 * 1024 * 1024
-"""The largest body, in bytes after decompression, that a transport reads: no answer of Airbyte's public
-API comes near it, and a runaway one must not eat the memory of a worker."""
+ANSWER_LIMIT = 4 * 1024 * 1024
+"""The largest body, in bytes after decompression, that is read where a request says nothing else. As Python
+objects, JSON takes twenty times as much memory, and a runaway answer must not eat a worker."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,9 +34,12 @@ class HttpRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
     connect_timeout: timedelta
-    """How long to try to connect, TLS and proxy included."""
+    """How long to try to connect: the look-up of the name, TLS and proxy included."""
     read_timeout: timedelta
-    """The longest silence to bear while waiting for the answer."""
+    """How long to wait for the whole answer, from the moment the connection stands. An answer that comes byte
+    by byte gets no more: the call ends within both time-outs together, and a second."""
+    answer_limit: int = ANSWER_LIMIT
+    """The largest body to read, in bytes after decompression. Reading stops there."""
 
     def with_header(self, name: str, value: str) -> HttpRequest:
         """Return the same request with this header, in place of one of the same name."""
@@ -72,6 +76,9 @@ class Transport(Protocol):
       followed, because it could carry the credentials elsewhere, or turn a POST into a GET;
     - a request is made once, and nothing is repeated, not even a GET on a connection that the
       server dropped;
+    - a call ends within ``connect_timeout`` and ``read_timeout`` of the request together, and a second,
+      however slowly the answer comes: its headers, its body, the handshake, a proxy;
+    - a body larger than ``answer_limit`` is not read to its end, and not decompressed beyond it either;
     - cookies are not kept, ``~/.netrc`` is not read: the headers of the request are all there is;
     - safe to call from several threads.
     """
@@ -89,6 +96,7 @@ class Transport(Protocol):
         Raises:
             RequestNotSent: It is *proven* that the request was not sent: no connection came about.
             ResponseNotReceived: Anything else that went wrong. The server may have carried it out.
+            AnswerTooLarge: The same, because the body is larger than the request allows.
         """
         ...
 
@@ -133,23 +141,40 @@ class TransportOptions:
         for scheme, proxy in self.proxies.items():
             if not _is_proxy_url(proxy):
                 raise InvalidInput(
-                    f"the proxy for {scheme!r} is not a URL: write it as http://host:port"
+                    f"the proxy for {shown(scheme)} is not a URL: write it as http://host:port"
                 )
         if not isinstance(self.verify, (bool, str)):
             raise InvalidInput("verify is neither true nor false nor the path of a PEM file")
         for option, path in self._files():
-            if not path or not Path(path).exists():
+            if not _is_file_or_folder(path):
                 raise InvalidInput(
-                    f"{option} is {path!r}, and there is no such file. Give the path of a PEM file "
+                    f"{option} is {shown(path)}, and there is no such file. Give the path of a PEM file "
                     "on the machine that runs the sync."
                 )
+
+    @property
+    def names_certificates(self) -> bool:
+        """Whether there are files to read that were given here."""
+        return isinstance(self.verify, str) or self.client_cert is not None
 
     def _files(self) -> Iterator[tuple[str, str]]:
         if isinstance(self.verify, str):
             yield "verify", self.verify
-        cert = self.client_cert or ()
-        for path in (cert,) if isinstance(cert, str) else cert:
-            yield "client_cert", path
+        match self.client_cert:
+            case None | ():
+                return
+            case [certificate, key]:
+                yield from (("client_cert", certificate), ("client_cert", key))
+            case path:
+                yield "client_cert", path  # anything but a text is refused
+
+
+class AnswerTooLarge(ResponseNotReceived):
+    """The answer is larger than anything that was asked for; the rest of it was not read."""
+
+
+class TooLarge(OSError):
+    """More is received than a request allows: :func:`not_received` makes an :class:`AnswerTooLarge` of it."""
 
 
 def not_sent(request: HttpRequest, error: BaseException) -> RequestNotSent:
@@ -162,10 +187,21 @@ def not_sent(request: HttpRequest, error: BaseException) -> RequestNotSent:
 
 def not_received(request: HttpRequest, error: BaseException) -> ResponseNotReceived:
     """Return the error for a request that brought no whole answer: raise it ``from error``."""
+    if any(isinstance(cause, TooLarge) for cause in causes(error)):
+        return answer_too_large(request)
     return ResponseNotReceived(
         f"{request.method} {request.url} brought no whole answer: {_reason(error)}. The server may have "
         "carried it out all the same. If this happens often, raise the time-out, or look at what "
         "stands between here and the server."
+    )
+
+
+def answer_too_large(request: HttpRequest) -> AnswerTooLarge:
+    """Return the error for an answer that is larger than its request allows."""
+    return AnswerTooLarge(
+        f"{request.method} {request.url} was answered with more than {request.answer_limit} bytes, and the "
+        "rest was not read. The server may have carried it out all the same. Is this the public API of an "
+        "Airbyte?"
     )
 
 
@@ -186,11 +222,20 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def _reason(error: BaseException) -> str:
     """Say what went wrong in the words of the first cause that has some."""
     first = [cause for cause in causes(error) if str(cause)][-1:] or [error]
-    return f"{type(first[0]).__name__}: {first[0]}".rstrip(". ")
+    return told(first[0]).rstrip(". ")
 
 
-def _is_proxy_url(proxy: str) -> bool:
+def _is_file_or_folder(path: object) -> bool:
     try:
+        return isinstance(path, str) and bool(path) and Path(path).exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def _is_proxy_url(proxy: object) -> bool:
+    try:
+        if not isinstance(proxy, str) or not is_clean(proxy):
+            return False
         parts = urlsplit(proxy)
         return "://" in proxy and bool(parts.hostname) and parts.port != 0
     except ValueError:

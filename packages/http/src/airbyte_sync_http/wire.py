@@ -7,6 +7,9 @@ the domain or raises a :class:`~airbyte_sync.errors.CallFailed`, whatever the se
 What decides must be readable: ids, statuses, creation times. What only informs (rows, bytes, duration, end
 time) is left out when it cannot be read, because no statistic may hide the end of a job.
 
+An answer may be as large as what was asked for can be, see :class:`Size`: it is read on an event loop that
+others wait for.
+
 Source: the public OpenAPI file and ``apis/publicapi`` of airbyte-platform.
 """
 
@@ -14,11 +17,12 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync.jobs import (
@@ -33,12 +37,21 @@ from airbyte_sync.jobs import (
     is_same_id,
 )
 from airbyte_sync_http.addresses import config_api_url
-from airbyte_sync_http.document import Part, Unreadable, if_readable
+from airbyte_sync_http.cleaning import LARGEST_NUMBER, is_clean, shown
+from airbyte_sync_http.document import (
+    LONGEST_WORD,
+    MOST_VALUES,
+    Part,
+    TooManyValues,
+    Unreadable,
+    if_readable,
+    is_plausible,
+)
 from airbyte_sync_http.lineage import Endpoint, Route, endpoint, route
 from airbyte_sync_http.reasons import failure_reason
 from airbyte_sync_http.refusals import refusal, server_time, unexpected, wrong_address
 from airbyte_sync_http.settings import is_token
-from airbyte_sync_http.transport import HttpRequest, HttpResponse
+from airbyte_sync_http.transport import HttpRequest, HttpResponse, answer_too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +68,31 @@ USUAL_LIFETIME = 180.0
 """Seconds that a token is trusted which does not tell: the least that Airbyte ever gave (v1.0 to v1.4)."""
 
 _FAR_AWAY = 1e11
+_HEAD_OF_AN_ERROR = 16 * 1024
+_LONGEST_TOKEN = 16 * 1024
+"""Characters of a token: no server takes a longer header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """
+    How large an answer may be. Python reads 100,000 values in less than 20 ms, and they take some 10 MB.
+    """
+
+    bytes: int
+    values: int = MOST_VALUES
+
+
+SMALL = Size(512 * 1024, 1_000)
+"""One job or one token: a dozen fields. Instead of it may come an error with a stack trace, or a web page."""
+PAGE = Size(1024 * 1024)
+"""A hundred jobs of some 400 bytes and a dozen values each."""
+STREAMS = Size(4 * 1024 * 1024, 100_000)
+"""A connection, or a page of them: some ten values for each stream, and four for each column chosen."""
+CONFIGURATION = Size(1024 * 1024)
+"""A source or a destination with its configuration."""
+ATTEMPTS = Size(2 * 1024 * 1024, 50_000)
+"""All attempts of a job, each with the statistics of every stream, and stack traces."""
 
 _LONGEST_ID = 19
 """Digits of the largest number of 63 bits."""
@@ -66,6 +104,8 @@ class Call(Generic[Result]):
 
     request: HttpRequest
     build: Callable[[Part, HttpResponse], Result]
+    most_values: int = MOST_VALUES
+    """How many values the answer may have."""
 
     def read(self, response: HttpResponse) -> Result:
         """
@@ -79,12 +119,17 @@ class Call(Generic[Result]):
 
         Raises:
             CallFailed: The server refused, or sent something else.
+            AnswerTooLarge: The body is larger than the request allows.
         """
+        if len(response.body) > self.request.answer_limit:  # its transport did not look
+            raise answer_too_large(self.request)
         if response.status not in range(200, 300):
-            raise refusal(self.request, response)
+            raise refusal(self.request, _of_an_error(response))
         try:
-            document = Part.of(response.body)
+            document = Part.of(response.body, self.most_values)
         except Unreadable as error:
+            if isinstance(error, TooManyValues) and self.most_values > MOST_VALUES:
+                raise answer_too_large(self.request) from error  # a connection may be that large
             raise wrong_address(self.request, response) from error
         try:
             return self.build(document, response)
@@ -94,6 +139,13 @@ class Call(Generic[Result]):
                 response,
                 f"But {error}. Is this the public API of an Airbyte, of a version that this release knows?",
             ) from error
+
+
+def _of_an_error(response: HttpResponse) -> HttpResponse:
+    """Return an error without most of its body, where that is larger than any that is read."""
+    if len(response.body) <= SMALL.bytes:
+        return response
+    return replace(response, body=response.body[:_HEAD_OF_AN_ERROR])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,40 +175,41 @@ def submit(
         job_type: What to run.
         asked_at: The time; it stands for the job's creation where the answer does not tell it.
     """
+    connection_id = _id("connection_id", connection_id)
     body = {"connectionId": connection_id, "jobType": job_type.value}
     request = _request(settings, "POST", "/jobs", body=body, read_timeout=settings.submit_timeout)
 
     def build(document: Part, response: HttpResponse) -> Job:
         told = if_readable(document["startTime"].instant)
-        created_at = told if told is not None else server_time(response)
+        created_at = told if told is not None else _plausible_time(response)
         job = Job(
-            job_id=_job_id(document["jobId"]),
-            status=_status(_text_or(document["status"], JobStatus.PENDING.word)),
-            job_type=_text_or(document["jobType"], job_type.value),
-            connection_id=_text_or(document["connectionId"], connection_id),
+            job_id=_told_job_id(document["jobId"]),
+            status=_status(_word_or(document["status"], JobStatus.PENDING.word)),
+            job_type=_word_or(document["jobType"], job_type.value),
+            connection_id=_word_or(document["connectionId"], connection_id),
             created_at=created_at if created_at is not None else asked_at.replace(microsecond=0),
         )
         return _about_connection(job, connection_id)
 
-    return Call(request=request, build=build)
+    return _call(request, SMALL, build)
 
 
-def _text_or(part: Part, known: str) -> str:
+def _word_or(part: Part, known: str) -> str:
     """Return what a member says, or what is known without it."""
-    told = if_readable(part.text)
+    told = if_readable(part.word)
     return known if told is None else told
 
 
 def cancel(settings: ServerSettings, job_id: int) -> Call[Job]:
     """Cancel what runs on the connection of a job. The answer is 200 with the job, not 204."""
-    request = _request(settings, "DELETE", f"/jobs/{job_id}")
-    return Call(request=request, build=lambda document, _: _about_job(_job(document), job_id))
+    request = _request(settings, "DELETE", _job_path(job_id))
+    return _call(request, SMALL, lambda document, _: _about_job(_job(document), job_id))
 
 
 def fetch_job(settings: ServerSettings, job_id: int) -> Call[Job]:
     """Poll one job."""
-    request = _request(settings, "GET", f"/jobs/{job_id}")
-    return Call(request=request, build=lambda document, _: _about_job(_job(document), job_id))
+    request = _request(settings, "GET", _job_path(job_id))
+    return _call(request, SMALL, lambda document, _: _about_job(_job(document), job_id))
 
 
 def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
@@ -175,7 +228,9 @@ def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
             f"limit is {query.limit} and offset {query.offset}: Airbyte lists 1 to {LARGEST_PAGE} jobs at "
             "a time, from offset 0 on"
         )
-    parameters = {} if query.connection_id is None else {"connectionId": query.connection_id}
+    parameters = {}
+    if query.connection_id is not None:
+        parameters["connectionId"] = _id("connection_id", query.connection_id)
     parameters |= {"limit": str(query.limit), "offset": str(query.offset)}
     if query.updated_since is None:
         parameters["orderBy"] = "createdAt|DESC"
@@ -186,13 +241,21 @@ def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
         parameters["jobType"] = query.job_type.value
 
     def build(document: Part, response: HttpResponse) -> JobPage:
-        jobs = tuple(_job(part) for part in document["data"].items())
+        parts = document["data"].items()
+        if len(parts) > LARGEST_PAGE:
+            raise Unreadable(f"data has {len(parts)} items where at most {LARGEST_PAGE} belong")
+        jobs = tuple(map(_job, parts))
         if query.connection_id is not None:
             for job in jobs:
-                _about_connection(job, query.connection_id)
-        return JobPage(jobs=jobs, server_time=server_time(response))
+                _about_connection(job, str(query.connection_id).strip())
+        return JobPage(jobs=jobs, server_time=_plausible_time(response))
 
-    return Call(request=_request(settings, "GET", "/jobs", parameters), build=build)
+    return _call(_request(settings, "GET", "/jobs", parameters), PAGE, build)
+
+
+def _plausible_time(response: HttpResponse) -> datetime | None:
+    now = server_time(response)
+    return now if now is not None and is_plausible(now) else None
 
 
 def _about_job(job: Job, job_id: int) -> Job:
@@ -215,10 +278,10 @@ _status = lru_cache(maxsize=64)(JobStatus)
 
 def _job(part: Part) -> Job:
     return Job(
-        job_id=_job_id(part["jobId"]),
-        status=_status(part["status"].text()),
-        job_type=part["jobType"].text(),
-        connection_id=part["connectionId"].text(),
+        job_id=_told_job_id(part["jobId"]),
+        status=_status(part["status"].word()),
+        job_type=part["jobType"].word(),
+        connection_id=part["connectionId"].word(),
         created_at=part["startTime"].instant(),
         ended_at=if_readable(part["lastUpdatedAt"].instant),
         duration=if_readable(part["duration"].duration),
@@ -227,7 +290,7 @@ def _job(part: Part) -> Job:
     )
 
 
-def _job_id(part: Part) -> int:
+def _told_job_id(part: Part) -> int:
     """Read a whole number; some proxies and SDKs make texts of numbers of 64 bits."""
     value = part.value
     if (
@@ -246,39 +309,41 @@ def _job_id(part: Part) -> int:
 
 def fetch_connection(settings: ServerSettings, connection_id: str) -> Call[Connection]:
     """Look at one connection."""
-    request = _request(settings, "GET", f"/connections/{quote(connection_id, safe='')}")
+    request = _request(settings, "GET", _path("connections", "connection_id", connection_id))
 
     def build(document: Part, response: HttpResponse) -> Connection:
         del response
         connection = _connection(document)
-        if not is_same_id(connection.connection_id, connection_id):
+        if not is_same_id(connection.connection_id, str(connection_id).strip()):
             raise Unreadable("it is about another connection than the one asked for")
         return connection
 
-    return Call(request=request, build=build)
+    return _call(request, STREAMS, build)
 
 
 def list_connections(
-    settings: ServerSettings, workspace_id: str | None, offset: int
+    settings: ServerSettings, workspace_id: str | None, offset: int, limit: int = LARGEST_PAGE
 ) -> Call[tuple[Connection, ...]]:
-    """List up to :data:`LARGEST_PAGE` connections; a shorter page is the last one."""
-    parameters = {"limit": str(LARGEST_PAGE), "offset": str(offset)}
+    """List up to ``limit`` connections, with all their streams; a shorter page is the last one."""
+    parameters = {"limit": str(limit), "offset": str(offset)}
     if workspace_id is not None:
-        parameters["workspaceIds"] = workspace_id
-    return Call(
-        request=_request(settings, "GET", "/connections", parameters),
-        build=lambda document, _: tuple(map(_connection, document["data"].items())),
-    )
+        parameters["workspaceIds"] = _id("workspace_id", workspace_id)
+    return _call(_request(settings, "GET", "/connections", parameters), STREAMS, _connection_page)
+
+
+def _connection_page(document: Part, response: HttpResponse) -> tuple[Connection, ...]:
+    del response
+    return tuple(map(_connection, document["data"].items()))
 
 
 def _connection(part: Part) -> Connection:
     return Connection(
-        connection_id=part["connectionId"].text(),
-        name=part["name"].text(),
-        status=_connection_status(part["status"].text()),
-        workspace_id=part["workspaceId"].text(),
-        source_id=part["sourceId"].text(),
-        destination_id=part["destinationId"].text(),
+        connection_id=part["connectionId"].word(),
+        name=part["name"].label(),
+        status=_connection_status(part["status"].word()),
+        workspace_id=part["workspaceId"].word(),
+        source_id=part["sourceId"].word(),
+        destination_id=part["destinationId"].word(),
     )
 
 
@@ -295,20 +360,20 @@ def _connection_status(word: str) -> ConnectionStatus:
 
 def fetch_route(settings: ServerSettings, connection_id: str) -> Call[Route]:
     """Look at which streams a connection moves, and between what."""
-    request = _request(settings, "GET", f"/connections/{quote(connection_id, safe='')}")
-    return Call(request=request, build=lambda document, _: route(document))
+    request = _request(settings, "GET", _path("connections", "connection_id", connection_id))
+    return _call(request, STREAMS, lambda document, _: route(document))
 
 
 def fetch_source(settings: ServerSettings, source_id: str) -> Call[Endpoint]:
     """Look at a source. Airbyte masks the secrets of its configuration, as far as it knows them."""
-    request = _request(settings, "GET", f"/sources/{quote(source_id, safe='')}")
-    return Call(request=request, build=lambda document, _: endpoint(document, "source"))
+    request = _request(settings, "GET", _path("sources", "source_id", source_id))
+    return _call(request, CONFIGURATION, lambda document, _: endpoint(document, "source"))
 
 
 def fetch_destination(settings: ServerSettings, destination_id: str) -> Call[Endpoint]:
     """Look at a destination; see :func:`fetch_source`."""
-    request = _request(settings, "GET", f"/destinations/{quote(destination_id, safe='')}")
-    return Call(request=request, build=lambda document, _: endpoint(document, "destination"))
+    request = _request(settings, "GET", _path("destinations", "destination_id", destination_id))
+    return _call(request, CONFIGURATION, lambda document, _: endpoint(document, "destination"))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -323,8 +388,8 @@ def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason
     (``JobsApiController.kt``, ``AuthorizationServerHandler.kt``).
     """
     url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
-    request = _request(settings.in_haste(), "POST", url, body={"id": job_id})
-    return Call(request=request, build=lambda document, _: failure_reason(document))
+    request = _request(settings.in_haste(), "POST", url, body={"id": _job_id(job_id)})
+    return _call(request, ATTEMPTS, lambda document, _: failure_reason(document))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -344,12 +409,12 @@ def token(settings: ServerSettings, credentials: ClientCredentials) -> Call[Acce
         "grant-type": "client_credentials",
     }
     url = settings.token_url(credentials)
-    return Call(request=_request(settings, "POST", url, body=body), build=_access_token)
+    return _call(_request(settings, "POST", url, body=body), SMALL, _access_token)
 
 
 def _access_token(document: Part, response: HttpResponse) -> AccessToken:
     value = document["access_token"].text()
-    if not is_token(value):
+    if len(value) > _LONGEST_TOKEN or not is_token(value):
         raise Unreadable("access_token is not a token")
     told = (_number(document["expires_in"]), _lifetime_in_jwt(value, server_time(response)))
     seconds = min((number for number in told if number is not None), default=USUAL_LIFETIME)
@@ -379,6 +444,51 @@ def _number(part: Part) -> float | None:
 
 # --------------------------------------------------------------------------------------------------
 # Requests
+
+
+def _call(
+    request: HttpRequest, size: Size, build: Callable[[Part, HttpResponse], Result]
+) -> Call[Result]:
+    """Return a call whose answer is at most so large."""
+    return Call(
+        request=replace(request, answer_limit=size.bytes), build=build, most_values=size.values
+    )
+
+
+def _id(what: str, value: object) -> str:
+    """
+    Return an id as it is sent: without the blanks around it that a template leaves.
+
+    Raises:
+        InvalidInput: It can be none. A path of one or two dots would lead to another address.
+    """
+    text = str(value) if isinstance(value, UUID) else value
+    text = text.strip() if isinstance(text, str) else ""
+    if not 0 < len(text) <= LONGEST_WORD or not is_clean(text) or text in {".", ".."}:
+        raise InvalidInput(
+            f"{what} is {shown(value)}: expected an id of Airbyte, which is a UUID as a rule"
+        )
+    return text
+
+
+def _path(kind: str, what: str, value: object) -> str:
+    return f"/{kind}/{quote(_id(what, value), safe='')}"
+
+
+def _job_id(value: object) -> int:
+    """
+    Return a job id that can be sent.
+
+    Raises:
+        InvalidInput: It is not a number that Airbyte gives to a job.
+    """
+    if type(value) is not int or not 0 <= value <= LARGEST_NUMBER:
+        raise InvalidInput(f"job_id is {shown(value)}: expected the number of an Airbyte job")
+    return value
+
+
+def _job_path(job_id: object) -> str:
+    return f"/jobs/{_job_id(job_id)}"
 
 
 def _request(

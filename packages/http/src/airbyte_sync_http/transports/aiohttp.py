@@ -1,15 +1,25 @@
-"""The async transport, over aiohttp."""
+"""
+The async transport, over aiohttp.
+
+Some versions of aiohttp decompress without a bound. So the body is read as it comes and decompressed here.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from yarl import URL
 
-from airbyte_sync_http.network import proxy_for, tls_context
+from airbyte_sync_http.network import (
+    BodyReader,
+    proxy_for,
+    proxy_headers,
+    tls_context,
+    without_credentials,
+)
 from airbyte_sync_http.transport import (
-    ANSWER_LIMIT,
     HttpRequest,
     HttpResponse,
     TransportOptions,
@@ -17,6 +27,10 @@ from airbyte_sync_http.transport import (
     not_sent,
 )
 
+if TYPE_CHECKING:
+    import ssl
+
+_US = "aiohttp"
 _PROVEN_UNSENT = (
     aiohttp.ClientConnectorError,  # DNS, TCP and TLS
     aiohttp.ConnectionTimeoutError,
@@ -45,31 +59,36 @@ class AiohttpTransport:
             session: A session to use instead of one of its own. It is not closed.
         """
         self._options = options or TransportOptions()
-        usual = self._options.verify is True and self._options.client_cert is None
-        self._tls = usual or tls_context(self._options)  # True is aiohttp's own context, made once
+        self._tls: ssl.SSLContext | None = None
+        if self._options.names_certificates:
+            self._tls = tls_context(self._options, _US)
         self._session = session
         self._owns_session = session is None
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See :meth:`airbyte_sync_http.transport.AsyncTransport.send`."""
-        url = URL(request.url, encoded=True)
         connect = request.connect_timeout.total_seconds()
+        read = request.read_timeout.total_seconds()
         timeout = aiohttp.ClientTimeout(
-            connect=connect, sock_connect=connect, sock_read=request.read_timeout.total_seconds()
+            total=connect + read, connect=connect, sock_connect=connect, sock_read=read
         )
+        request = request.with_header("Accept-Encoding", BodyReader.ACCEPTED)
         try:
             async with self._open_session().request(
                 request.method,
-                url,
-                headers=request.headers,
+                URL(request.url, encoded=True),
                 data=request.body,
                 allow_redirects=False,
-                proxy=proxy_for(request.url, self._options),
-                ssl=self._tls,
+                auto_decompress=False,
+                ssl=await self._tls_for(request),
                 timeout=timeout,
+                **_by_proxy(request, self._proxy_of(request)),
             ) as answer:
+                body = BodyReader(request.answer_limit, answer.headers.get("Content-Encoding"))
+                async for piece in answer.content.iter_any():
+                    body.feed(piece)
                 return HttpResponse(
-                    status=answer.status, headers=dict(answer.headers), body=await _body(answer)
+                    status=answer.status, headers=dict(answer.headers), body=body.whole()
                 )
         except _PROVEN_UNSENT as error:
             raise not_sent(request, error) from error
@@ -82,6 +101,15 @@ class AiohttpTransport:
             await self._session.close()
             self._session = None
 
+    async def _tls_for(self, request: HttpRequest) -> ssl.SSLContext | bool:
+        """Return how to speak TLS. To read all that a machine trusts takes too long for an event loop."""
+        if self._tls is None and "https:" in (request.url[:6], self._proxy_of(request)[:6]):
+            self._tls = await asyncio.to_thread(tls_context, self._options, _US)
+        return self._tls or True
+
+    def _proxy_of(self, request: HttpRequest) -> str:
+        return proxy_for(request.url, self._options) or ""
+
     def _open_session(self) -> aiohttp.ClientSession:
         """Return the session, made at the first request, because it belongs to the running loop."""
         if self._session is None:
@@ -90,10 +118,16 @@ class AiohttpTransport:
         return self._session
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > ANSWER_LIMIT:
-            raise OSError(f"the answer is larger than {ANSWER_LIMIT} bytes")
-    return bytes(body)
+def _by_proxy(request: HttpRequest, proxy: str) -> dict[str, Any]:
+    """
+    Return the headers of a request, and the proxy that it goes through.
+
+    aiohttp writes a proxy's password in latin-1 only, and repeats the URL in its errors: it gets neither.
+    """
+    if not proxy:
+        return {"headers": request.headers}
+    shown_to_proxy = proxy_headers(proxy)
+    by_proxy: dict[str, Any] = {"proxy": without_credentials(proxy), "headers": request.headers}
+    if request.url.startswith("https:"):
+        return {**by_proxy, "proxy_headers": shown_to_proxy}
+    return {**by_proxy, "headers": {**request.headers, **shown_to_proxy}}

@@ -1,16 +1,27 @@
-"""The blocking transport, over Requests."""
+"""
+The blocking transport, over Requests.
+
+Requests and urllib3 bound the silence between two pieces of an answer, and some of their versions decompress
+without a bound. So the sockets of this transport know the limits of a call
+(:mod:`airbyte_sync_http.limits`), and the body is read as it comes and decompressed here.
+"""
 
 from __future__ import annotations
 
+import socket
 from http.cookiejar import DefaultCookiePolicy
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from airbyte_sync_http.limits import CallLimits, limits_in_force
+from airbyte_sync_http.network import BodyReader, proxy_for, proxy_headers, tls_context
 from airbyte_sync_http.transport import (
-    ANSWER_LIMIT,
     HttpRequest,
     HttpResponse,
     TransportOptions,
@@ -20,10 +31,14 @@ from airbyte_sync_http.transport import (
 )
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
+    import ssl
+
+    from requests import PreparedRequest, Session
 
 _BEFORE_SENDING = {"prepare_request", "get_connection_with_tls_context", "cert_verify", "connect"}
 """The functions of Requests and urllib3 that are left before the request is written."""
+
+_PIECE = 64 * 1024
 
 
 class RequestsTransport:
@@ -36,39 +51,41 @@ class RequestsTransport:
         Args:
             options: The network, for a session of its own.
             session: A session to use instead, with its own adapters, proxies and certificates. It is
-                not closed. An adapter that repeats requests would break the contract.
+                not closed. An adapter that repeats requests would break the contract, and one that is no
+                :class:`BoundedAdapter` bounds the silence within an answer only.
         """
+        self._options = options or TransportOptions()
         self._owns_session = session is None
-        self._session = session or _new_session(options or TransportOptions())
+        self._session = session or _new_session(self._options)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See :meth:`airbyte_sync_http.transport.Transport.send`."""
-        session = self._session
         timeout = (request.connect_timeout.total_seconds(), request.read_timeout.total_seconds())
         try:
-            prepared = session.prepare_request(
-                requests.Request(
-                    request.method,
-                    request.url,
-                    headers=dict(request.headers),
-                    data=request.body,
-                    auth=_as_it_is,
+            with CallLimits(request):
+                prepared = self._session.prepare_request(
+                    requests.Request(
+                        request.method,
+                        request.url,
+                        headers=dict(
+                            request.with_header("Accept-Encoding", BodyReader.ACCEPTED).headers
+                        ),
+                        data=request.body,
+                        auth=_as_it_is,
+                    )
                 )
-            )
-            network: Any = session.merge_environment_settings(
-                request.url,
-                proxies=dict(session.proxies),
-                stream=True,
-                verify=session.verify,
-                cert=session.cert,
-            )
-            # The adapter, not the session, sends: the session would look into redirects.
-            with session.get_adapter(request.url).send(
-                prepared, timeout=timeout, **network
-            ) as answer:
-                return HttpResponse(
-                    status=answer.status_code, headers=dict(answer.headers), body=_body(answer)
-                )
+                # The adapter, not the session, sends: the session would look into redirects.
+                with self._session.get_adapter(request.url).send(
+                    prepared, stream=True, timeout=timeout, **self._network(request.url)
+                ) as answer:
+                    body = BodyReader(request.answer_limit, answer.headers.get("Content-Encoding"))
+                    for piece in answer.raw.stream(_PIECE, decode_content=False):
+                        body.feed(piece)
+                    return HttpResponse(
+                        status=answer.status_code,
+                        headers=dict(answer.headers),
+                        body=body.whole(),
+                    )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             explain = not_sent if _is_proven_unsent(error) else not_received
             raise explain(request, error) from error
@@ -78,29 +95,139 @@ class RequestsTransport:
         if self._owns_session:
             self._session.close()
 
+    def _network(self, url: str) -> dict[str, Any]:
+        """Return the proxies and certificates of a request."""
+        if self._owns_session:
+            proxy = proxy_for(url, self._options)
+            return {"proxies": {"http": proxy, "https": proxy} if proxy else {}}
+        session = self._session
+        network = session.merge_environment_settings(
+            url,
+            proxies=dict(session.proxies),
+            stream=True,
+            verify=session.verify,
+            cert=session.cert,
+        )
+        return {name: value for name, value in network.items() if name != "stream"}
+
 
 def _new_session(options: TransportOptions) -> Session:
     session = requests.Session()
-    session.trust_env = options.trust_env
-    session.proxies.update(options.proxies)
-    session.verify = options.verify
-    session.cert = options.client_cert
+    session.trust_env = (
+        False  # what holds of the environment is read in one place for all transports
+    )
+    adapter = BoundedAdapter(options)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return session
+
+
+class BoundedAdapter(HTTPAdapter):
+    """
+    Sends within the limits of a call. Mount it to a session of your own before you hand that in.
+
+    Args:
+        options: The certificates, in the place of the session's ``verify`` and ``cert``.
+    """
+
+    def __init__(self, options: TransportOptions | None = None) -> None:
+        self._options = options or TransportOptions()
+        if self._options.names_certificates:
+            self._tls()
+        super().__init__()
+
+    def _tls(self) -> ssl.SSLContext:
+        """Return how to speak TLS. It is read when it is first needed."""
+        return tls_context(self._options, "requests")
+
+    def init_poolmanager(self, *args: Any, **others: Any) -> None:
+        """Make connections that know the limits."""
+        super().init_poolmanager(*args, **others)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **others: Any) -> Any:
+        """Make connections to a proxy that know the limits."""
+        if proxy.lower().startswith("https:"):
+            others["proxy_ssl_context"] = self._tls()
+        manager = super().proxy_manager_for(proxy, **others)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Show a proxy its user name and password, in any letters."""
+        return proxy_headers(proxy)
+
+    def build_connection_pool_key_attributes(
+        self,
+        request: PreparedRequest,
+        verify: bool | str,  # noqa: ARG002, FBT001 - the context says it
+        cert: Any = None,  # noqa: ARG002
+    ) -> Any:
+        """Take the certificates from the context alone."""
+        host, _ = super().build_connection_pool_key_attributes(request, True)  # noqa: FBT003
+        return host, {"ssl_context": self._tls()} if host["scheme"] == "https" else {}
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Leave the context as it is."""
+
+
+class _Bounded:
+    """What connections of urllib3 do otherwise here."""
+
+    _used_at = 0.0
+
+    def _new_conn(self: Any) -> socket.socket:
+        limits = limits_in_force()
+        if limits is None:
+            return super()._new_conn()  # type: ignore[misc, no-any-return]
+        try:
+            return limits.connect(self._dns_host, self.port, self.socket_options or ())
+        except socket.gaierror as error:
+            raise urllib3.exceptions.NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise urllib3.exceptions.ConnectTimeoutError(self, f"{error}") from error
+        except OSError as error:
+            raise urllib3.exceptions.NewConnectionError(self, f"{error}") from error
+
+    def connect(self: Any) -> None:
+        super().connect()  # type: ignore[misc]
+        _begin_answer()
+
+    def request(self: Any, *args: Any, **others: Any) -> None:
+        if self.sock is not None:
+            _begin_answer()
+        super().request(*args, **others)  # type: ignore[misc]
+
+
+def _begin_answer() -> None:
+    limits = limits_in_force()
+    if limits is not None:
+        limits.begin_answer()
+
+
+class _BoundedHttp(_Bounded, HTTPConnection):
+    pass
+
+
+class _BoundedHttps(_Bounded, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _BoundedHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedHttps
+
+
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
 def _as_it_is(prepared: PreparedRequest) -> PreparedRequest:
     """Leave our headers alone: without an auth of its own, Requests puts ``~/.netrc`` in their place."""
     return prepared
-
-
-def _body(answer: Response) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_content(65536):
-        body += chunk
-        if len(body) > ANSWER_LIMIT:
-            raise OSError(f"the answer is larger than {ANSWER_LIMIT} bytes")
-    return bytes(body)
 
 
 def _is_proven_unsent(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -65,6 +65,35 @@ class Peer:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
+    def drip(self, head: bytes, pieces: Iterable[bytes], pause: float = 0.02) -> None:
+        """
+        Send bytes, and then pieces with a little pause before each, until the test is over.
+
+        Args:
+            head: What is sent at once.
+            pieces: What follows; it need not end.
+            pause: Seconds between two pieces: shorter than any read timeout.
+        """
+        self.send(head)
+        for piece in pieces:
+            if self._server.closing.wait(pause):
+                return
+            self.send(piece)
+
+    def pour(self, head: bytes, piece: bytes, most: int) -> None:
+        """
+        Send bytes, and then a piece again and again, until the client has gone; count it.
+
+        Args:
+            head: What is sent at first.
+            piece: What follows.
+            most: The number of bytes after which a client counts as one that reads everything.
+        """
+        self.send(head)
+        while self._server.poured < most and not self._server.closing.is_set():
+            self.send(piece)
+            self._server.poured += len(piece)
+
     def hold(self) -> None:
         """Do nothing until the test is over."""
         self._server.closing.wait(PATIENCE)
@@ -82,6 +111,7 @@ class RawServer:
     Attributes:
         requests: Those read so far.
         connections: How many were accepted.
+        poured: How many bytes :meth:`Peer.pour` has sent.
         closing: Set when the test is over.
     """
 
@@ -93,6 +123,7 @@ class RawServer:
         self._open: list[socket.socket] = []
         self.requests: list[RawRequest] = []
         self.connections = 0
+        self.poured = 0
         self.closing = Event()
         self.port: int = self._listener.getsockname()[1]
         self._accepting = Thread(target=self._accept)
