@@ -115,6 +115,31 @@ def test_the_deferred_sensor(airbyte, connection, context, lines, defer, event_o
     assert [FOLLOWING, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
 
 
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_sensor_introduces_a_job_that_has_ended_before_it_tells_its_end(
+    airbyte, connection, context, lines, clock, deferrable
+):
+    """Also when the first poll shows the end."""
+    airbyte.start_foreign_job(connection.connection_id, SLOWLY)
+    clock.advance(timedelta(minutes=5))
+    AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable).execute(context)
+    assert [FOLLOWING.replace("(pending)", "(succeeded)"), ENDED] == lines()[:2]
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_sensor_introduces_a_job_that_has_failed_before_it_tells_its_end(
+    airbyte, connection, context, lines, clock, deferrable
+):
+    """A person wants to know which job it was."""
+    airbyte.start_foreign_job(connection.connection_id, lives.fails())
+    clock.advance(timedelta(minutes=5))
+    with pytest.raises(AirflowException):
+        AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable).execute(context)
+    introduced, ended = lines()
+    assert introduced == FOLLOWING.replace("(pending)", "(failed)")
+    assert ended.startswith("Airbyte job 1 ended: failed")
+
+
 # --------------------------------------------------------------------------------------------------
 # No line for each look
 

@@ -4,13 +4,15 @@ A row is a task of a DAG that ``dag.test()`` runs, with its own resumption after
 clocks of ours and of Airflow's loop of pokes are virtual; what is left of Airflow's time is real.
 """
 
+import json
+import time
 from datetime import datetime, timedelta, timezone
 from itertools import product
 from types import SimpleNamespace
 
 import pytest
 
-from airbyte_sync_local import lives
+from airbyte_sync_local import Fault, answers, lives
 
 try:
     from airflow.sdk.bases import sensor as airflow_sensor
@@ -103,11 +105,14 @@ def clock():
 def virtual_pokes(clock, monkeypatch):
     """Between two pokes of a process no real time passes."""
     began = clock.now()
-    passed = SimpleNamespace(
-        sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)),
-        monotonic=lambda: (clock.now() - began).total_seconds(),  # noqa: PLW0108 - asked anew
-    )
-    monkeypatch.setattr(airflow_sensor, "time", passed)
+
+    def sleep(seconds):
+        clock.advance(timedelta(seconds=seconds))
+
+    def monotonic():
+        return (clock.now() - began).total_seconds()
+
+    monkeypatch.setattr(airflow_sensor, "time", SimpleNamespace(sleep=sleep, monotonic=monotonic))
 
 
 @pytest.fixture
@@ -144,12 +149,26 @@ def options_of(airbyte, connection, connect):
 
 
 @pytest.fixture
-def run_rows(options_of, virtual_pokes, load_dag_file, monkeypatch, clock):
-    """Run rows of the table, and return with which state and try each of them ended."""
+def run_tasks(load_dag_file, monkeypatch):
+    """Let Airflow run sensors of a DAG file; return with which state and try each of them ended."""
+
+    def run(name, tasks, pass_time=()):
+        monkeypatch.setenv("THE_ROWS", json.dumps(tasks))
+        module = load_dag_file(name, DAG_FILE.replace("sensor_endings", name))
+        module.PASS_TIME.extend(pass_time)
+        ended = module.dag.test()
+        return {
+            each.task_id: (str(each.state), each.try_number) for each in ended.get_task_instances()
+        }
+
+    return run
+
+
+@pytest.fixture
+def run_rows(options_of, virtual_pokes, run_tasks, clock):
+    """Run rows of the table."""
 
     def run(rows):
-        import json
-
         tasks = []
         for mode, ending, flag in rows:
             options = options_of(ending)
@@ -165,14 +184,9 @@ def run_rows(options_of, virtual_pokes, load_dag_file, monkeypatch, clock):
                 options[flag] = True
             kind = "abandoned" if ending == "trigger_died" else "sensor"
             tasks.append((f"{mode}-{ending}-{flag}", kind, options))
-        monkeypatch.setenv("THE_ROWS", json.dumps(tasks))
-        module = load_dag_file("sensor_endings", DAG_FILE)
-        module.PASS_TIME.append(lambda context: clock.advance(timedelta(minutes=2)))
-        ended = module.dag.test()
-        return {
-            tuple(each.task_id.split("-")): (str(each.state), each.try_number)
-            for each in ended.get_task_instances()
-        }
+        pass_time = [lambda context: clock.advance(timedelta(minutes=2))]
+        ended = run_tasks("sensor_endings", tasks, pass_time)
+        return {tuple(name.split("-")): end for name, end in ended.items()}
 
     return run
 
@@ -184,3 +198,53 @@ def test_every_ending_means_the_same_in_every_mode(run_rows):
         (mode, ending, flag): TABLE[ending][FLAGS.index(flag)] for mode, ending, flag in ROWS
     }
     assert expected == run_rows(ROWS)
+
+
+@pytest.mark.filterwarnings("default")
+def test_airflows_own_alarm_between_two_pokes_means_the_same(
+    options_of, run_tasks, cancellations, clock, monkeypatch
+):
+    """It ends the sleep after a poke; then the job is polled once more, and never cancelled."""
+
+    def sleep(seconds):
+        clock.advance(timedelta(minutes=5))
+        time.sleep(seconds)
+
+    loop = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    monkeypatch.setattr(airflow_sensor, "time", loop)
+    ends = {"plain": RETRIED, "soft_fail": SKIPPED, "never_fail": SKIPPED, "ended": SUCCEEDS}
+
+    def task(flag):
+        options = options_of("timeout") | {"timeout": 3600, "execution_timeout": 1}
+        if flag == "ended":
+            return options | options_of("succeeded")
+        return options | ({} if flag == "plain" else {flag: True, "cancel_on_kill": True})
+
+    order = ["ended", "plain", "soft_fail", "never_fail"]
+    tasks = [(flag, "sensor", task(flag)) for flag in order]
+    assert ends == run_tasks("sensor_alarm", tasks)
+    assert [] == cancellations()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_rescheduled_sensor_introduces_its_job_once(options_of, run_tasks, airbyte, clock, log):
+    """Each poke is a process of its own; a first poll that fails introduces nothing."""
+    airbyte.inject(Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway()))
+    options = options_of("succeeded") | {"mode": "reschedule", "poke_interval": 0.01}
+    pokes = []
+
+    def pass_time(context):
+        pokes.append(context.get("task_state_store") is not None)
+        clock.advance(timedelta(seconds=50))
+
+    assert {"follow": SUCCEEDS} == run_tasks(
+        "sensor_pokes", [("follow", "sensor", options)], [pass_time]
+    )
+    assert len(pokes) >= 4
+    assert 1 == str(log).count("Following Airbyte")
+    assert "None" not in str(log)
+    asked = [
+        each for each in airbyte.requests if each.operation == "GET /connections/{connectionId}"
+    ]
+    # Without a store each poke asks where the job can be looked at: Airflow deletes the link before it.
+    assert (1 if all(pokes) else len(pokes)) == len(asked)

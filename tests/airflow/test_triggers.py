@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow import killing, triggers
+from airbyte_sync_airflow.exceptions import AirbyteTroubled
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Fault, answers, lives
@@ -464,3 +465,33 @@ def test_a_job_that_nobody_follows_any_more_is_named(waiting, event_of):
         "Airbyte job 1 goes on, and nobody follows it any more: this is not a stored sync policy"
     )
     assert 1 == event["job"]["job_id"]
+
+
+# --------------------------------------------------------------------------------------------------
+# An Airflow connection that exists for workers only
+
+
+@pytest.mark.parametrize("make", ["operator", "sensor"])
+def test_a_connection_that_only_workers_know_is_said_to_be_missing_in_the_triggerer(
+    airbyte, connection, context, defer, event_of, monkeypatch, make
+):
+    """Which host it is, what to do, and what becomes of the job; another try may help."""
+    if make == "sensor":
+        airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+        task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
+    else:
+        task = AirbyteTriggerSyncOperator(
+            task_id="sync", connection_id=connection.connection_id, deferrable=True
+        )
+    trigger = defer(task.execute, context)
+    monkeypatch.delenv("AIRFLOW_CONN_AIRBYTE_DEFAULT")
+    monkeypatch.setattr("airbyte_sync_airflow.waiting.gethostname", lambda: "triggerer-7")
+    with pytest.raises(AirbyteTroubled) as caught:
+        task.execute_complete(context, event_of(trigger))
+    assert (
+        "this triggerer, on host 'triggerer-7', does not know the Airflow connection "
+        "'airbyte_default', although the worker that deferred the task does. Define the connection "
+        "for the triggerer too: give it the same environment variable or secrets backend. "
+        "Airbyte job 1 goes on, and this task no longer follows it: "
+        f"{context['ti'].xcoms['airbyte_job']['url']}"
+    ) == str(caught.value)
