@@ -38,6 +38,7 @@ from airbyte_sync_local.reading import (
     flag,
     number,
     seconds,
+    secret,
     several,
     text,
     word,
@@ -119,7 +120,7 @@ def _read_auth(value: Json) -> Auth:
     table = Table(value)
     auth = ClientCredentials(
         client_id=table.take("client_id", text, "local"),
-        client_secret=table.take("client_secret", text, "local"),
+        client_secret=table.take("client_secret", secret, "local"),
         lifetime=table.take("lifetime", seconds, DEFAULT_LIFETIME),
         told_lifetime=table.take("told_lifetime", seconds, None),
     )

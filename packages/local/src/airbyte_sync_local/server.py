@@ -2,7 +2,7 @@
 The server: everything put together, and bound to a loopback address.
 
 It refuses any other address. It checks no rights beyond credentials that are no secret, and its
-admin endpoints let anybody in.
+admin endpoints let every program of this machine in, but no page from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from airbyte_sync_local.pipeline import Pipeline, Threads
 from airbyte_sync_local.platform_rules import Platform
 from airbyte_sync_local.public_api import PublicApi
 from airbyte_sync_local.quirks import Quirks
+from airbyte_sync_local.request_log import DEFAULT_RECORDS, RequestLog
 from airbyte_sync_local.scripted import ScriptedEngine
 from airbyte_sync_local.token_route import TokenRoute
 
@@ -61,6 +62,10 @@ class Settings:
     auth: Auth = field(default_factory=NoAuth)
     quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)
+    recorded_requests: int = DEFAULT_RECORDS
+    """How many requests are kept on record, the newest ones."""
+    recorded_headers: tuple[str, ...] = ()
+    """More headers whose values are no secret and are kept on record."""
 
     def __post_init__(self) -> None:
         try:
@@ -96,6 +101,8 @@ class Server:
             clock=settings.clock,
             quirks=settings.quirks,
             threads=settings.threads,
+            log=RequestLog(keeps=settings.recorded_requests),
+            recorded_headers=frozenset(map(str.lower, settings.recorded_headers)),
         )
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
 
