@@ -144,7 +144,7 @@ class Pipeline:
             if not is_anonymous and not self._admits(request):
                 return response(self._unauthorized(request))
             async with AsyncExitStack() as stack:
-                if operation != operations.HEALTH:  # health has threads of its own
+                if operation not in operations.HEALTH_CHECKS:
                     await stack.enter_async_context(self._free)
                     await asyncio.sleep(self.threads.latency.total_seconds())
                 fault = self.faults.strike(operation, ids=ids, now=self.clock())
@@ -236,7 +236,7 @@ def _operation(request: web.Request) -> str | None:
     resource = request.match_info.route.resource
     if resource is None:
         return None
-    path = resource.canonical
+    path = resource.canonical.rstrip("/")
     for prefix in operations.PUBLIC_PREFIXES:
         path = path.removeprefix(prefix)
     return f"{request.method} {path}"

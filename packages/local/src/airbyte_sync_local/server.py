@@ -162,6 +162,7 @@ class Server:
             WrongEngine: A life was given, and the engine plays none.
             Refused: The connection has an active job, or nobody knows it.
         """
+        connection_id = self.platform.connection(connection_id).connection_id
         if life is None:
             return self.platform.start_foreign(connection_id)
         with self._scripts().overruled(connection_id, life):
@@ -209,3 +210,4 @@ def _under(prefix: str, handlers: Mapping[str, Handler]) -> Iterator[web.RouteDe
     for operation, handler in handlers.items():
         method, path = operation.split(" ")
         yield web.route(method, prefix + path, handler)
+        yield web.route(method, prefix + path + "/", handler)  # as Airbyte's framework does
