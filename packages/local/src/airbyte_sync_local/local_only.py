@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
-"""What a browser says of a request by a page of the server, and of one by the person themself."""
+"""What a browser says of a request by a page of the server, and of an address that was typed in."""
 
 
 def check_that_it_is_local(request: web.Request) -> None:

@@ -121,7 +121,7 @@ class Pipeline:
         operation: str | None,
         ids: frozenset[str],
     ) -> web.StreamResponse | None:
-        """Pass the gateway: its faults strike whatever is asked for, by whomever."""
+        """Pass the gateway: its faults strike every request, whatever it asks for."""
 
         async def inside() -> web.StreamResponse | None:
             return await self._serve(request, handler, operation, ids)
