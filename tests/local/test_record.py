@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 from http.client import HTTPConnection
 
 import pytest
@@ -110,6 +111,25 @@ def test_a_server_that_echoes_a_secret_does_not_record_it(api):
     api.airbyte.inject(Fault(on="GET /jobs", do="answer", answer=echo.with_header("X", CANARY)))
     assert CANARY in api.get("/jobs").text
     assert CANARY not in on_record(api)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /v1/jobs?x=%s\x01 HTTP/1.1",
+        b"GET /v1/jobs HTTP/1.1\r\nAuthorization: Bearer %s\x00",
+        b"GET /v1/jobs HTTP/1.1\r\nX-Api-Key: %s" + b"y" * 9000,
+        b"POST /v1/jobs HTTP/1.1\r\nContent-Length: %s",
+    ],
+)
+def test_a_request_that_cannot_be_read_is_not_quoted_in_a_log(api, caplog, line):
+    """The log says that something was wrong, and not what was in it."""
+    host, port = api.airbyte.base_url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(line.replace(b"%s", CANARY.encode()) + b"\r\nHost: x\r\n\r\n")
+        assert b" 400 " in connection.recv(4096)
+    assert "Error handling request" in caplog.text
+    assert CANARY not in caplog.text + on_record(api)
 
 
 # --- bounds ---

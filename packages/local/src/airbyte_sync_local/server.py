@@ -7,11 +7,13 @@ admin endpoints let every program of this machine in, but no page from elsewhere
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from airbyte_sync_local import operations
 from airbyte_sync_local.admin_api import AdminApi
@@ -104,7 +106,9 @@ class Server:
             log=RequestLog(keeps=settings.recorded_requests),
             recorded_headers=frozenset(map(str.lower, settings.recorded_headers)),
         )
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, logger=_logger(), shutdown_timeout=0.1
+        )
 
     async def start(self) -> str:
         """Listen, and return the URL without any path: ``http://127.0.0.1:41234``."""
@@ -204,6 +208,20 @@ class Server:
             yield from _under(prefix, public)
         yield from _under("", ConfigApi(platform=self.platform).handlers())
         yield from _under("", AdminApi(server=self).handlers())
+
+
+def _logger() -> logging.Logger:
+    """Return the log of what goes wrong with connections."""
+    logger = logging.getLogger(__name__)
+    logger.addFilter(_without_quotations)
+    return logger
+
+
+def _without_quotations(record: logging.LogRecord) -> bool:
+    """Leave out the error about a request that cannot be read: it quotes it, secrets and all."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+    return True
 
 
 def _under(prefix: str, handlers: Mapping[str, Handler]) -> Iterator[web.RouteDef]:
