@@ -80,6 +80,11 @@ SOURCE_FAKER = Environment(
     place="connectors/source-faker",  # beside PyAirbyte's, under its own name: so it is found
 )
 CLIENTS = Environment(name="clients", pythons=("3.12", "3.11", "3.13"), packages=("local",))
+DAGSTER = Environment(name="clients-dagster", pythons=("3.12", "3.11", "3.13"), packages=("local",))
+PREFECT = Environment(name="clients-prefect", pythons=("3.12", "3.11"), packages=("local",))
+PYAIRBYTE_CLIENT = Environment(
+    name="clients-pyairbyte", pythons=("3.12", "3.11"), packages=("local",)
+)
 BENCH = Environment(
     name="clients",  # the official provider is there: both are measured in one environment
     pythons=("3.12", "3.11", "3.13"),

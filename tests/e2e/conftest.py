@@ -78,7 +78,7 @@ def airbyte(engine):
     credentials = Credentials(
         client_id="airflow", client_secret=CLIENT_SECRET, lifetime=timedelta(seconds=10)
     )
-    with LocalAirbyte(auth=credentials, engine=engine) as server:
+    with LocalAirbyte(auth=credentials, engine=engine, recorded_requests=1_000_000) as server:
         yield server
 
 

@@ -60,7 +60,7 @@ def test_the_record_can_be_cleared(api):
     """After a DELETE the record begins anew."""
     api.get("/jobs")
     assert 204 == local(api, "DELETE", "requests").status_code
-    assert {"busiest": 0, "data": []} == local(api, "GET", "requests").json()
+    assert {"busiest": 0, "forgotten": 0, "data": []} == local(api, "GET", "requests").json()
 
 
 def test_admin_endpoints_need_no_credentials_and_leave_no_trace(serve):

@@ -200,6 +200,10 @@ def test_a_drip_holds_no_thread(serve):
     with pytest.raises(requests.ConnectionError):  # requests has read the header by then
         api.call("GET", "/jobs/1", timeout=0.1)
     assert 200 == api.get("/jobs/1").status_code
+    until = monotonic() + 5
+    while api.airbyte.requests[1].status is None:  # the client has left: the drip ends
+        assert monotonic() < until
+        sleep(0.01)
 
 
 # --- answers that come although the job does not, or later ---

@@ -200,6 +200,13 @@ def test_a_mistake_is_told_with_its_place(tmp_path, content, text):
         load(written(tmp_path, content))
 
 
+def test_a_mistaken_secret_is_not_repeated(tmp_path):
+    """The error about a secret of the wrong type does not hold it."""
+    with pytest.raises(InvalidScenario, match="client_secret: expected text") as raised:
+        load(written(tmp_path, "[auth]\nclient_secret = 271828"))
+    assert "271828" not in str(raised.value)
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path):
     """The suffix decides how a file is read."""
     with pytest.raises(InvalidScenario, match=r"name the file \.toml or \.json"):

@@ -110,7 +110,10 @@ def _serve() -> None:
     auth = ClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     threads = Threads(count=5, latency=timedelta(seconds=LATENCY_SECONDS))
     engine = DirectedEngine()
-    with LocalAirbyte(auth=auth, threads=threads, engine=engine) as airbyte:
+    # Every request is counted, so that none may be forgotten.
+    with LocalAirbyte(
+        auth=auth, threads=threads, engine=engine, recorded_requests=10_000_000
+    ) as airbyte:
         print(json.dumps(airbyte.base_url), flush=True)
         for line in sys.stdin:
             answer: object

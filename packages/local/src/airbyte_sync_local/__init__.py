@@ -11,7 +11,7 @@ from airbyte_sync_local.engine import Engine, JobEvent
 from airbyte_sync_local.faults import FAULT_ACTIONS, Fault, FaultAction, ImpossibleFault, gateway
 from airbyte_sync_local.lives import ImpossibleLife, Life, Step
 from airbyte_sync_local.local_airbyte import LocalAirbyte
-from airbyte_sync_local.model import Actor, Attempt, Connection, Failure, Job
+from airbyte_sync_local.model import Actor, Attempt, Connection, Failure, Job, Tag
 from airbyte_sync_local.named import EXAMPLE, named_scenario, scenario_names
 from airbyte_sync_local.pipeline import Threads
 from airbyte_sync_local.quirks import Caller, Edition, Quirks, SecondSubmit, Unauthorized
@@ -64,6 +64,7 @@ __all__ = [
     "Server",
     "Settings",
     "Step",
+    "Tag",
     "Threads",
     "Unauthorized",
     "WrongEngine",

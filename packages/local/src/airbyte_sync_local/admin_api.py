@@ -2,6 +2,7 @@
 The endpoints under ``/_local/``: a look behind the scenes, and a hand in the play.
 
 They are no part of Airbyte. They ask for no credentials, are not logged, and no fault strikes them.
+Pages from elsewhere are kept out by `local_only`.
 """
 
 from __future__ import annotations
@@ -54,9 +55,13 @@ class AdminApi:
         }
 
     async def list_requests(self, _request: web.Request) -> web.StreamResponse:
-        """Answer every request received, and how many were served at the same time at most."""
+        """Answer the newest requests, how many are forgotten, and how many were served at once."""
         log = self._server.pipeline.log
-        body = {"busiest": log.busiest, "data": [_record(row) for row in log.records()]}
+        body = {
+            "busiest": log.busiest,
+            "forgotten": log.forgotten,
+            "data": [_record(row) for row in log.records()],
+        }
         return web.json_response(body)
 
     async def clear_requests(self, _request: web.Request) -> web.StreamResponse:

@@ -169,6 +169,17 @@ def internal_error() -> Answer:
     return error_id(500)
 
 
+def known_error(status: int, message: str, exception: str) -> Answer:
+    """Answer as the internal Config API does to what it knows to be wrong."""
+    body = {
+        "message": message,
+        "exceptionClassName": f"io.airbyte.commons.server.errors.{exception}",
+        "exceptionStack": [],
+        "errorId": new_id(),
+    }
+    return Answer(status=status, body=body)
+
+
 def micronaut(status: int, message: str, *, path: str, error: str | None = None) -> Answer:
     """Answer in the shape of the web framework, which knows nothing of Airbyte's problems."""
     body = {

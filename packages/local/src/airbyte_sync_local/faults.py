@@ -178,7 +178,7 @@ class FaultPlan:
 
         Args:
             operation: The operation asked for; in front of the server, any method and path.
-            ids: Everything in path, query and body that might be an id.
+            ids: Everything in path, query and body that might be an id, in lower case.
             now: What time it is for the server.
             in_front: Whether the request stands in front of the server.
         """
@@ -187,7 +187,7 @@ class FaultPlan:
             fault = armed.fault
             if fault.in_front is not in_front or not fault.strikes(operation):
                 continue
-            if fault.about and fault.about not in ids:
+            if fault.about and fault.about.lower() not in ids:
                 continue
             armed.matched += 1
             if armed.matched <= fault.skip:

@@ -29,6 +29,7 @@ _INSTANT: Final = re.compile(
     r"(?P<minutes>\d{4}-\d\d-\d\dT\d\d:\d\d)(?P<seconds>:\d\d)?(?P<fraction>\.\d{1,9})?"
     r"(?P<zone>Z|[+-]\d\d:\d\d)"
 )
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,19}")
 _ORDER: Final = re.compile(r"(createdAt|updatedAt)\|(ASC|DESC)")
 
 
@@ -47,8 +48,8 @@ class Page:
         Raises:
             Refused: One of them is out of bounds.
         """
-        limit = _number(params.get("limit"), default=_DEFAULT_LIMIT)
-        offset = _number(params.get("offset"), default=0)
+        limit = number(params.get("limit", str(_DEFAULT_LIMIT)), bits=32)
+        offset = number(params.get("offset", "0"), bits=32)
         if not 1 <= limit <= _MAX_LIMIT or offset < 0:
             raise Refused(answers.error_id(400))
         return cls(limit=limit, offset=offset)
@@ -155,11 +156,13 @@ class JobQuery:
 
     def _connection_ids(self, connections: Iterable[Connection]) -> set[str]:
         if self.connection_id is not None:
-            return {self.connection_id}
+            wanted = self.connection_id.lower()
+            return {row.connection_id for row in connections if row.connection_id.lower() == wanted}
+        workspaces = {workspace_id.lower() for workspace_id in self.workspace_ids}
         return {
-            connection.connection_id
-            for connection in connections
-            if not self.workspace_ids or connection.workspace_id in self.workspace_ids
+            row.connection_id
+            for row in connections
+            if not workspaces or row.workspace_id.lower() in workspaces
         }
 
     def _matches(self, job: Job) -> bool:
@@ -179,13 +182,21 @@ def _is_between(instant: datetime, start: datetime | None, end: datetime | None)
     return (start is None or start <= instant) and (end is None or instant <= end)
 
 
-def _number(text: str | None, *, default: int) -> int:
-    if text is None:
-        return default
-    try:
-        return int(text)
-    except ValueError as not_a_number:
-        raise Refused(answers.error_id(400)) from not_a_number
+def number(text: str, *, bits: int) -> int:
+    """
+    Read a number as Java does: ASCII digits with or without a sign, within so many bits.
+
+    Raises:
+        Refused: It is none.
+    """
+    if _NUMBER.fullmatch(text) is None or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
+        raise Refused(answers.error_id(400))
+    return int(text)
+
+
+def is_true(text: str | None) -> bool:
+    """Read a parameter that says yes or no, as Airbyte's framework does."""
+    return text is not None and text.lower() in {"true", "yes", "on", "y"}
 
 
 def _word(text: str | None, words: Iterable[str]) -> str | None:

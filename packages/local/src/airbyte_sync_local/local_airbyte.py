@@ -19,6 +19,7 @@ from airbyte_sync_local.clock import utc_now
 from airbyte_sync_local.model import Connection
 from airbyte_sync_local.pipeline import Threads
 from airbyte_sync_local.quirks import Quirks
+from airbyte_sync_local.request_log import DEFAULT_RECORDS
 from airbyte_sync_local.scenario import ConnectionScenario
 from airbyte_sync_local.scripted import ScriptedEngine
 from airbyte_sync_local.server import Server, Settings
@@ -52,6 +53,8 @@ class LocalAirbyte:
         quirks: Which kind of server to be.
         threads: How much it can do at a time.
         port: Where to listen; 0 for any free port.
+        recorded_requests: How many requests are kept on record, the newest ones.
+        recorded_headers: More headers whose values are no secret and are kept on record.
 
     Attributes:
         base_url: ``http://127.0.0.1:PORT``; empty until the server listens.
@@ -67,6 +70,8 @@ class LocalAirbyte:
         quirks: Quirks | None = None,
         threads: Threads | None = None,
         port: int = 0,
+        recorded_requests: int = DEFAULT_RECORDS,
+        recorded_headers: Sequence[str] = (),
     ) -> None:
         default_life = scenario.default_life if scenario else None
         default_quirks = scenario.quirks if scenario else Quirks()
@@ -79,6 +84,8 @@ class LocalAirbyte:
                 auth=auth or default_auth or NoAuth(),
                 quirks=quirks or default_quirks,
                 threads=threads or Threads(),
+                recorded_requests=recorded_requests,
+                recorded_headers=tuple(recorded_headers),
             )
         )
         if scenario is not None:
@@ -138,7 +145,7 @@ class LocalAirbyte:
 
     @property
     def requests(self) -> Sequence[RequestRecord]:
-        """Every request received so far, without secrets."""
+        """The newest requests received so far, without secrets."""
         return self._carry(self._server.pipeline.log.records)
 
     @property

@@ -42,8 +42,9 @@ async def json_object(request: web.Request) -> Mapping[str, Json]:
         Refused: It is not.
     """
     try:
-        body = await request.json()
-    except ValueError as not_json:
+        # From bytes: JSON says its own encoding, and a charset that is unknown changes nothing.
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError) as not_json:
         raise Refused(answers.error_id(422)) from not_json
     if not isinstance(body, dict):
         raise Refused(answers.error_id(422))
@@ -80,8 +81,8 @@ class DrippingResponse(web.Response):
             size = drip.size if drips else max(1, len(part))
             for start in range(0, len(part), size):
                 if drips:
-                    await asyncio.sleep(drip.every.total_seconds())
-                if request.transport is None or request.transport.is_closing():
+                    await _wait(request, drip.every.total_seconds())
+                if _has_left(request) or request.transport is None:
                     return
                 request.transport.write(part[start : start + size])
         if request.transport is not None:
@@ -127,5 +128,17 @@ def drop(request: web.Request) -> None:
 async def stall(request: web.Request) -> None:
     """Say nothing until the client gives up."""
     # aiohttp tells a handler nothing of a client that left, unless it cancels the handler.
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+    while not _has_left(request):  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _wait(request: web.Request, seconds: float) -> None:
+    """Wait, but no longer than the client does."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while (left := until - loop.time()) > 0 and not _has_left(request):  # noqa: ASYNC110
+        await asyncio.sleep(min(left, _LOOK_EVERY))
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()

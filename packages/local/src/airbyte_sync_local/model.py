@@ -51,6 +51,15 @@ class Actor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tag:
+    """What people group connections by."""
+
+    tag_id: str = field(default_factory=new_id)
+    name: str
+    color: str = "75DCFF"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
     """A source, a destination and how they are joined."""
 
@@ -68,6 +77,9 @@ class Connection:
     namespace_definition: NamespaceDefinition = "destination"
     namespace_format: str | None = None
     prefix: str = ""
+    tags: tuple[Tag, ...] = ()
+    state: Mapping[str, Json] = field(default_factory=dict, hash=False)
+    """How far each stream has come, by its name. Full refreshes have none."""
     cron_expression: str | None = None
     """``<expression> <time zone>``; without it the schedule is manual."""
     created_at: datetime = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -14,17 +14,19 @@ Airbyte. Those of a gateway in front come first.
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from airbyte_sync_local import answers, operations
 from airbyte_sync_local.answers import Refused
 from airbyte_sync_local.faults import Fault, FaultPlan
+from airbyte_sync_local.local_only import check_that_it_is_local
 from airbyte_sync_local.messages import (
     JOB_APPEARS_AFTER,
     DrippingResponse,
@@ -37,9 +39,9 @@ from airbyte_sync_local.quirks import Edition, Quirks, Unauthorized
 from airbyte_sync_local.request_log import (
     RequestLog,
     RequestRecord,
-    readable_body,
-    without_secret_headers,
-    without_secrets,
+    recordable_body,
+    recordable_headers,
+    recordable_query,
 )
 
 if TYPE_CHECKING:
@@ -49,9 +51,12 @@ if TYPE_CHECKING:
     from airbyte_sync_local.auth import Auth
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.messages import Handler
-    from airbyte_sync_local.model import Json
 
     CarryOut = Callable[[], Awaitable[web.StreamResponse | None]]
+
+
+_MAX_PATH: Final = 2000
+"""Characters of a path that are kept on record."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +79,8 @@ class Pipeline:
     threads: Threads = field(default_factory=Threads)
     log: RequestLog = field(default_factory=RequestLog)
     faults: FaultPlan = field(default_factory=FaultPlan)
+    recorded_headers: frozenset[str] = frozenset()
+    """More headers, in lower case, whose values are no secret and are kept on record."""
     _free: asyncio.Semaphore = field(init=False)
     _meanwhile: set[asyncio.Task[object]] = field(init=False, default_factory=set)
     """Requests that are carried out although their clients have been answered."""
@@ -84,13 +91,14 @@ class Pipeline:
     async def lead_through(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Lead one request through, and note it."""
         if request.path.startswith(operations.LOCAL_PREFIX + "/"):
+            check_that_it_is_local(request)
             return await handler(request)
         operation = _operation(request)
-        record = await self._record(request, operation)
-        ticket = self.log.received(record)
+        ids = _ids(request, await request.read())
+        ticket = self.log.received(await self._record(request, operation))
         reply: web.StreamResponse | None = None
         try:
-            reply = await self._in_front(request, handler, operation, record.body)
+            reply = await self._in_front(request, handler, operation, ids)
             await self._send_slowly(request, reply)
         finally:
             self.log.served(ticket, status=None if reply is None else reply.status)
@@ -107,20 +115,27 @@ class Pipeline:
         reply.headers["Date"] = format_datetime(self.clock(), usegmt=True)
 
     async def _in_front(
-        self, request: web.Request, handler: Handler, operation: str | None, body: Json
+        self,
+        request: web.Request,
+        handler: Handler,
+        operation: str | None,
+        ids: frozenset[str],
     ) -> web.StreamResponse | None:
-        """Pass the gateway: its faults strike whatever is asked for, by whomever."""
+        """Pass the gateway: its faults strike every request, whatever it asks for."""
 
         async def inside() -> web.StreamResponse | None:
-            return await self._serve(request, handler, operation, body)
+            return await self._serve(request, handler, operation, ids)
 
         place = operation or f"{request.method} {request.path}"
-        ids = _ids(request, body)
         fault = self.faults.strike(place, ids=ids, now=self.clock(), in_front=True)
         return await (inside() if fault is None else self._suffer(fault, request, inside))
 
     async def _serve(
-        self, request: web.Request, handler: Handler, operation: str | None, body: Json
+        self,
+        request: web.Request,
+        handler: Handler,
+        operation: str | None,
+        ids: frozenset[str],
     ) -> web.StreamResponse | None:
         if operation is None:
             return response(_outside_the_api(request))
@@ -129,10 +144,9 @@ class Pipeline:
             if not is_anonymous and not self._admits(request):
                 return response(self._unauthorized(request))
             async with AsyncExitStack() as stack:
-                if operation != operations.HEALTH:  # health has threads of its own
+                if operation not in operations.HEALTH_CHECKS:
                     await stack.enter_async_context(self._free)
                     await asyncio.sleep(self.threads.latency.total_seconds())
-                ids = _ids(request, body)
                 fault = self.faults.strike(operation, ids=ids, now=self.clock())
                 if fault is None:
                     return await handler(request)
@@ -194,10 +208,10 @@ class Pipeline:
     async def _record(self, request: web.Request, operation: str | None) -> RequestRecord:
         return RequestRecord(
             method=request.method,
-            path=request.path,
-            query=without_secrets(dict(request.query)),
-            headers=without_secret_headers(request.headers),
-            body=readable_body(await request.read(), request.content_type),
+            path=request.path[:_MAX_PATH],
+            query=recordable_query(request.query.items()),
+            headers=recordable_headers(request.headers, harmless=self.recorded_headers),
+            body=recordable_body(await request.read(), request.content_type),
             received_at=self.clock(),
             operation=operation,
         )
@@ -222,7 +236,7 @@ def _operation(request: web.Request) -> str | None:
     resource = request.match_info.route.resource
     if resource is None:
         return None
-    path = resource.canonical
+    path = resource.canonical.rstrip("/")
     for prefix in operations.PUBLIC_PREFIXES:
         path = path.removeprefix(prefix)
     return f"{request.method} {path}"
@@ -238,8 +252,12 @@ def _outside_the_api(request: web.Request) -> Answer:
     return answers.micronaut(404, "Not Found", path=request.path, error="Page Not Found")
 
 
-def _ids(request: web.Request, body: Json) -> frozenset[str]:
-    """Collect what may be an id of a connection or a job."""
-    in_body = body.values() if isinstance(body, dict) else ()
+def _ids(request: web.Request, body: bytes) -> frozenset[str]:
+    """Collect what may be an id of a connection or a job, in lower case."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        fields = None
+    in_body = fields.values() if isinstance(fields, dict) else ()
     found = (*request.match_info.values(), *request.query.values(), *in_body)
-    return frozenset(str(value) for value in found)
+    return frozenset(str(value).lower() for value in found if isinstance(value, str | int))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from airbyte_sync_local import answers, statuses
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.engine import Engine, JobEvent
     from airbyte_sync_local.model import Connection, Job, JobType, Workspace
+
+T = TypeVar("T")
 
 _SUBMIT_PATIENCE: Final = timedelta(seconds=60)
 """How long a POST waits for the job it asked for to exist. Source: ``TemporalClient.kt``."""
@@ -103,7 +105,8 @@ class Platform:
         Raises:
             Refused: As for a connection.
         """
-        rows = (row for row in self._store.connections() if row.source_id == source_id)
+        wanted = source_id.lower()
+        rows = (row for row in self._store.connections() if row.source_id.lower() == wanted)
         return self._known(next(rows, None), "SOURCE_CONNECTION", source_id)
 
     def connection_of_destination(self, destination_id: str) -> Connection:
@@ -113,7 +116,8 @@ class Platform:
         Raises:
             Refused: As for a connection.
         """
-        rows = (row for row in self._store.connections() if row.destination_id == destination_id)
+        wanted = destination_id.lower()
+        rows = (row for row in self._store.connections() if row.destination_id.lower() == wanted)
         return self._known(next(rows, None), "DESTINATION_CONNECTION", destination_id)
 
     def connections(self) -> Sequence[Connection]:
@@ -125,6 +129,17 @@ class Platform:
         """Return every workspace."""
         return self._store.workspaces()
 
+    def workspace(self, workspace_id: str) -> Workspace:
+        """
+        Return a workspace.
+
+        Raises:
+            Refused: As for a connection.
+        """
+        wanted = workspace_id.lower()
+        rows = (row for row in self.workspaces() if row.workspace_id.lower() == wanted)
+        return self._known(next(rows, None), "STANDARD_WORKSPACE", workspace_id)
+
     def check_workspaces(self, workspace_ids: Sequence[str]) -> None:
         """
         Check that the caller may read every one of some workspaces.
@@ -132,8 +147,9 @@ class Platform:
         Raises:
             Refused: A member named one that does not exist.
         """
-        known = {workspace.workspace_id for workspace in self.workspaces()}
-        if self.quirks.caller is Caller.MEMBER and not known.issuperset(workspace_ids):
+        known = {workspace.workspace_id.lower() for workspace in self.workspaces()}
+        wanted = map(str.lower, workspace_ids)
+        if self.quirks.caller is Caller.MEMBER and not known.issuperset(wanted):
             raise Refused(answers.forbidden())
 
     # --- doing ------------------------------------------------------------------------------------
@@ -162,6 +178,7 @@ class Platform:
                 too long to appear, or `job_type` is ``refresh``.
         """
         connection = self.connection(connection_id)
+        connection_id = connection.connection_id  # it may have been asked for in another case
         if job_type == "refresh":
             raise Refused(answers.unprocessable("Refreshes are not supported in the public API"))
         if job_type != "sync":
@@ -210,7 +227,7 @@ class Platform:
         Raises:
             Refused: The connection has an active job, or nobody knows it.
         """
-        self.connection(connection_id)
+        connection_id = self.connection(connection_id).connection_id
         if self._store.active_job(connection_id) is not None:
             raise Refused(answers.already_running(connection_id))
         self._begin(connection_id, job_type, at=self._clock())
@@ -297,7 +314,7 @@ class Platform:
             return self.quirks.queued_can_be_cancelled
         return not active.is_waiting
 
-    def _known(self, found: Connection | None, resource_type: str, resource_id: str) -> Connection:
+    def _known(self, found: T | None, resource_type: str, resource_id: str) -> T:
         """Return what was found, or refuse as Airbyte does, which depends on who asks."""
         if found is not None:
             return found

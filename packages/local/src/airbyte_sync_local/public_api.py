@@ -8,7 +8,7 @@ from aiohttp import web
 
 from airbyte_sync_local import answers, operations, wire
 from airbyte_sync_local.answers import Refused
-from airbyte_sync_local.listing import JobQuery, Page, split
+from airbyte_sync_local.listing import JobQuery, Page, is_true, number, split
 from airbyte_sync_local.messages import JOB_APPEARS_AFTER, json_object
 from airbyte_sync_local.model import JOB_TYPES, Json
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airbyte_sync_local.messages import Handler
+    from airbyte_sync_local.model import Connection
     from airbyte_sync_local.platform_rules import Platform
 
 _CONNECTIONS_PATH: Final = "/v1/connections"
+_KEPT_IN_LINKS: Final = ("workspaceIds", "tagIds", "includeDeleted")
 _JOBS_PATH: Final = "/v1/jobs"
 
 
@@ -38,9 +40,12 @@ class PublicApi:
         return {
             operations.HEALTH: self.health,
             operations.LIST_WORKSPACES: self.list_workspaces,
+            operations.GET_WORKSPACE: self.get_workspace,
             operations.LIST_CONNECTIONS: self.list_connections,
             operations.GET_CONNECTION: self.get_connection,
+            operations.LIST_SOURCES: self.list_sources,
             operations.GET_SOURCE: self.get_source,
+            operations.LIST_DESTINATIONS: self.list_destinations,
             operations.GET_DESTINATION: self.get_destination,
             operations.CREATE_JOB: self.create_job,
             operations.LIST_JOBS: self.list_jobs,
@@ -55,26 +60,39 @@ class PublicApi:
     async def list_workspaces(self, request: web.Request) -> web.StreamResponse:
         """List the workspaces."""
         rows = [wire.workspace(row) for row in self._platform.workspaces()]
-        return web.json_response(self._page(request, "/v1/workspaces", rows, kept={}))
+        return web.json_response(self._page(request, "/v1/workspaces", rows))
+
+    async def get_workspace(self, request: web.Request) -> web.StreamResponse:
+        """Answer one workspace."""
+        row = self._platform.workspace(request.match_info["workspaceId"])
+        return web.json_response(wire.workspace(row))
 
     async def list_connections(self, request: web.Request) -> web.StreamResponse:
-        """List the connections; deleted ones only on request."""
-        wanted = _workspace_ids(request)
-        self._platform.check_workspaces(wanted)
-        with_deleted = request.query.get("includeDeleted") == "true"
+        """List the connections, those with any of the tags asked for; deleted ones only on request."""
+        tags = {tag_id.lower() for tag_id in split(request.query.getall("tagIds", []))}
+        with_deleted = is_true(request.query.get("includeDeleted"))
         rows = [
             wire.connection(row)
-            for row in self._platform.connections()
+            for row in self._in_workspaces(request)
             if (with_deleted or row.status != "deprecated")
-            and (not wanted or row.workspace_id in wanted)
+            and (not tags or tags & {tag.tag_id.lower() for tag in row.tags})
         ]
-        kept = {"workspaceIds": ",".join(wanted)} if wanted else {}
-        return web.json_response(self._page(request, _CONNECTIONS_PATH, rows, kept=kept))
+        return web.json_response(self._page(request, _CONNECTIONS_PATH, rows))
 
     async def get_connection(self, request: web.Request) -> web.StreamResponse:
         """Answer one connection."""
         row = self._platform.connection(request.match_info["connectionId"])
         return web.json_response(wire.connection(row))
+
+    async def list_sources(self, request: web.Request) -> web.StreamResponse:
+        """List the sources; several connections may share one."""
+        rows = {row.source_id: wire.source(row) for row in self._in_workspaces(request)}
+        return web.json_response(self._page(request, "/v1/sources", list(rows.values())))
+
+    async def list_destinations(self, request: web.Request) -> web.StreamResponse:
+        """List the destinations; several connections may share one."""
+        rows = {row.destination_id: wire.destination(row) for row in self._in_workspaces(request)}
+        return web.json_response(self._page(request, "/v1/destinations", list(rows.values())))
 
     async def get_source(self, request: web.Request) -> web.StreamResponse:
         """Answer the source of a connection."""
@@ -126,9 +144,20 @@ class PublicApi:
         job = await self._platform.cancel(_job_id(request))
         return web.json_response(wire.job(job, with_stats=False))
 
-    def _page(
-        self, request: web.Request, path: str, rows: Sequence[Json], *, kept: Mapping[str, str]
-    ) -> Json:
+    def _in_workspaces(self, request: web.Request) -> Sequence[Connection]:
+        """Return the connections of the workspaces asked for; of all, where none is."""
+        wanted = _workspace_ids(request)
+        self._platform.check_workspaces(wanted)
+        ids = {workspace_id.lower() for workspace_id in wanted}
+        rows = self._platform.connections()
+        return [row for row in rows if not ids or row.workspace_id.lower() in ids]
+
+    def _page(self, request: web.Request, path: str, rows: Sequence[Json]) -> Json:
+        kept = {
+            name: ",".join(values)
+            for name in _KEPT_IN_LINKS
+            if (values := split(request.query.getall(name, [])))
+        }
         page = Page.from_params(request.query)
         part = list(rows[page.offset : page.offset + page.limit])
         url = self._platform.quirks.advertised_url + path
@@ -137,10 +166,7 @@ class PublicApi:
 
 
 def _job_id(request: web.Request) -> int:
-    try:
-        return int(request.match_info["jobId"])
-    except ValueError as not_a_number:
-        raise Refused(answers.error_id(400)) from not_a_number
+    return number(request.match_info["jobId"], bits=64)
 
 
 def _workspace_ids(request: web.Request) -> tuple[str, ...]:

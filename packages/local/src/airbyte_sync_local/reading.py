@@ -107,6 +107,13 @@ def text(value: Json) -> str:
     return value
 
 
+def secret(value: Json) -> str:
+    """Read a string that no error may repeat."""
+    if not isinstance(value, str):
+        raise InvalidScenario("expected text, got something else")
+    return value
+
+
 def number(value: Json) -> int:
     """Read a whole number."""
     if not isinstance(value, int) or isinstance(value, bool):

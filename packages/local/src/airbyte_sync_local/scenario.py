@@ -29,6 +29,7 @@ from airbyte_sync_local.model import (
     Connection,
     Failure,
     Json,
+    Tag,
 )
 from airbyte_sync_local.quirks import Quirks
 from airbyte_sync_local.reading import (
@@ -38,6 +39,7 @@ from airbyte_sync_local.reading import (
     flag,
     number,
     seconds,
+    secret,
     several,
     text,
     word,
@@ -119,7 +121,7 @@ def _read_auth(value: Json) -> Auth:
     table = Table(value)
     auth = ClientCredentials(
         client_id=table.take("client_id", text, "local"),
-        client_secret=table.take("client_secret", text, "local"),
+        client_secret=table.take("client_secret", secret, "local"),
         lifetime=table.take("lifetime", seconds, DEFAULT_LIFETIME),
         told_lifetime=table.take("told_lifetime", seconds, None),
     )
@@ -142,6 +144,8 @@ def read_connection(value: Json) -> ConnectionScenario:
         destination=table.take("destination", _read_actor, default.destination),
         streams=table.take("streams", several(text), default.streams),
         stream_namespace=table.take("stream_namespace", text, default.stream_namespace),
+        tags=table.take("tags", several(_read_tag), ()),
+        state=table.take("state", dict, {}),
         namespace_definition=table.take(
             "namespace_definition", word(*NAMESPACE_DEFINITIONS), default.namespace_definition
         ),
@@ -157,6 +161,18 @@ def read_connection(value: Json) -> ConnectionScenario:
     )
     table.done()
     return found
+
+
+def _read_tag(value: Json) -> Tag:
+    table = Table(value)
+    default = Tag(name="")
+    tag = Tag(
+        tag_id=table.take("id", text, default.tag_id),
+        name=table.need("name", text),
+        color=table.take("color", text, default.color),
+    )
+    table.done()
+    return tag
 
 
 def _read_actor(value: Json) -> Actor:

@@ -2,16 +2,18 @@
 The server: everything put together, and bound to a loopback address.
 
 It refuses any other address. It checks no rights beyond credentials that are no secret, and its
-admin endpoints let anybody in.
+admin endpoints let every program of this machine in, but no page from elsewhere.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from airbyte_sync_local import operations
 from airbyte_sync_local.admin_api import AdminApi
@@ -23,6 +25,7 @@ from airbyte_sync_local.pipeline import Pipeline, Threads
 from airbyte_sync_local.platform_rules import Platform
 from airbyte_sync_local.public_api import PublicApi
 from airbyte_sync_local.quirks import Quirks
+from airbyte_sync_local.request_log import DEFAULT_RECORDS, RequestLog
 from airbyte_sync_local.scripted import ScriptedEngine
 from airbyte_sync_local.token_route import TokenRoute
 
@@ -61,6 +64,10 @@ class Settings:
     auth: Auth = field(default_factory=NoAuth)
     quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)
+    recorded_requests: int = DEFAULT_RECORDS
+    """How many requests are kept on record, the newest ones."""
+    recorded_headers: tuple[str, ...] = ()
+    """More headers whose values are no secret and are kept on record."""
 
     def __post_init__(self) -> None:
         try:
@@ -96,8 +103,12 @@ class Server:
             clock=settings.clock,
             quirks=settings.quirks,
             threads=settings.threads,
+            log=RequestLog(keeps=settings.recorded_requests),
+            recorded_headers=frozenset(map(str.lower, settings.recorded_headers)),
         )
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, logger=_logger(), shutdown_timeout=0.1
+        )
 
     async def start(self) -> str:
         """Listen, and return the URL without any path: ``http://127.0.0.1:41234``."""
@@ -155,6 +166,7 @@ class Server:
             WrongEngine: A life was given, and the engine plays none.
             Refused: The connection has an active job, or nobody knows it.
         """
+        connection_id = self.platform.connection(connection_id).connection_id
         if life is None:
             return self.platform.start_foreign(connection_id)
         with self._scripts().overruled(connection_id, life):
@@ -198,7 +210,22 @@ class Server:
         yield from _under("", AdminApi(server=self).handlers())
 
 
+def _logger() -> logging.Logger:
+    """Return the log of what goes wrong with connections."""
+    logger = logging.getLogger(__name__)
+    logger.addFilter(_without_quotations)
+    return logger
+
+
+def _without_quotations(record: logging.LogRecord) -> bool:
+    """Leave out the error about a request that cannot be read: it quotes it, secrets and all."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+    return True
+
+
 def _under(prefix: str, handlers: Mapping[str, Handler]) -> Iterator[web.RouteDef]:
     for operation, handler in handlers.items():
         method, path = operation.split(" ")
         yield web.route(method, prefix + path, handler)
+        yield web.route(method, prefix + path + "/", handler)  # as Airbyte's framework does

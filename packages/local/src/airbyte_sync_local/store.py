@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 class Store:
     """
-    Rows by id. It knows no rules, save that a connection's active job is unique.
+    Rows by id. It knows no rules, save that a connection's active job is unique. Ids of connections
+    are found in any case, as UUIDs are.
 
     The caller sees to it that only one job of a connection is active at a time; the store finds it.
     """
@@ -27,11 +28,11 @@ class Store:
 
     def put_connection(self, connection: Connection) -> None:
         """Add a connection, or replace the one with its id."""
-        self._connections[connection.connection_id] = connection
+        self._connections[connection.connection_id.lower()] = connection
 
     def connection(self, connection_id: str) -> Connection | None:
         """Find a connection by id."""
-        return self._connections.get(connection_id)
+        return self._connections.get(connection_id.lower())
 
     def connections(self) -> Sequence[Connection]:
         """Return every connection, in the order they were added."""

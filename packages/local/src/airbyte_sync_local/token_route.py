@@ -53,5 +53,9 @@ class TokenRoute:
 
 async def _fields(request: web.Request) -> Mapping[str, Json]:
     if request.content_type == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(await request.text()))
+        try:
+            # As UTF-8, whatever charset is named: an unknown one changes nothing.
+            return dict(parse_qsl((await request.read()).decode()))
+        except ValueError as unreadable:
+            raise Refused(answers.error_id(400)) from unreadable
     return await json_object(request)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Failure,
         Job,
         Json,
+        Tag,
         Workspace,
     )
 
@@ -90,11 +91,20 @@ def connection(row: Connection) -> Json:
         "prefix": row.prefix,
         "configurations": {"streams": [_stream(row, name) for name in row.streams]},
         "createdAt": _epoch(row.created_at),
-        "tags": [],
+        "tags": [_tag(row, tag) for tag in row.tags],
     }
     if row.namespace_format is not None:
         body["namespaceFormat"] = row.namespace_format
     return body
+
+
+def _tag(row: Connection, tag: Tag) -> Json:
+    return {
+        "tagId": tag.tag_id,
+        "workspaceId": row.workspace_id,
+        "name": tag.name,
+        "color": tag.color,
+    }
 
 
 def _stream(row: Connection, name: str) -> Json:
@@ -144,8 +154,69 @@ def page(rows: list[Json], *, next_link: str, previous_link: str) -> Json:
 # --- Config API -----------------------------------------------------------------------------------
 
 
-def job_info(row: Job) -> Json:
-    """Write the Config API's ``JobInfoRead``: the job with its attempts, without logs."""
+def config_connection(row: Connection) -> Json:
+    """Write the Config API's ``ConnectionRead``: the connection with the catalog of its streams."""
+    body: dict[str, Json] = {
+        "connectionId": row.connection_id,
+        "name": row.name,
+        "namespaceDefinition": row.namespace_definition.replace("_", ""),
+        "prefix": row.prefix,
+        "sourceId": row.source_id,
+        "destinationId": row.destination_id,
+        "operationIds": [],
+        "syncCatalog": {"streams": [_catalog_entry(row, name) for name in row.streams]},
+        "scheduleType": "manual" if row.cron_expression is None else "cron",
+        "status": row.status,
+        "breakingChange": False,
+        "createdAt": _epoch(row.created_at),
+        "tags": [_tag(row, tag) for tag in row.tags],
+    }
+    if row.namespace_format is not None:
+        body["namespaceFormat"] = row.namespace_format
+    if row.cron_expression is not None:
+        expression, _, zone = row.cron_expression.rpartition(" ")
+        cron = {"cronExpression": expression, "cronTimeZone": zone}
+        body["scheduleData"] = {"cron": cron}
+    return body
+
+
+def _catalog_entry(row: Connection, name: str) -> Json:
+    stream: dict[str, Json] = {
+        "name": name,
+        "jsonSchema": {"type": "object", "properties": {}},
+        "supportedSyncModes": ["full_refresh"],
+    }
+    if row.stream_namespace is not None:
+        stream["namespace"] = row.stream_namespace
+    config = {
+        "syncMode": "full_refresh",
+        "destinationSyncMode": "overwrite",
+        "cursorField": [],
+        "primaryKey": [],
+        "aliasName": name,
+        "selected": True,
+    }
+    return {"stream": stream, "config": config}
+
+
+def connection_state(row: Connection) -> Json:
+    """Write the Config API's ``ConnectionState``."""
+    if not row.state:
+        return {"stateType": "not_set", "connectionId": row.connection_id}
+    streams = [
+        {"streamDescriptor": _descriptor(row, name), "streamState": state}
+        for name, state in row.state.items()
+    ]
+    return {"stateType": "stream", "connectionId": row.connection_id, "streamState": streams}
+
+
+def _descriptor(row: Connection, name: str) -> Json:
+    namespace = {} if row.stream_namespace is None else {"namespace": row.stream_namespace}
+    return {"name": name, **namespace}
+
+
+def job_info(row: Job, connection: Connection, *, with_logs: bool) -> Json:
+    """Write the Config API's ``JobInfoRead``: the job with its attempts."""
     return {
         "job": {
             "id": row.job_id,
@@ -155,11 +226,32 @@ def job_info(row: Job) -> Json:
             "createdAt": _epoch(row.created_at),
             "updatedAt": _epoch(row.updated_at),
         },
-        "attempts": [{"attempt": _attempt(row.job_id, attempt)} for attempt in row.attempts],
+        "attempts": [
+            _attempt_info(row.job_id, attempt, connection, with_logs=with_logs)
+            for attempt in row.attempts
+        ],
     }
 
 
-def _attempt(job_id: int, row: Attempt) -> Json:
+def _attempt_info(job_id: int, row: Attempt, connection: Connection, *, with_logs: bool) -> Json:
+    body: dict[str, Json] = {"attempt": _attempt(job_id, row, connection)}
+    if with_logs:
+        body |= {"logType": "formatted", "logs": {"logLines": _log_lines(row)}}
+    return body
+
+
+def _log_lines(row: Attempt) -> list[str]:
+    """Write what is known of an attempt as lines of a log."""
+    lines = [f"{timestamp(row.created_at)} platform > attempt {row.number} started"]
+    lines.append(f"{timestamp(row.updated_at)} platform > {row.rows} records, {row.bytes} bytes")
+    if row.failure is not None:
+        lines.append(f"{timestamp(row.updated_at)} {row.failure.origin} > {row.failure.reason}")
+    if row.ended_at is not None:
+        lines.append(f"{timestamp(row.ended_at)} platform > attempt {row.number} {row.status}")
+    return lines
+
+
+def _attempt(job_id: int, row: Attempt, connection: Connection) -> Json:
     body: dict[str, Json] = {
         "id": row.number,
         "jobId": job_id,
@@ -168,12 +260,8 @@ def _attempt(job_id: int, row: Attempt) -> Json:
         "updatedAt": _epoch(row.updated_at),
         "bytesSynced": row.bytes,
         "recordsSynced": row.rows,
-        "totalStats": {
-            "recordsEmitted": row.rows,
-            "bytesEmitted": row.bytes,
-            "recordsCommitted": row.rows,
-        },
-        "streamStats": [],
+        "totalStats": _stats(row.rows, row.bytes),
+        "streamStats": _stream_stats(row, connection),
     }
     if row.ended_at is not None:
         body["endedAt"] = _epoch(row.ended_at)
@@ -184,6 +272,31 @@ def _attempt(job_id: int, row: Attempt) -> Json:
             "partialSuccess": row.rows > 0,
         }
     return body
+
+
+def _stream_stats(row: Attempt, connection: Connection) -> list[Json]:
+    """Write what each stream has moved: an equal part, and the first one the remainder."""
+    streams = connection.streams
+    stats: list[Json] = []
+    for index, name in enumerate(streams):
+        rows, size = (
+            total // len(streams) + (total % len(streams) if index == 0 else 0)
+            for total in (row.rows, row.bytes)
+        )
+        entry: dict[str, Json] = {"streamName": name, "stats": _stats(rows, size)}
+        if connection.stream_namespace is not None:
+            entry["streamNamespace"] = connection.stream_namespace
+        stats.append(entry)
+    return stats
+
+
+def _stats(rows: int, size: int) -> Json:
+    return {
+        "recordsEmitted": rows,
+        "bytesEmitted": size,
+        "recordsCommitted": rows,
+        "bytesCommitted": size,
+    }
 
 
 def _failure(row: Failure, *, at: datetime) -> Json:

@@ -800,9 +800,10 @@ class GatewayFacts:
         assert [] == [method for method in PORT_METHODS if not hasattr(gateway, method)]
 
     def test_says_who_it_is(
-        self, open_gateway: OpenGateway, airbyte: LocalAirbyte, clock: ServerTime
+        self, open_gateway: OpenGateway, serve: Serve, clock: ServerTime
     ) -> None:
         """A user agent goes with every request, and the headers that the network wants."""
+        airbyte = serve(recorded_headers=["X-Ingress"])
         settings = ServerSettings(base_url=airbyte.base_url, headers={"X-Ingress": "open"})
         gateway = open_gateway(settings, clock)
         with pytest.raises(NotFound):

@@ -1,0 +1,120 @@
+"""dagster-airbyte, unmodified, loads a workspace and materializes its streams from the server."""
+
+from datetime import timedelta
+from importlib.metadata import version
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+from dagster_airbyte import AirbyteWorkspace, airbyte_assets, load_airbyte_asset_specs
+
+from airbyte_sync_local import (
+    Actor,
+    ClientCredentials,
+    Connection,
+    LocalAirbyte,
+    lives,
+    statuses,
+)
+from airbyte_sync_local.model import DEFAULT_WORKSPACE_ID
+
+QUICK = lives.Life(
+    steps=(
+        lives.Step(status=statuses.RUNNING),
+        lives.Step(status=statuses.SUCCEEDED, rows=10, bytes=640),
+    )
+)
+
+
+@pytest.fixture
+def auth():
+    return ClientCredentials(client_id="me", client_secret=uuid4().hex)
+
+
+@pytest.fixture
+def airbyte(auth):
+    with LocalAirbyte(auth=auth) as server:
+        yield server
+
+
+@pytest.fixture
+def add(airbyte):
+    def connection(life):
+        row = Connection(
+            name="Orders",
+            streams=("users", "orders"),
+            prefix="shop_",
+            destination=Actor(type="postgres", configuration={"database": "lake", "schema": "raw"}),
+        )
+        return airbyte.add_connection(row, lives=[life])
+
+    return connection
+
+
+@pytest.fixture
+def workspace(airbyte, auth):
+    return AirbyteWorkspace(
+        rest_api_base_url=airbyte.api_url,
+        configuration_api_base_url=f"{airbyte.base_url}/api/v1",
+        workspace_id=DEFAULT_WORKSPACE_ID,
+        client_id=auth.client_id,
+        client_secret=auth.client_secret,
+        request_max_retries=0,
+        poll_interval=0.1,
+        poll_timeout=20,
+    )
+
+
+def materialize(workspace, connection):
+    @airbyte_assets(connection_id=connection.connection_id, workspace=workspace, name="orders")
+    def orders(context: dg.AssetExecutionContext, airbyte: AirbyteWorkspace):
+        yield from airbyte.sync_and_poll(context=context)
+
+    return dg.materialize([orders], resources={"airbyte": workspace}, raise_on_error=False)
+
+
+def test_this_is_the_published_version():
+    """What is proven here is proven for it."""
+    assert "0.29.27" == version("dagster-airbyte")
+
+
+def test_it_loads_a_workspace(workspace, add):
+    """Connections, streams and destinations become assets."""
+    connection = add(QUICK)
+    with workspace.process_config_and_initialize_cm_cached() as initialized:
+        specs = load_airbyte_asset_specs(workspace=initialized)
+    assert [["shop_orders"], ["shop_users"]] == sorted(spec.key.path for spec in specs)
+    metadata = specs[0].metadata
+    assert connection.connection_id == metadata["dagster-airbyte/connection_id"]
+    assert "lake.raw.users" in {spec.metadata["dagster/table_name"] for spec in specs}
+
+
+def test_it_syncs_and_polls(airbyte, workspace, add):
+    """A sync is started, followed to its end, and its streams are materialized."""
+    result = materialize(workspace, add(QUICK))
+    assert result.success
+    assert [statuses.SUCCEEDED] == [job.status for job in airbyte.jobs]
+    keys = [event.asset_key.path for event in result.get_asset_materialization_events()]
+    assert [["shop_orders"], ["shop_users"]] == sorted(keys)
+
+
+def test_a_failed_sync_fails(workspace, add):
+    """The run fails when the sync does."""
+    assert not materialize(workspace, add(lives.fails())).success
+
+
+def test_it_goes_on_with_a_running_sync(airbyte, workspace, add):
+    """With its own option a sync that runs already is polled, and none is started."""
+    connection = add(QUICK)
+    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=timedelta(seconds=1)))
+    client = workspace.model_copy(update={"poll_previous_running_sync": True}).get_client()
+    output = client.sync_and_poll(connection.connection_id)
+    assert (1, 1) == (output.job_details["jobId"], len(airbyte.jobs))
+
+
+def test_it_cancels_what_it_gives_up(airbyte, workspace, add):
+    """Its own time-out reaches the server."""
+    client = workspace.model_copy(update={"poll_timeout": 2}).get_client()
+    with pytest.raises(dg.Failure, match="Timeout"):
+        client.sync_and_poll(add(lives.never_ends()).connection_id)
+    assert [statuses.CANCELLED] == [job.status for job in airbyte.jobs]
