@@ -28,7 +28,7 @@ WITHOUT_AIRFLOW = [
     "local",
     "testkit",
 ]
-SCENES_WITHOUT_AIRFLOW = ["tests/e2e/test_pace.py", "tests/e2e/test_proxy.py"]
+SCENES_WITHOUT_AIRFLOW = [f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")]
 """What the scenes stand on, and that needs no Airflow to be tested."""
 
 

@@ -76,7 +76,7 @@ class Onlookers:
             patience = None if not late else 10 * WATCHED
             try:
                 run.wait_until(
-                    lambda run=run, name=name: run.looks() >= wanted[name],
+                    lambda run=run, name=name: is_followed(run, wanted[name]),
                     f"{looks} polls of the job of {name}",
                     patience,
                 )
@@ -103,6 +103,18 @@ class Onlookers:
     def replace(self, names):
         """Let those go that are damaged, and begin anew with them."""
         self._start(names)
+
+
+def is_followed(run, polls):
+    """
+    Tell whether a job was polled so often.
+
+    Raises:
+        Late: It never will be, as it has ended.
+    """
+    if all(job.is_terminal for job in run.jobs()):
+        raise Late("the job has ended, which nothing was to end")
+    return run.looks() >= polls
 
 
 def play(stage, onlookers):
