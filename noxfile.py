@@ -34,6 +34,8 @@ CLIENTS = {
     envs.PYAIRBYTE_CLIENT: ("tests/clients/test_pyairbyte.py",),
     envs.PREFECT: ("tests/clients/test_prefect.py",),
 }
+SCENES_WITHOUT_AIRFLOW = [f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")]
+"""What the scenes stand on, and that needs no Airflow to be tested."""
 
 
 @nox.session
@@ -81,7 +83,7 @@ def contracts(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """The tests that need no Airflow, with branch coverage of domain and http."""
     _build(session, envs.CORE)
-    folders = [f"tests/{name}" for name in WITHOUT_AIRFLOW]
+    folders = [*(f"tests/{name}" for name in WITHOUT_AIRFLOW), *SCENES_WITHOUT_AIRFLOW]
     # Not as a plugin of pytest: ours is loaded first and imports what is to be measured.
     session.run(
         *(envs.CORE.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not lives"),
@@ -132,7 +134,7 @@ def airflow2(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Syncs, kills, deadlines and restarts on the real processes of Airflow 2.11 and 3.3."""
+    """Syncs, kills, restarts, silences and crowds on the real processes of Airflow 2.11 and 3.3."""
     _end_to_end(session, envs.AIRFLOW_2, "postgresql")
     _end_to_end(session, envs.AIRFLOW_3, "sqlite")
     _end_to_end(session, envs.AIRFLOW_3, "postgresql")

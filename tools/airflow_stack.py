@@ -24,18 +24,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from postgresql import PostgreSQL, free_port
 from processes import Processes, ProcessFailed, parent_of, signal_session
+from proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 Database = Literal["sqlite", "postgresql"]
@@ -43,10 +44,12 @@ Database = Literal["sqlite", "postgresql"]
 USER = "admin"
 NOT_MAPPED = -1
 """The map index of a task that is not mapped."""
-START_SECONDS = 180.0
-"""How long a start may take; the first one compiles Airflow's bytecode."""
-DAG_SECONDS = 60.0
+START_SECONDS = 600.0
+"""How long a start may take; the first one compiles Airflow's bytecode, and the machine may be busy."""
+DAG_SECONDS = 300.0
 """How long Airflow may take to find a DAG file."""
+ANSWER_SECONDS = 120.0
+"""How long Airflow may take to answer one request."""
 
 TRIES_ON_SQLITE = 5
 """When two write at once, one of them hears that the database is locked, and nothing was done for it."""
@@ -102,6 +105,8 @@ class AirflowStack:
             of those that are made here.
         triggerer_env: Variables for the triggerers alone.
         database: What Airflow keeps its state in. On SQLite, Airflow 2 runs one task at a time.
+        proxies: Whether proxies stand between the processes that run tasks and what those ask, so that
+            Airflow can be silent to them. Every other process, and this class, reaches Airflow directly.
 
     Attributes:
         url: Where a browser finds it.
@@ -109,6 +114,9 @@ class AirflowStack:
         password: With what; made up for each stack.
         database: As given.
         database_url: Where the database is, for SQLAlchemy.
+        api_proxy: On Airflow 3 with proxies: between workers and the api-server.
+        database_proxy: On PostgreSQL with proxies: between triggerers and the database. On Airflow 2 the
+            scheduler and its workers are behind it, too.
     """
 
     def __init__(
@@ -119,6 +127,7 @@ class AirflowStack:
         env: Mapping[str, str],
         triggerer_env: Mapping[str, str] | None = None,
         database: Database = "sqlite",
+        proxies: bool = False,
     ) -> None:
         self.home = home.absolute()
         self.user = USER
@@ -126,9 +135,11 @@ class AirflowStack:
         self.database = database
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._release: _Release = (
-            _Airflow2(port) if version("apache-airflow").startswith("2.") else _Airflow3(port)
-        )
+        self.is_airflow_2 = version("apache-airflow").startswith("2.")
+        self._release: _Release = _Airflow2(port) if self.is_airflow_2 else _Airflow3(port)
+        self._proxies = proxies
+        self.api_proxy = Proxy(port=port) if proxies and not self.is_airflow_2 else None
+        self.database_proxy: Proxy | None = None
         self._processes = Processes(self.home / "processes")
         self.database_url = f"sqlite:///{self.home}/airflow.db"
         self._dags = dags.absolute()
@@ -152,6 +163,10 @@ class AirflowStack:
             if self.database == "postgresql":
                 server = everything.enter_context(PostgreSQL(self.home / "postgresql"))
                 self.database_url = server.url
+                if self._proxies:
+                    self.database_proxy = everything.enter_context(Proxy(port=server.port))
+            if self.api_proxy is not None:
+                everything.enter_context(self.api_proxy)
             everything.enter_context(self._processes)
             self._start()
             self._everything = everything.pop_all()
@@ -325,8 +340,23 @@ class AirflowStack:
             like: Which of the processes it is, if its name does not tell.
         """
         command = next(each for each in self._release.processes if each[0] == (like or name))
-        extra = self._triggerer_env if command[0] == "triggerer" else {}
+        extra = dict(self._triggerer_env) if command[0] == "triggerer" else {}
+        if self.database_proxy is not None and command[0] in self._release.behind_database_proxy:
+            port = urlsplit(self.database_url).port
+            extra["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self.database_url.replace(
+                f":{port}/", f":{self.database_proxy.port}/"
+            )
         self._processes.start(name, [_program(), *command], env={**self._env, **extra})
+
+    @property
+    def process_names(self) -> list[str]:
+        """Return the names of the processes that an Airflow of this release has."""
+        return [name for name, *_options in self._release.processes]
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the processes that run, those that stand still among them."""
+        return self._processes.names
 
     def pause(self, name: str) -> None:
         """Let a process and all that it started stand still, as on a machine that is too busy."""
@@ -343,19 +373,44 @@ class AirflowStack:
         Raises:
             AirflowTrouble: No process runs the task.
         """
-        if task.pid is None or (watcher := parent_of(task.pid)) is None:
-            raise AirflowTrouble(f"no process runs {task.task_id}, which is {task.state}")
-        # The watcher first, or else it would tell Airflow how its task ended.
-        for pid in (watcher, task.pid):
+        for pid in _worker_of(task):
             os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def paused_worker(self, task: Task) -> Iterator[None]:
+        """
+        Let the process that runs a task, and the one that watches over it, stand still within the block.
+
+        Raises:
+            AirflowTrouble: No process runs the task.
+        """
+        pids = _worker_of(task)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):  # it was killed meanwhile
+                    os.kill(pid, signal.SIGCONT)
 
     def process_log(self, name: str) -> Path:
         """Return the log file of a process: ``triggerer``, ``scheduler`` and so on."""
         return self._processes.log(name)
 
+    @property
+    def dead(self) -> list[str]:
+        """The names of the processes that have ended although they were not ended on purpose."""
+        return self._processes.dead
+
     def check(self) -> None:
         """Raise :class:`ProcessFailed` when a process has ended that nobody ended on purpose."""
         self._processes.check()
+
+    @property
+    def url_for_workers(self) -> str:
+        """Where workers find the api-server."""
+        return self.url if self.api_proxy is None else f"http://127.0.0.1:{self.api_proxy.port}"
 
     # --- how it starts ------------------------------------------------------------------------------
 
@@ -434,7 +489,7 @@ class AirflowStack:
         if self._authorization:
             request.add_header("Authorization", self._authorization)
         try:
-            with _WITHOUT_PROXY.open(request, timeout=30) as answer:
+            with _WITHOUT_PROXY.open(request, timeout=ANSWER_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -472,6 +527,8 @@ class _Release(Protocol):
 
     processes: tuple[tuple[str, ...], ...]
     """The subcommand of each process, with its options."""
+    behind_database_proxy: tuple[str, ...]
+    """The processes that run tasks or triggers and ask the database themselves."""
     components: tuple[str, ...]
     """What the health page must call healthy."""
     health_path: str
@@ -505,6 +562,7 @@ class _Airflow3(_Release):
         ("dag-processor",),
         ("triggerer", "--skip-serve-logs"),
     )
+    behind_database_proxy = ("triggerer",)
     components = ("metadatabase", "scheduler", "dag_processor", "triggerer")
     health_path = "/api/v2/monitor/health"
     api_path = "/api/v2"
@@ -518,7 +576,7 @@ class _Airflow3(_Release):
         return {
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "6",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{stack.url}/execution/",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{stack.url_for_workers}/execution/",
             "AIRFLOW__CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple."
             "simple_auth_manager.SimpleAuthManager",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{stack.user}:admin",
@@ -555,6 +613,7 @@ class _Airflow2(_Release):
         ("scheduler", "--skip-serve-logs"),
         ("triggerer", "--skip-serve-logs"),
     )
+    behind_database_proxy = ("scheduler", "triggerer")  # the scheduler starts the workers
     components = ("metadatabase", "scheduler", "triggerer")
     health_path = "/health"
     api_path = "/api/v1"
@@ -608,6 +667,14 @@ def _structured(entry: Any) -> list[str]:
     level = str(entry.get("level") or "").upper()
     errors = [f"{row['exc_type']}: {row['exc_value']}" for row in entry.get("error_detail") or ()]
     return [f"{moment} {level} {entry['event']}".strip(), *(f"{moment} {row}" for row in errors)]
+
+
+def _worker_of(task: Task) -> tuple[int, int]:
+    """Return the process that watches over the one that runs a task, and that one."""
+    if task.pid is None or (watcher := parent_of(task.pid)) is None:
+        raise AirflowTrouble(f"no process runs {task.task_id}, which is {task.state}")
+    # The watcher first, or else it would tell Airflow how its task ended.
+    return watcher, task.pid
 
 
 def _run(dag_id: str, run_id: str) -> str:

@@ -21,14 +21,21 @@ class DirectedEngine(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__(default=lives.never_ends())
         self._done: deque[int] = deque()
+        self._moved: deque[int] = deque()
 
     def succeed(self, job_id: int) -> None:
         """Let a job that runs end well."""
         self._done.append(job_id)
 
+    def move_rows(self, job_id: int) -> None:
+        """Let a job that runs have moved rows, so that lists of what has changed name it."""
+        self._moved.append(job_id)
+
     def happened(self, *, until: datetime) -> Sequence[JobEvent]:
         """Take what is due, and what was said to be done."""
         events = list(super().happened(until=until))
+        while self._moved:
+            events.append(JobEvent(job_id=self._moved.popleft(), at=until, rows=1, bytes=64))
         while self._done:
             job_id = self._done.popleft()
             events.append(

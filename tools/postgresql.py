@@ -54,13 +54,14 @@ class PostgreSQL:
 
     Attributes:
         url: Where SQLAlchemy finds it, with the password.
+        port: Where it listens.
     """
 
     def __init__(self, logs: Path) -> None:
         port = free_port()
         password = secrets.token_hex(16)
         self.url = f"postgresql+psycopg2://{USER}:{password}@127.0.0.1:{port}/postgres"
-        self._port = port
+        self.port = port
         self._password = password
         self._processes = Processes(logs)
         self._folder = Path()
@@ -109,7 +110,7 @@ class PostgreSQL:
         )
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": str(self._port),
+            "port": str(self.port),
             "unix_socket_directories": "",
             "max_connections": "200",
             # A scheduler that is killed leaves its connections to the workers that it forked, and with

@@ -78,6 +78,16 @@ class Processes:
         """Return the log file of a process."""
         return self._logs / f"{name}.log"
 
+    @property
+    def names(self) -> list[str]:
+        """Return the names of those that were started and not ended on purpose."""
+        return list(self._running)
+
+    @property
+    def dead(self) -> list[str]:
+        """The names of those that have ended although they were not ended on purpose."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
+
     def pid(self, name: str) -> int:
         """Return the id of a process."""
         return self._running[name].pid

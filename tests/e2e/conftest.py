@@ -1,7 +1,9 @@
 """An Airflow of real processes and an Airbyte for one machine, in real time.
 
-Everything happens once: the scenes of ``scenes.py`` at the same time, then what is done to Airflow's own
-processes (``restarts.py``). Each test looks at what came of its part.
+Everything happens once: the scenes of ``scenes.py`` at the same time, then what is done to
+Airflow's own processes (``restarts.py``), its silences (``silences.py``) and its crowds
+(``crowds.py``). Each test looks at what came of its part. How long everything may take follows
+from the machine (``pace.py``).
 """
 
 import json
@@ -19,30 +21,28 @@ from airbyte_sync_local import ClientCredentials, LocalAirbyte
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools")]
 
-import restarts  # noqa: E402 - neither these tests nor the tools are a package
+import crowds  # noqa: E402 - neither these tests nor the tools are a package
+import restarts  # noqa: E402
+import silences  # noqa: E402
+import steps  # noqa: E402
 from airflow_stack import AirflowStack  # noqa: E402
 from directed_engine import DirectedEngine  # noqa: E402
+from pace import measure  # noqa: E402
 from scenes import SCENES  # noqa: E402
 from stage import Stage  # noqa: E402
 
-AT_ONCE_ON_SQLITE = 6
-"""More scenes than that, and Airflow answers that its database is locked."""
 CLIENT_SECRET = "a-client-secret-that-must-not-be-seen"
 
 SETTINGS = {
     "CORE__PARALLELISM": 24,
     "DATABASE__SQL_ALCHEMY_POOL_SIZE": 40,  # with 5, so many tasks that start at once block each other
     "AIRBYTE_SYNC__LONGEST_WAIT_SECONDS": 1,
-    # What Airflow takes minutes to notice, it notices in seconds here. First both releases, then one each.
-    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 30,
+    # How often Airflow looks. What it takes for dead depends on the machine, see pace.py.
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 5,
     "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": 2,
-    "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": 8,
     "TRIGGERER__JOB_HEARTBEAT_SEC": 2,
-    "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": 30,
     "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": 3,
     "SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": 2,
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 30,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": 3,
 }
 
@@ -54,6 +54,44 @@ def pytest_addoption(parser):
         default="postgresql",
         help="what the end-to-end tests' Airflow keeps its state in",
     )
+
+
+LAST_OF_ALL = ("test_silences.py", "test_crowds.py")
+"""They need an Airflow on PostgreSQL, and leave the least of it whole."""
+
+
+def pytest_ignore_collect(collection_path, config):
+    """On SQLite there is no connection to be silent on, and no place for a hundred tasks at once."""
+    is_on_sqlite = config.getoption("--airflow-database") == "sqlite"
+    return True if is_on_sqlite and collection_path.name in LAST_OF_ALL else None
+
+
+def pytest_collection_modifyitems(items):
+    names = ("", *LAST_OF_ALL)
+    items.sort(key=lambda item: names.index(item.path.name) if item.path.name in names else 0)
+
+
+PACE = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Tell what was measured: it explains a scene that was late."""
+    if PACE in config.stash:
+        terminalreporter.section("the pace of the scenes")
+        terminalreporter.write_line(config.stash[PACE])
+
+
+@pytest.fixture(scope="session")
+def tell(request):
+    """Write a line to the screen at once: everything is played before the first test is told of."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+
+    def tell(line):
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(line, flush=True)
+
+    return tell
 
 
 class Credentials(ClientCredentials):
@@ -93,7 +131,12 @@ def loop_watch_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def airflow(home, airbyte, loop_watch_file, request):
+def machine(tmp_path_factory):
+    return measure(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="session")
+def airflow(home, airbyte, machine, loop_watch_file, request):
     connection = {
         "conn_type": "airbyte",
         "host": f"{airbyte.base_url}/api/public",
@@ -106,7 +149,11 @@ def airflow(home, airbyte, loop_watch_file, request):
         dags=HERE / "dags",
         env={
             "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection),
-            **{f"AIRFLOW__{name}": str(value) for name, value in SETTINGS.items()},
+            **{
+                f"AIRFLOW__{name}": str(value)
+                for name, value in {**SETTINGS, **machine.settings}.items()
+            },
+            **{name: str(value) for name, value in machine.for_dags.items()},
         },
         triggerer_env={
             "PYTHONPATH": str(HERE / "loop_watch"),
@@ -114,6 +161,7 @@ def airflow(home, airbyte, loop_watch_file, request):
             "LOOP_WATCH_FILE": str(loop_watch_file),
         },
         database=request.config.getoption("--airflow-database"),
+        proxies=True,
     )
     with stack:
         yield stack
@@ -132,8 +180,13 @@ def processes_with_home(home):
 
 
 @pytest.fixture(scope="session")
-def stage(airflow, airbyte, engine):
-    return Stage(airflow, airbyte, engine)
+def stage(airflow, airbyte, engine, machine, tell, request):
+    """The stage, when its first task has run and its pace is known."""
+    stage = Stage(airflow, airbyte, engine, machine, tell)
+    stage.warm_up()
+    request.config.stash[PACE] = str(stage.pace)
+    tell(str(stage.pace))
+    return stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,30 +202,46 @@ class Played:
     """What held up the triggerer's loop until then."""
 
     def scene(self, name):
-        return self.scenes[name].result()
-
-    def restart(self, name):
-        return self.restarts[name].result()
+        return self.scenes[name].get()
 
 
 @pytest.fixture(scope="session")
 def played(stage, loop_watch_file):
-    """Every scene, played at the same time, and then the restarts."""
-    at_once = AT_ONCE_ON_SQLITE if stage.airflow.database == "sqlite" else len(SCENES) + 5
-    with ThreadPoolExecutor(max_workers=at_once) as pool, stage:
-        scenes = {name: pool.submit(play, stage) for name, play in SCENES.items()}
+    """Every scene, as many at the same time as the machine bears, and then the restarts."""
+    with ThreadPoolExecutor(max_workers=stage.pace.at_once) as pool, stage:
+        scenes = {
+            name: pool.submit(steps.play, name, scene, stage, stage=stage, restores=False)
+            for name, scene in SCENES.items()
+        }
         onlookers = restarts.Onlookers(stage, pool)
         for future in scenes.values():
             future.exception()  # wait for its end; a test raises it
         log = stage.airflow.process_log("triggerer").read_text()
         loop_watch = loop_watch_file.read_text()
         return Played(
-            scenes=scenes,
-            restarts=restarts.play(stage, pool, onlookers),
+            scenes={name: future.result() for name, future in scenes.items()},
+            restarts=restarts.play(stage, onlookers),
             onlookers=onlookers,
             triggerer_log=log,
             loop_watch=loop_watch,
         )
+
+
+@pytest.fixture(scope="session")
+def silent(stage):
+    """What came of each silence."""
+    return play_all(silences.STEPS, stage)
+
+
+@pytest.fixture(scope="session")
+def crowded(stage):
+    """What came of each step with a crowd."""
+    return play_all(crowds.STEPS, stage)
+
+
+def play_all(these, stage):
+    with stage:
+        return {name: steps.play(name, step, stage, stage=stage) for name, step in these.items()}
 
 
 @pytest.fixture

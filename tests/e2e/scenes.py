@@ -12,8 +12,6 @@ from stage import Run, is_running
 from airbyte_sync_local import lives
 
 SCENES = {}
-LASTS = timedelta(seconds=12)
-"""Airflow 3 takes a task for killed when its deferral is over before the scheduler saw that it began."""
 REASON = "The source answered: invalid credentials"
 
 
@@ -103,14 +101,22 @@ def ended(stage, dag_id, *lives_of_jobs):
     return Scene(run=run)
 
 
+def fails(stage):
+    return lives.fails(REASON, lasts=timedelta(seconds=stage.machine.lasts))
+
+
+def fails_first(stage):
+    return fails(stage), lives.succeeds(lasts=timedelta(seconds=stage.machine.lasts))
+
+
 @scene
 def blocking_failed(stage):
-    return ended(stage, "blocking", lives.fails(REASON, lasts=LASTS))
+    return ended(stage, "blocking", fails(stage))
 
 
 @scene
 def deferrable_failed(stage):
-    return ended(stage, "deferrable", lives.fails(REASON, lasts=LASTS))
+    return ended(stage, "deferrable", fails(stage))
 
 
 # --- deadlines ----------------------------------------------------------------------------------------
@@ -214,16 +220,20 @@ def blocking_marked_failed(stage):
 def left_running(seen, task_id="sync"):
     """Mark a task failed, and give its trigger or its worker the time to do something wrong."""
     seen.run.mark("failed", task_id)
-    marked_at = datetime.now(timezone.utc)
-    seen.run.wait_until(
-        lambda: is_left_alone(seen.run, marked_at), "nobody to look at the job any more"
-    )
+    wait_until_left_alone(seen.run)
     return seen
 
 
-def is_left_alone(run, marked_at):
+def wait_until_left_alone(run):
+    """Wait until nothing polls the job any more, and with it the time to do something wrong."""
+    since = datetime.now(timezone.utc)
+    run.wait_until(lambda: is_left_alone(run, since), "an end of the polls of the job")
+
+
+def is_left_alone(run, since):
     looks = [record.received_at for record in run.requests("GET /jobs/{jobId}")]
-    return datetime.now(timezone.utc) - max([*looks, marked_at]) > timedelta(seconds=10)
+    alone = datetime.now(timezone.utc) - max([*looks, since])
+    return alone > timedelta(seconds=run.stage.machine.alone_seconds)
 
 
 @scene
@@ -279,12 +289,27 @@ def sensor_worker_killed(stage):
 
 
 @scene
+def blocking_worker_stands_still(stage):
+    """As on a machine that was paused: Airflow gives its task to another try, and then it goes on."""
+    seen = waiting(stage, "blocking_with_retries", "running")
+    before = seen.run.task()
+    with stage.airflow.paused_worker(before):
+        seen.run.wait_for("running", try_number=2)
+        seen.run.wait_for_looks()
+    seen.run.wait_until(
+        lambda: not is_running(before.pid), "the end of the worker that stood still"
+    )
+    seen.run.wait_for_looks()
+    seen.run.finish()
+    seen.run.wait_for_end()
+    return seen
+
+
+@scene
 def blocking_failed_once(stage):
-    fails_first = lives.fails(REASON, lasts=LASTS), lives.succeeds(lasts=LASTS)
-    return ended(stage, "blocking_with_retries", *fails_first)
+    return ended(stage, "blocking_with_retries", *fails_first(stage))
 
 
 @scene
 def deferrable_failed_once(stage):
-    fails_first = lives.fails(REASON, lasts=LASTS), lives.succeeds(lasts=LASTS)
-    return ended(stage, "deferrable_with_retries", *fails_first)
+    return ended(stage, "deferrable_with_retries", *fails_first(stage))

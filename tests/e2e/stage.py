@@ -6,27 +6,47 @@ runs; and a scene waits for what it can see, in Airflow or in Airbyte, and for n
 
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from threading import Lock
 
-from airflow_stack import NOT_MAPPED, AirflowStack
+from airflow_stack import NOT_MAPPED, AirflowRefused, AirflowStack, AirflowTrouble
 from directed_engine import DirectedEngine
+from pace import MOST_PATIENCE, Machine, Pace
 
 from airbyte_sync_local import LocalAirbyte
 
-PATIENCE = 90
-"""Seconds; nothing that is waited for takes longer, also while everything else happens."""
 BETWEEN_LOOKS = 1.0
+LINES_OF_LOG = 12
+SERVER_ERRORS = 500
+
+
+class Late(AssertionError):
+    """What a scene waited for did not come; the text has what is to be seen of it."""
 
 
 class Stage:
     """Airflow and Airbyte, for any number of threads."""
 
-    def __init__(self, airflow: AirflowStack, airbyte: LocalAirbyte, engine: DirectedEngine):
+    def __init__(
+        self,
+        airflow: AirflowStack,
+        airbyte: LocalAirbyte,
+        engine: DirectedEngine,
+        machine: Machine,
+        tell=print,
+    ):
         self.airflow = airflow
         self.airbyte = airbyte
         self.engine = engine
+        self.machine = machine
+        self.tell = tell
+        self.pace = None
+        """Known when the first task has run, see :meth:`warm_up`."""
+        self.crowd = None
+        """The one that waits, see ``crowds.py``."""
         self._is_over = False
         self._starting = Lock()
         self._unpaused = set()
@@ -41,14 +61,38 @@ class Stage:
         """Let nobody wait any more; an interrupt would otherwise wait for all that wait."""
         self._is_over = kind is not None
 
+    def warm_up(self):
+        """Run one task, and measure how long it takes to its first act."""
+        begun = time.monotonic()
+        run = self.start("blocking")
+        run.wait_until(run.submissions, "the first submission of all")
+        took = time.monotonic() - begun
+        run.wait_for("running")
+        run.finish()
+        run.wait_for_end()
+        self.pace = Pace(
+            machine=self.machine,
+            first_act_seconds=took,
+            is_on_sqlite=self.airflow.database == "sqlite",
+        )
+
+    @property
+    def patience(self):
+        """Seconds; nothing that is waited for takes longer, also while everything else happens."""
+        return MOST_PATIENCE if self.pace is None else self.pace.patience
+
     def start(self, dag_id, *lives_of_jobs, connections=1):
         """Start a run for connections that nobody else uses."""
         ids = [
             self.airbyte.add_connection(lives=lives_of_jobs).connection_id
             for _ in range(connections)
         ]
-        # A run names three connections, whatever its DAG makes of them.
-        conf = {"connection_ids": (ids * 3)[:3]}
+        return self.start_for(dag_id, *ids)
+
+    def start_for(self, dag_id, *ids):
+        """Start a run for these connections."""
+        # A run names as many connections as its DAG has tasks, but three at least.
+        conf = {"connection_ids": (ids * 3)[: max(3, len(ids))]}
         with self._starting:  # so many at once are too much for Airflow on SQLite
             if dag_id not in self._unpaused:
                 self.airflow.unpause(dag_id)
@@ -68,18 +112,36 @@ class Stage:
             return self._tasks
 
     def sweeps(self):
-        """How often the triggerer has asked what has changed, for all who wait."""
+        """How often triggerers have asked what has changed, for all that wait."""
         return sum(
             record.operation == "GET /jobs" and "connectionId" not in record.query
             for record in self.airbyte.requests
         )
 
-    def wait_until(self, holds, what, patience=PATIENCE):
+    def wait_until(self, holds, what, patience=None):
+        """
+        Wait for something.
+
+        Raises:
+            Late: It did not come.
+            ProcessFailed: A process of Airflow has ended, so that it will not come.
+        """
+        patience = self.patience if patience is None else patience
         deadline = time.monotonic() + patience
-        while not holds():
+        trouble = ""
+        while True:
+            try:
+                if holds():
+                    return
+            except (OSError, HTTPException, AirflowTrouble) as error:
+                if isinstance(error, AirflowRefused) and error.status < SERVER_ERRORS:
+                    raise
+                trouble = f"; Airflow's last answer: {error}"  # it is busy
             self.airflow.check()
-            assert not self._is_over, f"interrupted while waiting for {what}"
-            assert time.monotonic() < deadline, f"not in {patience} s: {what}"
+            if self._is_over:
+                raise Late(f"interrupted while waiting for {what}")
+            if time.monotonic() > deadline:
+                raise Late(f"not in {patience} s: {what}{trouble}")
             time.sleep(BETWEEN_LOOKS)
 
 
@@ -161,23 +223,40 @@ class Run:
         return "deferred" in {task.state for task in self.tasks().values()}
 
     def finish(self, number=0):
-        """Let the sync that runs succeed."""
+        """Let the sync succeed, as soon as it runs."""
+        self.wait_until(
+            lambda: self.jobs(number)[-1].status == "running", "the job to run, so that it can end"
+        )
         self.stage.engine.succeed(self.jobs(number)[-1].job_id)
 
     # --- waiting ------------------------------------------------------------------------------------
 
-    def wait_until(self, holds, what, patience=PATIENCE):
+    def wait_until(self, holds, what, patience=None):
         try:
             self.stage.wait_until(holds, what, patience)
-        except AssertionError as late:
-            jobs = [
-                job.status
-                for number in range(len(self.connection_ids))
-                for job in self.jobs(number)
-            ]
-            raise AssertionError(
-                f"{late}, in {self.dag_id}, where tasks are {self.states()} and jobs {jobs}"
-            ) from None
+        except Late as late:
+            raise Late(f"{late}\n{self.describe()}") from None
+
+    def describe(self):
+        """Tell what is to be seen of the run: states, jobs, the ends of the logs of its tasks."""
+        numbers = range(len(self.connection_ids))
+        jobs = Counter(job.status for number in numbers for job in self.jobs(number))
+        tasks = list(self.tasks().values())
+        states = Counter(f"{task.task_id} {task.state}" for task in tasks)
+        lines = [f"{self.dag_id} {self.run_id}: tasks {dict(states)}, jobs {dict(jobs)}"]
+        unfinished = [task for task in tasks if task.state != "success"]
+        for task in unfinished[:2]:
+            lines.append(f"the end of the log of {task.task_id}, try {task.try_number}:")
+            lines += [f"    {line}" for line in self._end_of_log(task)]
+        return "\n".join(lines)
+
+    def _end_of_log(self, task):
+        try:
+            return self.stage.airflow.task_log(
+                *(self.dag_id, self.run_id, task.task_id, max(1, task.try_number), task.map_index)
+            )[-LINES_OF_LOG:]
+        except (OSError, HTTPException, AirflowTrouble) as error:
+            return [f"Airflow does not show it: {error}"]
 
     def wait_for(self, state, task_id="sync", map_index=NOT_MAPPED, try_number=1):
         """Wait until a task is in a state, in this try or a later one."""
@@ -213,10 +292,11 @@ class Run:
             lambda: all(job.is_terminal for job in self.jobs(number)), "the end of the job"
         )
 
-    def wait_for_end(self):
+    def wait_for_end(self, patience=None):
         self.wait_until(
             lambda: self.tasks() and all(task.has_ended for task in self.tasks().values()),
             "the end of the run",
+            patience,
         )
 
 

@@ -4,10 +4,15 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("name", "task_id"), [("blocking_worker_killed", "sync"), ("sensor_worker_killed", "sensor")]
+    ("name", "task_id"),
+    [
+        ("blocking_worker_killed", "sync"),
+        ("sensor_worker_killed", "sensor"),
+        ("blocking_worker_stands_still", "sync"),
+    ],
 )
-def test_the_next_try_goes_on_with_the_sync_of_a_worker_that_was_killed(played, name, task_id):
-    """The sync runs on meanwhile: nobody starts it again, and nobody cancels it."""
+def test_the_next_try_goes_on_with_the_sync_of_a_worker_that_was_lost(played, name, task_id):
+    """Killed, or paused until its task was another's: one POST, and no DELETE."""
     run = played.scene(name).run
     assert {"success"} == set(run.states().values())
     assert 2 == run.task(task_id).try_number

@@ -1,5 +1,6 @@
 """One DAG for each way to run a sync; the run's conf says which Airbyte connections to sync."""
 
+import os
 from datetime import datetime, timedelta, timezone
 
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
@@ -10,9 +11,19 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
-CONNECTION_IDS = [f"{{{{ dag_run.conf['connection_ids'][{number}] }}}}" for number in range(3)]
+
+def connection_ids(count):
+    return [f"{{{{ dag_run.conf['connection_ids'][{number}] }}}}" for number in range(count)]
+
+
+CONNECTION_IDS = connection_ids(3)
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 MODES = ("blocking", "deferrable")
+LONG = 7200
+"""Seconds: no task ends by it, however slow the machine."""
+HURRY = int(os.environ["SCENES_HURRY"])
+EXECUTION_TIMEOUT = timedelta(seconds=int(os.environ["SCENES_EXECUTION_TIMEOUT"]))
+DAGRUN_TIMEOUT = timedelta(seconds=int(os.environ["SCENES_DAGRUN_TIMEOUT"]))
 
 
 def dag(dag_id, **options):
@@ -20,12 +31,12 @@ def dag(dag_id, **options):
 
 
 def sync(task_id="sync", **options):
-    defaults = {"connection_id": CONNECTION_IDS[0], "wait_seconds": 0.5, "timeout": 600}
+    defaults = {"connection_id": CONNECTION_IDS[0], "wait_seconds": 0.5, "timeout": LONG}
     return AirbyteTriggerSyncOperator(task_id=task_id, **{**defaults, **options})
 
 
 def sensor(task_id, job_id, **options):
-    defaults = {"airbyte_job_id": job_id, "poke_interval": 0.5, "timeout": 600}
+    defaults = {"airbyte_job_id": job_id, "poke_interval": 0.5, "timeout": LONG}
     return AirbyteJobSensor(task_id=task_id, **{**defaults, **options})
 
 
@@ -34,22 +45,27 @@ for mode in MODES:
     with dag(mode):
         sync(deferrable=deferrable)
     with dag(f"{mode}_in_a_hurry"):
-        sync(deferrable=deferrable, timeout=12)
+        sync(deferrable=deferrable, timeout=HURRY)
     with dag(f"{mode}_with_a_deadline"):
         # Airflow counts from the start of its process, which takes a while where many start at once.
-        sync(deferrable=deferrable, execution_timeout=timedelta(seconds=30))
+        sync(deferrable=deferrable, execution_timeout=EXECUTION_TIMEOUT)
     with dag(f"{mode}_with_retries"):
         sync(deferrable=deferrable, retries=1, retry_delay=timedelta(seconds=1))
     with dag(f"{mode}_that_leaves_it_running"):
         sync(deferrable=deferrable, cancel_on_kill=False)
 
-with dag("deferrable_in_a_dag_in_a_hurry", dagrun_timeout=timedelta(seconds=25)):
+with dag("deferrable_in_a_dag_in_a_hurry", dagrun_timeout=DAGRUN_TIMEOUT):
     sync(deferrable=True)
 
-with dag("deferrable_mapped"):
-    AirbyteTriggerSyncOperator.partial(
-        task_id="sync", deferrable=True, wait_seconds=0.5, timeout=600
-    ).expand(connection_id=CONNECTION_IDS)
+for name, count in (
+    ("deferrable_mapped", 3),
+    ("deferrable_dozen", 12),
+    ("deferrable_crowd", int(os.environ["SCENES_CROWD"])),
+):
+    with dag(name):
+        AirbyteTriggerSyncOperator.partial(
+            task_id="sync", deferrable=True, wait_seconds=0.5, timeout=LONG
+        ).expand(connection_id=connection_ids(count))
 
 with dag("asynchronous"):
     job_id = sync(asynchronous=True).output

@@ -1,0 +1,110 @@
+"""Airflow is silent to the processes that run tasks: no silence is a kill, and no kill is lost in one.
+
+On Airflow 3 workers reach it by its api-server, and a triggerer by the database. On Airflow 2
+everything is the database. A proxy stands in front of each, which hands on nothing for as long as a
+step wants.
+"""
+
+import os
+import signal
+import time
+
+from scenes import wait_until_left_alone, waiting
+from stage import is_running
+
+STEPS = {}
+AT_MOST = 600
+"""Seconds after which a silence ends, whatever a step does."""
+
+
+def step(play):
+    STEPS[play.__name__] = play
+    return play
+
+
+def way_of_workers(airflow):
+    return airflow.database_proxy if airflow.is_airflow_2 else airflow.api_proxy
+
+
+@step
+def airflow_is_away_and_workers_are_stopped(stage):
+    """
+    As with a rolling restart of the api-server.
+
+    Airflow 3's supervisor stops a task after three heartbeats that failed. Airflow 2 is told to stop it,
+    as by the shutdown of a node, while its database is silent.
+    """
+    airflow = stage.airflow
+    runs = {
+        "sync": waiting(stage, "blocking_with_retries", "running").run,
+        "sensor": waiting(stage, "sensor_with_retries", "running", task_id="sensor").run,
+    }
+    tasks = {task_id: run.task(task_id) for task_id, run in runs.items()}
+    if airflow.is_airflow_2:
+        with airflow.database_proxy.silent(at_most=AT_MOST):
+            for task in tasks.values():
+                os.kill(task.pid, signal.SIGTERM)
+            pause(stage, stage.machine.alone_seconds)
+    else:
+        with airflow.api_proxy.refusing(at_most=AT_MOST):
+            for task in tasks.values():
+                stage.wait_until(
+                    lambda task=task: not is_running(task.pid), f"the end of {task.task_id}"
+                )
+    for task_id, run in runs.items():
+        run.wait_for("running", task_id, try_number=2)
+        run.wait_for_looks(4)
+    for run in runs.values():
+        run.finish()
+    for run in runs.values():
+        run.wait_for_end()
+    return list(runs.values())
+
+
+@step
+def airflow_is_silent_while_tasks_wait(stage):
+    """Half a minute, in every mode, in which nobody is stopped and nobody is killed."""
+    runs = [
+        waiting(stage, "blocking_with_retries", "running").run,
+        waiting(stage, "deferrable_with_retries", "deferred").run,
+    ]
+    with (
+        way_of_workers(stage.airflow).silent(at_most=AT_MOST),
+        stage.airflow.database_proxy.silent(at_most=AT_MOST),
+    ):
+        pause(stage, 30)
+    for run in runs:
+        run.wait_for_looks(8)
+        run.finish()
+    for run in runs:
+        run.wait_for_end()
+    return runs
+
+
+@step
+def tasks_are_killed_while_airflow_is_silent(stage):
+    """The silence ends later: then each sync is cancelled once."""
+    seen = [
+        waiting(stage, "blocking", "running"),
+        waiting(stage, "deferrable", "deferred"),
+        waiting(stage, "sensor_that_cancels", "deferred", task_id="sensor"),
+    ]
+    runs = [scene.run for scene in seen]
+    with (
+        way_of_workers(stage.airflow).silent(at_most=AT_MOST),
+        stage.airflow.database_proxy.silent(at_most=AT_MOST),
+    ):
+        for run, task_id in zip(runs, ("sync", "sync", "sensor"), strict=True):
+            run.mark("failed", task_id)
+        # The kill arrives before three heartbeats have failed and Airflow 3 gives the worker up.
+        pause(stage, 12)
+    for run in runs:
+        run.wait_until_cancelled()
+        wait_until_left_alone(run)
+    return runs
+
+
+def pause(stage, seconds):
+    """Let time pass in which nothing is to happen."""
+    until = time.monotonic() + seconds
+    stage.wait_until(lambda: time.monotonic() >= until, "the time to pass", patience=2 * seconds)
