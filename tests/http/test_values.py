@@ -55,6 +55,7 @@ CONNECTION = {
     "sourceId": "s",
     "destinationId": "d",
 }
+ASKED_AT = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
 FETCH = wire.fetch_job(SETTINGS, 1234)
 CALLS = {
     "job": FETCH,
@@ -317,8 +318,9 @@ def test_an_error_with_a_large_body_is_still_its_status():
     with pytest.raises(CallFailed) as caught:
         CALLS["connection"].read(answer)
     assert 404 == caught.value.status
+    known = {"message": "x", "errorId": "e-1", "exceptionStack": ["y"] * 5000}
     with pytest.raises(NotFound, match="x"):
-        CALLS["connection"].read(reply({"message": "x", "exceptionStack": ["y"] * 5000}, 404))
+        CALLS["connection"].read(reply(known, 404))
 
 
 def test_a_page_has_as_many_jobs_as_airbyte_gives():
@@ -384,7 +386,7 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(scripted):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda value: wire.submit(SETTINGS, value, JobType.SYNC),
+        lambda value: wire.submit(SETTINGS, value, JobType.SYNC, ASKED_AT),
         lambda value: wire.fetch_connection(SETTINGS, value),
         lambda value: wire.fetch_route(SETTINGS, value),
         lambda value: wire.fetch_source(SETTINGS, value),
