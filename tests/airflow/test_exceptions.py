@@ -72,6 +72,7 @@ def tree(kind):
 
 
 import_module("airbyte_sync_http.registry")
+import_module("airbyte_sync_airflow.connection")
 ERRORS = {kind.__name__: kind for kind in tree(errors.AirbyteSyncError)}
 
 
