@@ -74,8 +74,8 @@ def tree(kind):
         yield from tree(child)
 
 
-for module in ("airbyte_sync_http.registry", "airbyte_sync_airflow.connection"):
-    import_module(module)
+import_module("airbyte_sync_http.registry")
+import_module("airbyte_sync_airflow.connection")
 ERRORS = {kind.__name__: kind for kind in tree(errors.AirbyteSyncError)}
 
 

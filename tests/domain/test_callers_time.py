@@ -10,11 +10,13 @@ import pytest
 
 from airbyte_sync import (
     Checkpoint,
+    DeadlinePassed,
     OnConflict,
     Phase,
     QueueTimedOut,
     SyncPolicy,
     SyncTimedOut,
+    end_now,
     resume,
     submit,
     sync,
@@ -171,3 +173,43 @@ def test_a_watched_job_of_ours_may_succeed(world):
     job = world.foreign((0, "running"), (100, "succeeded"))
     assert world.run(watch(job.job_id, POLICY, is_ours=True)).status.word == "succeeded"
     assert world.airbyte.count("cancel") == 0
+
+
+@pytest.mark.parametrize(("seconds", "kind"), [(120, DeadlinePassed), (3600, SyncTimedOut)])
+def test_the_error_tells_whose_time_is_over(world, seconds, kind):
+    """A program can tell the caller's own deadline from the policy's timeout."""
+    job = world.foreign(*ENDLESS)
+    with pytest.raises(SyncTimedOut) as caught:
+        world.run(watch(job.job_id, POLICY, end_by=in_seconds(world, seconds)))
+    assert kind is type(caught.value)
+
+
+def paused(world, *life):
+    """Return the checkpoint of a watch that has polled once."""
+    job = world.foreign(*life)
+    return world.first_pause(watch(job.job_id, POLICY)).checkpoint
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "text"),
+    [
+        (None, SyncTimedOut, r"did not end within 300 s \(timeout\); it was left running"),
+        ("mine", DeadlinePassed, r"did not end by 09:01:00 UTC \(mine\); it was left running"),
+    ],
+)
+def test_a_caller_whose_clock_has_run_out_ends_the_wait(world, limit, kind, text):
+    """After one more poll, whenever the next one was due."""
+    checkpoint = paused(world, *ENDLESS)
+    world.clock.advance(timedelta(minutes=1))
+    polls = world.airbyte.count("fetch_job")
+    with pytest.raises(kind, match=text):
+        world.run(end_now(checkpoint, replace(POLICY, cancel_on_timeout=False), limit=limit))
+    assert polls + 1 <= world.airbyte.count("fetch_job") <= polls + 2
+    assert world.seconds() == 60
+
+
+def test_a_job_that_has_succeeded_when_the_clock_runs_out_is_a_success(world):
+    """Look, then judge."""
+    checkpoint = paused(world, (0, "running"), (30, "succeeded"))
+    world.clock.advance(timedelta(minutes=1))
+    assert world.run(end_now(checkpoint, POLICY, limit="mine")).job.status.is_success

@@ -1,5 +1,6 @@
 """Statuses, job types and requests, as Airbyte uses the words."""
 
+import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -16,6 +17,13 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 def test_three_words_end_a_job(word):
     """succeeded, failed and cancelled are final."""
     assert JobStatus(word).is_final
+
+
+@given(some.text())
+def test_one_word_is_a_success(word):
+    """Letter by letter: a word that looks like it is none."""
+    assert (word == "succeeded") is JobStatus(word).is_success
+    assert JobStatus("succeeded").is_success
 
 
 @given(some.text().filter(lambda word: word not in {"succeeded", "failed", "cancelled"}))
@@ -80,3 +88,28 @@ def test_the_newest_job_is_found_in_any_order():
     assert found is not None
     assert found.job_id == 3
     assert newest([]) is None
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_job_as_json_holds_json_types_only(ended):
+    """For what cannot carry the class: the same after it was written and read."""
+    job = Job(
+        job_id=7,
+        status=JobStatus("succeeded" if ended else "running"),
+        job_type="sync",
+        connection_id="c",
+        created_at=NOON,
+        **({"ended_at": NOON, "duration": timedelta(minutes=1), "rows": 3} if ended else {}),
+    )
+    expected = {
+        "job_id": 7,
+        "status": "succeeded" if ended else "running",
+        "job_type": "sync",
+        "connection_id": "c",
+        "created_at": "2026-01-05T12:00:00+00:00",
+        "ended_at": "2026-01-05T12:00:00+00:00" if ended else None,
+        "duration_seconds": 60.0 if ended else None,
+        "rows": 3 if ended else None,
+        "bytes": None,
+    }
+    assert expected == json.loads(json.dumps(job.to_json()))

@@ -28,7 +28,11 @@ class AirbyteSyncCancelled(AirflowException):
 
 
 class AirbyteSyncTimedOut(AirflowException):
-    """``timeout`` or ``execution_timeout`` has passed; a job of this task was cancelled."""
+    """
+    ``timeout`` or ``execution_timeout`` has passed; a job of this task was cancelled.
+
+    Of a sensor only ``execution_timeout``; its job was left running.
+    """
 
 
 class AirbyteQueueTimedOut(AirflowException):

@@ -25,6 +25,13 @@ class AirbyteHook(BaseHook):
     """
     Talk to the Airbyte server that an Airflow connection leads to.
 
+    Its methods return an :class:`airbyte_sync.Job`. A ``@task`` cannot return that: Airflow reads back
+    only classes that its configuration allows. Return ``job.to_json()``, or ``job.job_id``::
+
+        @task
+        def look(job_id: int) -> dict:
+            return AirbyteHook().get_job_details(job_id).to_json()
+
     Args:
         airbyte_conn_id: The Airflow connection.
         api_version: The version in the API's address.

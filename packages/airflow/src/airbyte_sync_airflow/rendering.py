@@ -143,8 +143,8 @@ class Follower:
         self._introduction = "" if job is None or job.status is not None else _FOLLOWED
         self._held: list[JobEnded] = []
 
-    def is_known(self) -> None:
-        """Introduce the job no more: another process of the same try has done so."""
+    def skip_introduction(self) -> None:
+        """Do not introduce the job: another process of the same try has done so."""
         self._introduction = ""
 
     def __call__(self, event: Event) -> None:

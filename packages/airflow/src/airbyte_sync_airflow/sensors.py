@@ -241,7 +241,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         self._began = first_poke(context)
         if self._began is not None:
             self._follower = _new_follower(self.log, job_id)
-            self._follower.is_known()
+            self._follower.skip_introduction()
 
     def _may_leave(self, store: PokeStore, work: Work) -> bool:
         """Tell whether the next poke can be another process's: it knows since when polls have failed."""
