@@ -28,7 +28,7 @@ class AirbyteJobLink(BaseOperatorLink):
 
         del operator
         job = xcom_of(ti_key, XCOM_KEY)
-        return str((job or {}).get("url") or "")
+        return str(job.get("url") or "") if isinstance(job, dict) else ""
 
 
 def publish(task: Any, context: Any, job: JobSummary) -> None:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import Checkpoint, InvalidCheckpoint, errors
+from airbyte_sync import Checkpoint, errors
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_http.cleaning import clean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,7 @@ class Outcome:
         if self.error is not None:
             raise self.error
         if self.job is None:
-            raise TypeError("an outcome has a job or an error")
+            raise exceptions.AirbyteTroubled("the trigger told neither of a job nor of an error")
         return self.job.job_id
 
 
@@ -70,7 +71,7 @@ def airflow_exceptions() -> Iterator[None]:
     try:
         yield
     except errors.AirbyteSyncError as error:
-        raise _exception(type(error), str(error)) from error
+        raise _exception(type(error), clean(str(error))) from error
 
 
 def success(job: JobSummary) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str,
     """Return the event of a trigger whose flow raised ``error``."""
     # An adapter's own error is read as the nearest one that the domain knows.
     name = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
-    event: dict[str, Any] = {"error": name, "message": str(error)}
+    event: dict[str, Any] = {"error": name, "message": clean(str(error))}
     return event if job is None else event | {"job": job.to_json()}
 
 
@@ -110,7 +111,7 @@ def outcome_of(
             case {"error": str(name), "message": str(message), **others} if others.keys() <= {
                 "job"
             }:
-                kind = _error_named(name)
+                kind, message = _error_named(name), clean(message)
                 is_late = issubclass(kind, errors.SyncTimedOut)
                 return Outcome(
                     job=_job_in(others),
@@ -122,11 +123,11 @@ def outcome_of(
                 )
             case {"job": job, **others} if not others:
                 return Outcome(job=JobSummary.from_json(job))
-    except (InvalidCheckpoint, TypeError, ValueError):
+    except (errors.AirbyteSyncError, TypeError, ValueError):
         pass
     return Outcome(
         error=exceptions.AirbyteTroubled(
-            f"the trigger ended with an event that is not ours: {event!r}. Look at the connection's "
+            f"the trigger ended with an event that is not ours: {shown(event)}. Look at the connection's "
             "timeline in Airbyte to see what became of the sync."
         )
     )
