@@ -96,8 +96,10 @@ class AirbyteHook(BaseHook):
         Raises:
             AirflowException: Airbyte does not show it to us.
         """
+        from airbyte_sync_airflow.options import job_id_from
+
         with self._gateway() as gateway:
-            return gateway.fetch_job(job_id)
+            return gateway.fetch_job(job_id_from(job_id))
 
     def get_job_status(self, job_id: int) -> str:
         """Return the server's word for a job's status; see :meth:`get_job_details`."""
@@ -130,10 +132,11 @@ class AirbyteHook(BaseHook):
             AirflowException: The server refuses, or did not say so in time.
         """
         from airbyte_sync import SyncPolicy, cancel, run
+        from airbyte_sync_airflow.options import job_id_from
 
         with self._session() as (server, session):
             limit: Any = server.policy.get("cancel_timeout", SyncPolicy().cancel_timeout)
-            return run(cancel(job_id, SyncPolicy(cancel_timeout=limit)), session)
+            return run(cancel(job_id_from(job_id), SyncPolicy(cancel_timeout=limit)), session)
 
     def wait_for_job(
         self, job_id: int | str, wait_seconds: float = 3, timeout: float | None = 3600

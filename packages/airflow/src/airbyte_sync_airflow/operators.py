@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
-from airbyte_sync_airflow.conn_id import depend_on, rendered, rendered_conn_id
+from airbyte_sync_airflow.conn_id import depend_on, plain_id, rendered, rendered_conn_id
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
 from airbyte_sync_airflow.options import (
     JobTypeName,
@@ -316,15 +316,20 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync import JobType, SyncRequest, find_connection, run
         from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
 
-        connection_id = self.connection_id
-        if self.connection_name is not None:
+        if self.connection_name is None:
+            connection_id: Any = plain_id(
+                self.connection_id
+            )  # what is no id is refused, with a text
+        else:
             name = rendered(self, "connection_name", work.context)
-            workspace_id = self.render_template(self.workspace_id, work.context)
+            workspace_id = None
+            if self.workspace_id is not None:
+                workspace_id = rendered(self, "workspace_id", work.context)
             find = find_connection(name, workspace_id, work.policy)
             work.connection = run(find, work.session)
             connection_id = work.connection.connection_id
         return SyncRequest(
-            connection_id=connection_id,  # type: ignore[arg-type]  # None is refused, with a text
+            connection_id=connection_id,
             job_type=JobType(self.job_type),
             end_by=deadline_of(work.context, self.execution_timeout),
             limit="execution_timeout",
