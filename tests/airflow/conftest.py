@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from uuid import uuid4
 
 HOME = Path(tempfile.mkdtemp(prefix="airbyte-sync-airflow-"))
@@ -64,6 +63,8 @@ def parts(clock, feed):
     with (
         Container.clock.override(clock),
         Container.async_clock.override(AsyncVirtualClock(clock)),
+        # On a real loop a watch would move the virtual time on for everybody.
+        Container.open_watch.override(providers.Object(None)),
         # The next test's server may get the port of an earlier one, which knew other tokens.
         Container.tokens.override(TokenCache()),
     ):
@@ -182,48 +183,114 @@ def row_of_airflow_2(request, clock):
     return write
 
 
-def _deleted(row):
-    """As if a person had deleted its DAG run."""
-    row.run_id = "no such run"
-    return row
+class SaidByAirflow2:
+    """What Airflow 2's database tells of one task instance."""
+
+    def __init__(self, write_row, task_instance, monkeypatch):
+        self.row = None
+        self._write_row = write_row
+        self._make = task_instance
+        self._monkeypatch = monkeypatch
+
+    def say(self, state):
+        from airflow.models import DagRun, TaskInstance
+        from airflow.utils import session
+
+        self._monkeypatch.undo()
+        if self.row is None:
+            self.row = self._write_row(None)
+        mine = {"dag_id": "d", "run_id": self.row.run_id}
+        with session.create_session() as opened:
+            rows = opened.query(TaskInstance).filter_by(**mine)
+            if state in {"missing", "gone"}:
+                rows.delete()
+            elif state != "silent":
+                rows.update({"state": state})
+            if state == "gone":
+                opened.query(DagRun).filter_by(**mine).delete()
+        if state == "silent":
+            self._monkeypatch.setattr(session, "create_session", _refuse)
+
+    def instance(self, map_index=-1):
+        return self._make(dag_id="d", run_id=self.row.run_id, try_number=1, map_index=map_index)
+
+
+class SaidByAirflow3:
+    """What Airflow 3's API tells of one task instance, and what it was asked."""
+
+    def __init__(self, task_instance, monkeypatch):
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        self.state = None
+        self.asked = []
+        self._make = task_instance
+        monkeypatch.setattr(
+            RuntimeTaskInstance, "get_task_states", staticmethod(self._get_task_states)
+        )
+        monkeypatch.setattr(RuntimeTaskInstance, "get_dr_count", staticmethod(self._get_dr_count))
+
+    def say(self, state):
+        self.state = state
+
+    def instance(self, map_index=-1):
+        return self._make(id=uuid4(), map_index=map_index, try_number=1, max_tries=0)
+
+    def _get_task_states(self, **asked):
+        self.asked.append(asked)
+        if self.state == "silent":
+            _refuse()
+        map_index = asked.get("map_index", -1)
+        expected = {"dag_id": "d", "task_ids": ["sync"], "run_ids": ["r"]}
+        assert expected | ({"map_index": map_index} if map_index >= 0 else {}) == asked
+        key = "sync" if map_index < 0 else f"sync_{map_index}"
+        return {} if self.state in {"missing", "gone"} else {"r": {key: self.state}}
+
+    def _get_dr_count(self, **asked):
+        assert {"dag_id": "d", "run_ids": ["r"]} == asked
+        return 0 if self.state == "gone" else 1
+
+
+def _refuse(**_):
+    raise RuntimeError("Airflow does not answer")
 
 
 @pytest.fixture
-def instance_in(monkeypatch, row_of_airflow_2):
+def airflow(request):
     """
-    Return a task instance, of which Airflow says that it is in a state.
+    What Airflow says of a task instance: ``airflow.say(state)``, as often as it changes.
 
-    ``missing``: its row is gone; ``silent``: Airflow does not answer.
+    ``missing``: the answer does not contain it; ``gone``: its run was deleted; ``silent``: no answer.
     """
-    try:
-        from airflow.sdk.execution_time import task_runner
-    except ImportError:
-        task_runner = None
+    with pytest.MonkeyPatch.context() as patching:
+        try:
+            import airflow.sdk  # noqa: F401
+        except ImportError:
+            write_row = request.getfixturevalue("row_of_airflow_2")
+            yield SaidByAirflow2(write_row, TaskInstance, patching)
+        else:
+            yield SaidByAirflow3(TaskInstance, patching)
 
-    def refuse(**_):
-        raise RuntimeError("Airflow does not answer")
 
-    def of_airflow_2(state):
-        row = row_of_airflow_2(None if state in {"missing", "silent"} else state)
-        if state == "silent":
-            monkeypatch.setattr("airflow.utils.session.create_session", refuse)
-        return _deleted(row) if state == "missing" else row
+@pytest.fixture
+def instance_in(airflow):
+    """Return a task instance, of which Airflow says that it is in a state; see ``airflow``."""
 
-    def of_airflow_3(state, map_index=-1):
-        def get_task_states(**asked):
-            expected = {"dag_id": "d", "task_ids": ["sync"], "run_ids": ["r"]}
-            assert expected | ({"map_index": map_index} if map_index >= 0 else {}) == asked
-            key = "sync" if map_index < 0 else f"sync_{map_index}"
-            return {} if state == "missing" else {"r": {key: state}}
+    def make(state, map_index=-1):
+        airflow.say(state)
+        return airflow.instance(map_index)
 
-        answer = refuse if state == "silent" else get_task_states
-        runtime = task_runner.RuntimeTaskInstance
-        monkeypatch.setattr(runtime, "get_task_states", staticmethod(answer))
-        return SimpleNamespace(
-            id=uuid4(), dag_id="d", task_id="sync", run_id="r", map_index=map_index, try_number=1
-        )
+    return make
 
-    return of_airflow_2 if task_runner is None else of_airflow_3
+
+@pytest.fixture
+def airflow_says(airflow, context):
+    """Let Airflow say something of the task of ``context``."""
+
+    def say(state):
+        airflow.say(state)
+        vars(context["ti"]).update(vars(airflow.instance()) | {"xcoms": context["ti"].xcoms})
+
+    return say
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A task that is killed in a worker, or whose wait in the triggerer came to a bad end."""
+"""A task that is killed in a worker, or whose wait in the triggerer failed."""
 
 import json
 import threading
@@ -12,10 +12,6 @@ from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Fault, answers, lives
 
-try:
-    import airflow.sdk as airflow_3
-except ImportError:
-    airflow_3 = None
 try:
     from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 except ImportError:
@@ -55,11 +51,24 @@ def connect_with(airbyte, connect):
     return define
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """An Airflow that does answer has as long as it needs on a slow machine."""
+    monkeypatch.setattr(abandoning, "ANSWER_WITHIN", timedelta(seconds=30))
+
+
 @pytest.fixture
-def kill_after(clock, context, in_worker):
+def impatient(patient, monkeypatch):
+    """An Airflow that says nothing is given up after a moment."""
+    monkeypatch.setattr(abandoning, "ANSWER_WITHIN", timedelta(seconds=0.3))
+
+
+@pytest.fixture
+def kill_after(clock, context, in_worker, airflow_says):
     """Execute a task, and let Airflow call ``on_kill`` when some time has passed."""
 
-    def run(task, duration):
+    def run(task, duration, state="failed"):
+        airflow_says(state)
         clock.at(clock.now() + duration, task.on_kill)
         with in_worker(context), pytest.raises(AirbyteTaskKilled) as killed:
             task.execute(context)
@@ -105,9 +114,10 @@ def test_a_kill_while_waiting_for_another_sync_ends_the_wait(
 
 
 def test_a_kill_in_the_middle_of_a_submission_cancels_its_job(
-    operator, context, in_worker, state_store, cancellations, airbyte, clock
+    operator, context, in_worker, state_store, cancellations, airbyte, clock, airflow_says
 ):
     """Airflow's signal comes between request and answer: the job is cancelled once it is known."""
+    airflow_says("failed")
     task = operator()
     context["task_state_store"] = state_store
     keep = state_store.set
@@ -185,7 +195,7 @@ def test_a_kill_while_airbyte_is_down_raises_nothing_and_says_what_to_do(
         ),
     )
     kill_after(operator(wait_seconds=60), 59 * SECOND)
-    assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
+    assert "Could not cancel Airbyte job 1 (http://" in str(log)
     assert clock.now() - began < MINUTE + 5 * SECOND
 
 
@@ -194,7 +204,7 @@ def test_a_kill_while_nobody_listens_raises_nothing(operator, airbyte, clock, ki
     gone = Fault(on="*", do="drop", times=None)
     clock.at(clock.now() + 5 * SECOND, lambda: airbyte.inject(gone))
     kill_after(operator(wait_seconds=60), 10 * SECOND)
-    assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
+    assert "Could not cancel Airbyte job 1 (http://" in str(log)
 
 
 def test_a_kill_outside_of_a_task_does_nothing(operator, airbyte, log):
@@ -204,68 +214,73 @@ def test_a_kill_outside_of_a_task_does_nothing(operator, airbyte, log):
     assert [] == log.lines
 
 
-@pytest.fixture
-def stop(clock, context, in_worker):
-    """Execute a task and let Airflow stop it after a minute; it knows the task by another instance."""
-
-    def run(task, instance):
-        def kill():
-            with in_worker(context | {"ti": instance}):
-                task.on_kill()
-
-        clock.at(clock.now() + MINUTE, kill)
-        with pytest.raises(AirbyteTaskKilled):
-            task.execute(context)
-
-    return run
-
-
-@pytest.mark.parametrize("state", ["failed", "success", "skipped", "missing", "silent"])
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "gone"])
 def test_a_process_that_is_stopped_with_its_task_cancels(
-    operator, instance_in, stop, cancellations, state
+    operator, kill_after, cancellations, state
 ):
-    """Nobody wants the sync any more; where Airflow does not say, a person has most likely done it."""
-    stop(operator(), instance_in(state))
+    """Airflow says that no process is to do the task any more."""
+    kill_after(operator(), MINUTE, state)
     assert [1] == cancellations()
 
 
 @pytest.mark.parametrize("state", ["running", "queued", "restarting", "up_for_retry", None])
 def test_a_process_that_is_stopped_without_its_task_leaves_the_sync_alone(
-    operator, instance_in, stop, cancellations, log, state
+    operator, kill_after, cancellations, log, state
 ):
     """The task was cleared, or the worker shuts down: the next try goes on with it."""
-    stop(operator(), instance_in(state))
+    kill_after(operator(), MINUTE, state)
     assert [] == cancellations()
     assert "This process was told to stop, but not its task: the sync goes on" in log.lines
+    assert "Cancelling" not in str(log)
 
 
-def test_a_state_that_airflow_does_not_tell_in_time_holds_nothing_up(
-    operator, instance_in, stop, cancellations, monkeypatch
+@pytest.mark.parametrize("state", ["silent", "missing"])
+def test_a_process_whose_airflow_says_nothing_leaves_the_sync_alone_and_names_it(
+    airbyte, operator, kill_after, cancellations, log, impatient, state
 ):
-    """Airflow kills the process five seconds later."""
-    goes_on = threading.Event()
+    """An error and an answer without the task are no kill; the log has the job's link."""
+    kill_after(operator(), MINUTE, state)
+    assert [] == cancellations()
+    (line,) = [line for line in log.lines if "does not say in time" in line]
+    assert "Airbyte job 1 (http://" in line
+    assert "jobId=1&openLogs=true) was left alone" in line
 
-    def hang(**_):
-        goes_on.wait(10)
-        raise RuntimeError("too late")
 
-    instance = instance_in("running")
-    if airflow_3 is None:
-        monkeypatch.setattr("airflow.utils.session.create_session", hang)
-    else:
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+def test_an_answer_that_comes_before_the_cancellation_is_sent_counts(
+    operator, kill_after, airflow, cancellations, monkeypatch
+):
+    """Airflow stumbles at first, and says in time that the task was killed."""
+    monkeypatch.setattr(abandoning, "ASK_AGAIN_SECONDS", 0.01)
+    asked, ask = [], abandoning.ask
 
-        monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(hang))
-    monkeypatch.setattr(abandoning, "LOOKUP", timedelta(seconds=0.1))
-    stop(operator(), instance)
-    goes_on.set()
+    def mending(keys):
+        asked.append(keys)
+        if len(asked) == 3:
+            airflow.say("failed")
+        return ask(keys)
+
+    monkeypatch.setattr(abandoning, "ask", mending)
+    kill_after(operator(), MINUTE, "silent")
     assert [1] == cancellations()
 
 
-def test_a_task_that_airflow_ends_for_its_execution_timeout_cancels(
-    operator, context, defer, instance_in, in_worker, clock, cancellations
+def test_a_state_that_airflow_does_not_tell_in_time_holds_nothing_up(
+    operator, kill_after, cancellations, monkeypatch, impatient
 ):
-    """It still counts as running then."""
+    """Airflow kills the process five seconds later."""
+    goes_on = threading.Event()
+    monkeypatch.setattr(abandoning, "ask", lambda _: goes_on.wait(10))
+    kill_after(operator(), MINUTE, "failed")
+    goes_on.set()
+    assert [] == cancellations()
+
+
+@pytest.mark.parametrize("state", ["running", "silent"])
+def test_a_task_that_airflow_ends_for_its_execution_timeout_cancels(
+    operator, context, defer, airflow_says, in_worker, clock, cancellations, state
+):
+    """It still counts as running then; it is our own clock, and nothing is asked."""
+    airflow_says(state)
     task = operator(deferrable=True)
     defer(task.execute, context)
     clock.advance(MINUTE)
@@ -273,7 +288,7 @@ def test_a_task_that_airflow_ends_for_its_execution_timeout_cancels(
     def run_out_of_time():
         raise AirflowTaskTimeout
 
-    with in_worker(context | {"ti": instance_in("running")}):
+    with in_worker(context):
         try:
             run_out_of_time()
         except AirflowTaskTimeout:
@@ -286,9 +301,10 @@ def test_a_task_that_airflow_ends_for_its_execution_timeout_cancels(
 
 
 def test_a_kill_after_a_deferral_finds_the_job(
-    operator, context, in_worker, defer, clock, cancellations
+    operator, context, in_worker, defer, clock, cancellations, airflow_says
 ):
     """The XCom tells it."""
+    airflow_says("failed")
     defer(operator(deferrable=True).execute, context)
     clock.advance(MINUTE)
     with in_worker(context):
@@ -327,51 +343,77 @@ def test_a_kill_after_a_deferral_leaves_an_attached_job_alone(
 # A trigger that died, or a deferral that took too long
 
 
-ENDS = [("Trigger failure", TaskDeferralError), ("Trigger timeout", TaskDeferralTimeout)]
+DIED = "Trigger failure"
+LATE = ["Trigger timeout", "Trigger/execution timeout"]
 
 
 @pytest.fixture
 def fail(context):
     """Resume a task as Airflow does to let it fail."""
 
-    def run(task, error="Trigger failure", expected=TaskDeferralError):
-        with pytest.raises(expected, match=error):
+    def run(task, error):
+        is_timeout = error == "Trigger timeout"
+        with pytest.raises(TaskDeferralTimeout if is_timeout else TaskDeferralError, match=error):
             task.resume_execution("__fail__", {"error": error, "traceback": ["x"]}, context)
 
     return run
 
 
-@pytest.mark.parametrize(("error", "expected"), ENDS)
-def test_a_bad_end_cancels_the_own_job(
-    operator, context, defer, fail, clock, cancellations, error, expected
-):
-    """Nobody would follow it any more; Airflow's own error is still raised."""
+def test_a_trigger_that_died_is_no_kill(operator, context, defer, fail, clock, cancellations, log):
+    """Nobody decided to end the sync: the log says that it goes on, with its link."""
     defer(operator(deferrable=True).execute, context)
     clock.advance(MINUTE)
-    fail(operator(deferrable=True), error, expected)
+    fail(operator(deferrable=True), DIED)
+    assert [] == cancellations()
+    assert "Airbyte job 1 (http://" in str(log)
+    assert "goes on, and no task follows it. Clear this task to follow it again" in str(log)
+
+
+def test_the_next_try_follows_the_sync_of_a_trigger_that_died(
+    operator, context, defer, fail, clock, cancellations, log
+):
+    """Where another try is left."""
+    vars(context["ti"]).update(try_number=1, max_tries=1)
+    defer(operator(deferrable=True).execute, context)
+    clock.advance(MINUTE)
+    fail(operator(deferrable=True), DIED)
+    assert [] == cancellations()
+    assert "goes on, and the next try follows it" in str(log)
+
+
+@pytest.mark.parametrize("error", LATE)
+def test_a_deferral_that_took_too_long_cancels_the_own_job(
+    operator, context, defer, fail, clock, cancellations, error
+):
+    """It is a limit of the task's own; Airflow's own error is still raised."""
+    defer(operator(deferrable=True).execute, context)
+    clock.advance(MINUTE)
+    fail(operator(deferrable=True), error)
     assert [1] == cancellations()
 
 
-def test_a_bad_end_leaves_an_attached_job_alone(
+def test_a_deferral_that_took_too_long_leaves_an_attached_job_alone(
     airbyte, connection, operator, context, defer, fail, clock, cancellations
 ):
     """It is not ours."""
     airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
     clock.advance(MINUTE)
     defer(operator(deferrable=True, on_conflict="attach").execute, context)
-    fail(operator(deferrable=True))
+    fail(operator(deferrable=True), LATE[0])
     assert [] == cancellations()
 
 
-def test_a_bad_end_of_which_nothing_is_known_asks_airbyte_nothing(operator, fail, airbyte, log):
+@pytest.mark.parametrize("error", [DIED, *LATE])
+def test_a_failed_wait_of_which_nothing_is_known_asks_airbyte_nothing(
+    operator, fail, airbyte, log, error
+):
     """The task may have waited for another sync, or pushes no XComs."""
-    fail(operator(deferrable=True))
+    fail(operator(deferrable=True), error)
     assert [] == list(airbyte.requests)
-    assert "The wait in the triggerer has come to a bad end" == log.lines[0]
-    assert "Could not" not in str(log)
+    assert "Airbyte job" not in str(log)
 
 
-def test_a_bad_end_finds_the_job_in_airflows_state_store(
+def test_a_deferral_that_took_too_long_finds_the_job_in_airflows_state_store(
     operator, context, state_store, defer, fail, clock, cancellations
 ):
     """Airflow 3.3 has one, and then XComs are not needed."""
@@ -379,11 +421,11 @@ def test_a_bad_end_finds_the_job_in_airflows_state_store(
     defer(operator(deferrable=True, do_xcom_push=False).execute, context)
     assert {} == context["ti"].xcoms
     clock.advance(MINUTE)
-    fail(operator(deferrable=True, do_xcom_push=False))
+    fail(operator(deferrable=True, do_xcom_push=False), LATE[0])
     assert [1] == cancellations()
 
 
-def test_a_bad_end_finds_a_sync_in_doubt(
+def test_a_deferral_that_took_too_long_finds_a_sync_in_doubt(
     airbyte, operator, context, state_store, defer, fail, clock, cancellations
 ):
     """What the store says of it is enough to look for it."""
@@ -392,27 +434,29 @@ def test_a_bad_end_finds_a_sync_in_doubt(
     airbyte.inject(Fault(on="GET /jobs", do="answer", answer=answers.bad_gateway()))
     defer(operator(deferrable=True).execute, context)
     clock.advance(MINUTE)
-    fail(operator(deferrable=True))
+    fail(operator(deferrable=True), LATE[0])
     assert [1] == cancellations()
 
 
-def test_a_bad_end_while_airbyte_is_down_is_still_airflows_own(
+def test_a_deferral_that_took_too_long_while_airbyte_is_down_is_still_airflows_own(
     airbyte, operator, context, defer, fail, log
 ):
-    """The log says what is left to do."""
+    """The log says what is left to do, with the job's link."""
     defer(operator(deferrable=True).execute, context)
     airbyte.inject(
         Fault(on="*/jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=None)
     )
-    fail(operator(deferrable=True))
-    assert "Could not cancel the Airbyte job 1: cancel it in Airbyte" in log.lines
+    fail(operator(deferrable=True), LATE[0])
+    assert "Could not cancel Airbyte job 1 (http://" in str(log)
 
 
-def test_a_bad_end_counts_where_kills_do_not(operator, context, defer, fail, clock, cancellations):
-    """``cancel_on_kill`` is about people; here nobody decided to let the sync go on."""
+def test_a_deferral_that_took_too_long_counts_where_kills_do_not(
+    operator, context, defer, fail, clock, cancellations
+):
+    """``cancel_on_kill`` is about people; this is a clock."""
     defer(operator(deferrable=True, cancel_on_kill=False).execute, context)
     clock.advance(MINUTE)
-    fail(operator(deferrable=True, cancel_on_kill=False))
+    fail(operator(deferrable=True, cancel_on_kill=False), LATE[0])
     assert [1] == cancellations()
 
 
@@ -433,9 +477,10 @@ def test_a_good_end_is_resumed_as_ever(airbyte, connection, operator, context, d
 
 @pytest.mark.parametrize(("option", "cancelled"), [(True, [1]), (False, [])])
 def test_a_killed_sensor_cancels_where_it_is_asked_to(
-    airbyte, connection, context, in_worker, clock, cancellations, option, cancelled
+    airbyte, connection, context, in_worker, clock, cancellations, airflow_says, option, cancelled
 ):
     """By default the job belongs to whoever started it."""
+    airflow_says("failed")
     airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
     clock.advance(MINUTE)
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, cancel_on_kill=option)

@@ -1,35 +1,23 @@
 """A trigger that is stopped: who wants the sync no more, and who still does."""
 
 import asyncio
-import threading
+import logging
 from contextlib import suppress
 from datetime import timedelta
-from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 
 from airbyte_sync_airflow import killing, triggers
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_airflow.task_instances import state_of
 from airbyte_sync_local import Fault, answers, lives
 from airbyte_sync_testkit.clock import AsyncVirtualClock
 
-try:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-except ImportError:
-    RuntimeTaskInstance = None
-
-IS_AIRFLOW_2 = RuntimeTaskInstance is None
 MINUTE = timedelta(minutes=1)
-KILLED = ["failed", "success", "skipped"]
+KILLED = ["failed", "success", "skipped", "gone"]
 ALIVE = ["deferred", "queued", "running", "scheduled", "up_for_retry", None]
-
-MISSING = "missing"
-"""The row is gone."""
-SILENT = "silent"
-"""Airflow does not answer."""
+NOTHING = ["silent", "missing"]
+"""What Airflow says here is no word about the task."""
 
 
 class FirstPause(AsyncVirtualClock):
@@ -56,29 +44,40 @@ def first_pause(parts, clock):
 
 
 @pytest.fixture
+def impatient(monkeypatch):
+    """An Airflow that says nothing is asked often, and a trigger ends soon without an answer."""
+    monkeypatch.setattr(killing, "ON_KILL_SECONDS", 0.2)
+    monkeypatch.setattr(killing, "ON_CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr(killing, "ASK_AGAIN_SECONDS", (0.01,))
+
+
+@pytest.fixture
 def stop(first_pause):
     """Start a trigger, let it wait, and stop it as Airflow does: again and again until it has ended."""
 
-    def run(trigger):
+    def run(trigger, afterwards=None):
         async def drive():
             task = asyncio.ensure_future(_exhaust(trigger))
             await asyncio.wait_for(first_pause.reached.wait(), 10)
             while not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=0.01)
-            with suppress(asyncio.CancelledError):
-                return task.result()
+            await _first(afterwards)
 
-        return asyncio.run(drive())
+        asyncio.run(drive())
 
     return run
 
 
 @pytest.fixture
 def kill(first_pause):
-    """Start a trigger, let it wait, stop it, and call ``on_kill`` as Airflow 3.3 does."""
+    """
+    Start a trigger, let it wait, stop it, and call ``on_kill`` as Airflow 3.3 does.
 
-    def run(trigger):
+    With ``afterwards`` the triggerer goes on; otherwise it ends with the trigger.
+    """
+
+    def run(trigger, afterwards=None):
         async def drive():
             task = asyncio.ensure_future(_exhaust(trigger))
             await asyncio.wait_for(first_pause.reached.wait(), 10)
@@ -86,10 +85,18 @@ def kill(first_pause):
             with suppress(asyncio.CancelledError):
                 await task
             await trigger.on_kill()
+            return await _first(afterwards)
 
         asyncio.run(drive())
 
     return run
+
+
+async def _first(afterwards):
+    """Let something happen while the triggerer goes on, and wait for all that is still to be done."""
+    if afterwards is not None:
+        afterwards()
+        await killing.shared_kills().settled()
 
 
 async def _exhaust(trigger):
@@ -120,7 +127,7 @@ def waiting(airbyte, connection, context, defer):
 # A stop, where Airflow does not tell of kills
 
 
-@pytest.mark.parametrize("state", [*KILLED, MISSING])
+@pytest.mark.parametrize("state", KILLED)
 def test_a_stopped_trigger_of_a_killed_task_cancels_once(
     waiting, stop, instance_in, without_on_kill, airbyte, cancellations, state
 ):
@@ -132,7 +139,7 @@ def test_a_stopped_trigger_of_a_killed_task_cancels_once(
     assert ["cancelled"] == [job.status for job in airbyte.jobs]
 
 
-@pytest.mark.parametrize("state", [*ALIVE, SILENT])
+@pytest.mark.parametrize("state", ALIVE)
 def test_a_stopped_trigger_of_a_task_that_may_go_on_leaves_the_sync_alone(
     waiting, stop, instance_in, without_on_kill, cancellations, log, state
 ):
@@ -168,9 +175,9 @@ def test_a_trigger_in_dag_test_has_no_task_instance(
 # ``on_kill``
 
 
-@pytest.mark.parametrize("state", [*KILLED, MISSING, SILENT])
+@pytest.mark.parametrize("state", KILLED)
 def test_a_killed_trigger_cancels_once(waiting, kill, instance_in, cancellations, state):
-    """Airflow says that somebody did it, so silence about the state counts as a kill."""
+    """Airflow says that the task is over."""
     trigger = waiting()
     trigger.task_instance = instance_in(state)
     kill(trigger)
@@ -337,7 +344,8 @@ def test_a_cancellation_that_fails_says_what_to_do(
     )
     trigger.task_instance = instance_in("failed")
     stop(trigger)
-    assert "Could not cancel Airbyte job 1: cancel it in Airbyte" == log.lines[-1]
+    assert log.lines[-1].startswith("Could not cancel Airbyte job 1 (http://")
+    assert log.lines[-1].endswith("): cancel it in Airbyte")
 
 
 def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, log, cancellations):
@@ -347,118 +355,93 @@ def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, l
     trigger.checkpoint["version"] = 99
     asyncio.run(trigger.on_kill())
     assert [] == cancellations()
-    assert "cancel it in Airbyte" in log.lines[-1]
+    assert "look at it in Airbyte" in log.lines[-1]
 
 
 # --------------------------------------------------------------------------------------------------
-# The state of a task
+# An Airflow that says nothing
 
 
-@pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 is asked in its database")
-@pytest.mark.parametrize("map_index", [-1, 0, 1])
-def test_the_state_of_a_mapped_task_is_its_own(instance_in, map_index):
-    """Airflow names it by the task and its index."""
-    assert "failed" == state_of(instance_in("failed", map_index))
+@pytest.fixture
+def triggerers_log(caplog):
+    """What stands in the triggerer's own log, which no task's log holds."""
+    caplog.set_level(logging.INFO, "airbyte_sync_airflow.killing")
+    return lambda: [each.getMessage() for each in caplog.records if each.name.endswith("killing")]
 
 
-@pytest.mark.skipif(not IS_AIRFLOW_2, reason="Airflow 3 is asked through its API")
-@pytest.mark.parametrize(
-    ("try_number", "state", "expected"),
-    [
-        (1, "failed", "failed"),
-        (1, "deferred", "deferred"),
-        (1, None, None),
-        (2, "queued", None),
-        (2, "failed", None),
-    ],
-)
-def test_a_newer_try_counts_as_alive(row_of_airflow_2, try_number, state, expected):
-    """The job is its business."""
-    assert expected == state_of(row_of_airflow_2(state, try_number=try_number))
+@pytest.mark.parametrize("state", NOTHING)
+def test_a_kill_of_which_airflow_says_nothing_leaves_the_sync_alone(
+    waiting, kill, instance_in, impatient, cancellations, log, triggerers_log, state
+):
+    """Both logs say what becomes of it, with the job's link, before the trigger ends."""
+    trigger = waiting()
+    trigger.task_instance = instance_in(state)
+    kill(trigger)
+    assert [] == cancellations()
+    first, last = triggerers_log()
+    assert first == log.lines[-1]
+    assert "What became of task d.sync of run" in first
+    assert "Airbyte job 1 (http://" in first
+    assert "jobId=1&openLogs=true) goes on meanwhile" in first
+    assert "This triggerer ends before it is known what became of task d.sync" in last
+    assert "jobId=1&openLogs=true) was left alone" in last
 
 
-def test_the_row_of_a_deleted_run_is_gone(instance_in):
-    """Nobody waits for it."""
-    assert "removed" == state_of(instance_in(MISSING))
+@pytest.mark.parametrize("state", NOTHING)
+def test_an_answer_cancels_after_the_trigger_has_ended(
+    waiting, kill, airflow, instance_in, impatient, cancellations, state
+):
+    """The question outlives the trigger."""
+    trigger = waiting()
+    trigger.task_instance = instance_in(state)
+    kill(trigger, afterwards=lambda: airflow.say("failed"))
+    assert [1] == cancellations()
 
 
-# --------------------------------------------------------------------------------------------------
-# On a loop that does not wait
+def test_it_does_so_where_airflow_does_not_tell_of_kills(
+    waiting, stop, airflow, instance_in, impatient, without_on_kill, cancellations
+):
+    """The same on Airflow 2.11 to 3.2."""
+    trigger = waiting()
+    trigger.task_instance = instance_in("silent")
+    stop(trigger, afterwards=lambda: airflow.say("failed"))
+    assert [1] == cancellations()
 
 
-def test_what_must_be_finished_survives_being_cancelled_all_the_time():
-    """Airflow cancels a trigger that is ending every second."""
-
-    async def work():
-        for _ in range(20):
-            await asyncio.sleep(0.01)
-        return "done"
-
-    async def drive():
-        task = asyncio.ensure_future(killing.finish(work(), 10))
-        times = 0
-        while not task.done():
-            await asyncio.sleep(0.01)
-            times += task.cancel()
-        return await task, times
-
-    result, times = asyncio.run(drive())
-    assert "done" == result
-    assert times > 5
+def test_a_task_that_goes_on_ends_the_questions(
+    waiting, kill, airflow, instance_in, impatient, cancellations, triggerers_log
+):
+    """It was cleared, or another triggerer follows it: there is nothing to warn of in the end."""
+    trigger = waiting()
+    trigger.task_instance = instance_in("silent")
+    kill(trigger, afterwards=lambda: airflow.say("deferred"))
+    assert [] == cancellations()
+    assert 1 == len(triggerers_log())
 
 
-def test_what_takes_too_long_is_ended_all_the_same():
-    """A triggerer must be able to shut down."""
-
-    async def drive():
-        task = asyncio.ensure_future(killing.finish(asyncio.Event().wait(), 0.1))
-        while not task.done():
-            await asyncio.sleep(0.01)
-            task.cancel()
-        return await task
-
-    with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(drive())
-
-
-def test_what_raises_raises():
-    """Whoever finishes something hears of it."""
-
-    async def work():
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        asyncio.run(killing.finish(work(), 10))
+def test_airflow_is_not_asked_for_ever(
+    waiting, kill, instance_in, impatient, cancellations, triggerers_log, monkeypatch
+):
+    """After a quarter of an hour the sync is left alone, and the triggerer's log says so."""
+    monkeypatch.setattr(killing, "PATIENCE_SECONDS", 0.5)
+    trigger = waiting()
+    trigger.task_instance = instance_in("silent")
+    kill(trigger, afterwards=lambda: None)
+    assert [] == cancellations()
+    assert "Airflow did not say within" in triggerers_log()[-1]
+    assert "jobId=1&openLogs=true) was left alone" in triggerers_log()[-1]
 
 
-@pytest.mark.parametrize("if_unknown", [True, False])
-def test_a_look_up_that_hangs_ends_in_time(monkeypatch, if_unknown):
-    """Airflow's supervisor may have gone already when the triggerer shuts down."""
-    goes_on = threading.Event()
-
-    def hang(**_):
-        goes_on.wait(10)
-        raise RuntimeError("too late")
-
-    monkeypatch.setattr(killing, "LOOKUP_SECONDS", 0.1)
-    instance = SimpleNamespace(dag_id="d", task_id="sync", run_id="r", map_index=-1)
-    if IS_AIRFLOW_2:
-        monkeypatch.setattr("airflow.utils.session.create_session", hang)
-    else:
-        instance.id = uuid4()
-        monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(hang))
-
-    async def drive():
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        verdict = await killing.was_killed(instance, if_unknown=if_unknown)
-        took = loop.time() - began
-        goes_on.set()
-        return verdict, took
-
-    verdict, took = asyncio.run(drive())
-    assert if_unknown is verdict
-    assert took < 5
+def test_a_trigger_without_a_sync_of_its_own_asks_nothing(
+    airbyte, connection, waiting, kill, airflow, instance_in, impatient, clock, triggerers_log
+):
+    """Nothing would be cancelled, so there is nothing to warn of either."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    trigger = waiting(on_conflict="attach")
+    trigger.task_instance = instance_in("silent")
+    kill(trigger)
+    assert [] == triggerers_log()
 
 
 # --------------------------------------------------------------------------------------------------

@@ -16,14 +16,18 @@ from dependency_injector import providers
 
 from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
 from airbyte_sync_airflow.clocks import StoppableClock
+from airbyte_sync_airflow.standstill import PatientClock, StandstillWatch
+from airbyte_sync_airflow.task_states import ask_aside
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
 from airbyte_sync_http.registry import open_async_transport, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airbyte_sync import AsyncClock
+    from airbyte_sync import AsyncClock, AsyncInterpreter
+    from airbyte_sync.events import Event
     from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.lane import Lane
     from airbyte_sync_http.job_feed import JobFeed
 
 
@@ -31,6 +35,21 @@ def _open_feed(gateway: AsyncAirbyteGateway, clock: AsyncClock) -> JobFeed:
     from airbyte_sync_http.job_feed import JobFeed  # with asyncio, which a worker needs not load
 
     return JobFeed(gateway, clock)
+
+
+def _open_lane() -> Lane:
+    from airbyte_sync_airflow.lane import Lane
+
+    return Lane()
+
+
+def _open_canceller(
+    lane: Lane,
+    gateway: AsyncAirbyteGateway,
+    clock: AsyncClock,
+    on_event: Callable[[Event], None],
+) -> AsyncInterpreter:
+    return lane.over(AsyncPortInterpreter(gateway, clock, on_event))
 
 
 class Container:
@@ -52,6 +71,10 @@ class Container:
     open_async_transport = providers.Factory(open_async_transport)
     open_feed = providers.Factory(_open_feed)
     """Override it with ``providers.Object(None)`` and every trigger looks for itself."""
+    open_watch = providers.Factory(StandstillWatch, async_clock)
+    """One for each event loop; ``providers.Object(None)`` watches nothing."""
+    ask_for_states = providers.Object(ask_aside)
+    """How a trigger that was stopped hears what became of its task."""
 
     def __init__(self, server: AirbyteServer, is_stopped: Callable[[], bool] | None = None) -> None:
         settings = server.settings
@@ -59,11 +82,9 @@ class Container:
             self.open_transport, server.transport, settings.transport
         )
         self.gateway = providers.Singleton(AirbyteGateway, self.transport, settings, self.tokens)
-        self.interpreter = providers.Factory(
-            PortInterpreter,
-            self.gateway,
-            providers.Factory(StoppableClock, self.clock, is_stopped),
-        )
+        self.patient_clock = providers.Singleton(PatientClock, self.clock)
+        self.stoppable_clock = providers.Factory(StoppableClock, self.patient_clock, is_stopped)
+        self.interpreter = providers.Factory(PortInterpreter, self.gateway, self.stoppable_clock)
         self.async_transport = providers.Singleton(
             self.open_async_transport, server.async_transport, settings.transport
         )
@@ -74,3 +95,7 @@ class Container:
         self.async_interpreter = providers.Factory(
             AsyncPortInterpreter, self.async_gateway, self.async_clock, feed=self.feed
         )
+        self.async_canceller = providers.Factory(
+            _open_canceller, providers.Singleton(_open_lane), self.async_gateway, self.async_clock
+        )
+        """For cancellations: it reads and cancels straight at the gateway, a few calls at a time."""

@@ -1,106 +1,306 @@
-"""When a trigger's task was killed, and how to finish a cancellation on a loop that does not wait.
+"""A trigger that was stopped: whether its task was killed, and the cancellation of its sync.
 
-Airflow stops a trigger for many reasons: its task was marked failed or successful, cleared, or has timed
-out; the triggerer shuts down, or another one takes its triggers over. Only the first kind means that
-nobody wants the sync any more, and only the task's state tells. Whatever does not surely mean that
-leaves the sync running: the next try, or the next triggerer, follows it.
+Airflow stops a trigger for many reasons: its task was marked failed or successful, cleared, or has
+timed out; the triggerer shuts down, or another one takes its triggers over. Only Airflow's word that
+the task was killed cancels the sync (:mod:`~airbyte_sync_airflow.task_states`). Where it says nothing,
+it is asked again for a quarter of an hour, which is longer than any trigger has: the question lives in
+a task of its own. A sync that is left alone in the end is named in the triggerer's own log, with a
+link.
 
-Airflow also cancels a trigger again every second while it is ending, so what must be done runs in a
-task of its own.
+A cancellation waits behind no submission and no poll: it has a session, a limit and time-outs of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+import logging
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import Checkpoint, SyncPolicy, abandon, arun
+from airbyte_sync import Checkpoint, InvalidInput, SyncPolicy, abandon, arun
+from airbyte_sync_airflow.composition import Container
+from airbyte_sync_airflow.loops import PerLoop
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
-from airbyte_sync_airflow.task_instances import KILLED, state_of
+from airbyte_sync_airflow.standstill import AsyncCaution
+from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_airflow.task_states import Standing, TaskKey, TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
+    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.standstill import StandstillWatch
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
-T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
-LOOKUP_SECONDS = 12.0
-"""How long to ask for a task's state; it took more than three seconds on a busy Airflow 3.3."""
-CANCEL_SECONDS = 25.0
-"""How long to insist on a cancellation; Airflow 3.3 gives ``on_kill`` thirty seconds."""
+PATIENCE_SECONDS = 900.0
+"""How long to ask Airflow whether a task was killed, when it does not say."""
+
+ASK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""How long to wait after a question without an answer; the last one from then on."""
+
+ON_KILL_SECONDS = 27.0
+"""How long a trigger stays for the end of it in ``on_kill``; Airflow 3.3 gives it 30 s
+(``on_kill_timeout``)."""
+
+ON_CANCEL_SECONDS = 8.0
+"""The same before 3.3, where a triggerer that shuts down stops its triggers in just the same way. It is
+ended by force ten seconds later."""
+
+WARM_UP_AFTER_SECONDS = 5.0
+"""How long after the first trigger's start Airflow is asked a first question, which costs it most."""
 
 
-async def finish(work: Coroutine[Any, Any, T], seconds: float) -> T:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoppedTrigger:
+    """What outlives a trigger that was stopped."""
+
+    key: TaskKey | None
+    """``None`` in ``dag.test()``, where no Airflow knows the task."""
+    checkpoint: Checkpoint
+    """How far it had come."""
+    policy: SyncPolicy
+    conn_id: str
+    api_version: str
+    server: AirbyteServer | None
+    """Where ``conn_id`` leads, where that was read already."""
+    job: JobSummary | None
+    log: Any
+    """The task's log."""
+
+    @property
+    def sync(self) -> str:
+        """What a log line calls the sync, with a link where one is known."""
+        job_id, job = self.checkpoint.job_id, self.job
+        if job_id is None:
+            return f"a sync of Airbyte connection {self.checkpoint.connection_id}"
+        url = None if job is None or job.job_id != job_id else job.url
+        return f"Airbyte job {job_id}" if url is None else f"Airbyte job {job_id} ({url})"
+
+    @property
+    def task(self) -> str:
+        """What the triggerer's own log calls the task."""
+        key = self.key
+        return "a task" if key is None else f"task {key.dag_id}.{key.name} of run {key.run_id}"
+
+    @property
+    def has_nothing_to_cancel(self) -> bool:
+        """Whether there is no sync that would be cancelled."""
+        checkpoint = self.checkpoint
+        if checkpoint.job_id is None:
+            return not checkpoint.in_doubt
+        return checkpoint.origin is not None and not checkpoint.origin.is_ours_to_cancel
+
+
+def stopped_trigger(
+    trigger: AirbyteSyncTrigger, checkpoint: Checkpoint | None, server: AirbyteServer | None
+) -> StoppedTrigger | None:
     """
-    Await something to its end, however often we are cancelled meanwhile.
+    Return what is left of a trigger that was stopped, or ``None`` where that cannot be read.
 
     Args:
-        work: What to do.
-        seconds: How long it may take.
-
-    Raises:
-        TimeoutError: It took longer.
-        Exception: What it raises.
-    """
-    task = asyncio.ensure_future(asyncio.wait_for(work, seconds))
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            continue
-        except Exception:
-            break
-    return task.result()
-
-
-async def was_killed(task_instance: Any, *, if_unknown: bool) -> bool:
-    """
-    Tell whether nobody waits for a trigger's task any more.
-
-    Args:
-        task_instance: The trigger's.
-        if_unknown: What to believe where Airflow does not say.
-    """
-    from asgiref.sync import sync_to_async
-
-    try:
-        state = await finish(sync_to_async(state_of)(task_instance), LOOKUP_SECONDS)
-    except Exception:
-        return if_unknown
-    return state in KILLED
-
-
-async def cancel_if_killed(
-    trigger: AirbyteSyncTrigger, checkpoint: Checkpoint | None, *, if_unknown: bool
-) -> None:
-    """
-    Cancel the sync of a trigger that was stopped, if it was because its task was killed.
-
-    Args:
-        trigger: Says how to reach Airbyte, and who waited.
+        trigger: It was stopped.
         checkpoint: How far it had come; ``None`` where it had not begun.
-        if_unknown: Whether to take the task for killed where Airflow does not say.
+        server: Where its Airflow connection leads; ``None`` where it had not been read.
     """
     try:
-        if checkpoint is None:
-            checkpoint = Checkpoint.from_json(trigger.checkpoint)
-        if not await was_killed(trigger.task_instance, if_unknown=if_unknown):
-            trigger.log.info("This wait is over; the sync goes on")
-            return
-        await finish(_cancel(trigger, checkpoint), CANCEL_SECONDS)
+        return StoppedTrigger(
+            key=None if trigger.task_instance is None else TaskKey.of(trigger.task_instance),
+            checkpoint=checkpoint or Checkpoint.from_json(trigger.checkpoint),
+            policy=SyncPolicy.from_json(trigger.policy),
+            conn_id=trigger.airbyte_conn_id,
+            api_version=trigger.api_version,
+            server=server,
+            job=None if trigger.job is None else JobSummary.from_json(trigger.job),
+            log=trigger.log,
+        )
+    except (InvalidInput, TypeError):
+        trigger.log.exception(
+            "Could not cancel Airbyte job %s, should its task be killed: look at it in Airbyte",
+            trigger.checkpoint.get("job_id"),
+        )
+        return None
+
+
+class Questions:
+    """
+    Asks Airflow for the states of tasks: one question at a time, for all triggers that wait by then.
+
+    Args:
+        ask: Asks about many tasks, and never raises: :func:`~airbyte_sync_airflow.task_states.ask_aside`.
+    """
+
+    def __init__(self, ask: Callable[[list[TaskKey]], Awaitable[dict[TaskKey, TaskState]]]) -> None:
+        self._ask_airflow = ask
+        self._waiting: dict[TaskKey, list[asyncio.Future[TaskState]]] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def state(self, key: TaskKey) -> TaskState:
+        """Return what Airflow says about a task when it is asked from now on."""
+        answer: asyncio.Future[TaskState] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return await answer
+
+    async def _ask(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, {}
+            answers = await self._ask_airflow(list(batch))
+            for key, waiting in batch.items():
+                for answer in waiting:
+                    if not answer.done():
+                        answer.set_result(answers[key])
+
+
+class Kills:
+    """What the stopped triggers of one event loop share."""
+
+    def __init__(self) -> None:
+        self.questions = Questions(Container.ask_for_states())
+        self.watch: StandstillWatch | None = Container.open_watch()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._is_warm = False
+        if self.watch is not None:
+            self.spawn(self.watch.run())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start something that outlives the trigger that needs it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def settled(self) -> None:
+        """Return when it is known what became of all triggers that were stopped so far."""
+        await asyncio.gather(*self._settling)
+
+    def settle(self, stopped: StoppedTrigger) -> asyncio.Task[None]:
+        """Find out what becomes of a stopped trigger's sync, however long the trigger itself stays."""
+        task = self.spawn(_settle(stopped))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        return task
+
+    def warm_up(self, key: TaskKey) -> None:
+        """
+        Let Airflow make ready what it needs to answer, before a stop needs an answer.
+
+        Airflow 3's triggerer builds its API in its main process when it is first asked for anything: four
+        seconds of work, and many times that on a busy machine. Connections that it keeps itself
+        have it built by the first trigger anyway.
+        """
+        if key.id is not None and not self._is_warm:
+            self._is_warm = True
+            self.spawn(self._ask_once(key))
+
+    async def _ask_once(self, key: TaskKey) -> None:
+        await asyncio.sleep(WARM_UP_AFTER_SECONDS)
+        await self.questions.state(key)
+
+
+shared_kills = PerLoop(Kills)
+"""Return what is shared on the running event loop."""
+
+
+async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
+    """
+    Cancel the sync of a trigger that was stopped, if Airflow says that its task was killed.
+
+    Airflow cancels a stopping trigger again every second, so that the work is done in a task of its
+    own, and goes on there when the trigger has to end.
+
+    Args:
+        stopped: What is left of the trigger.
+        seconds: How long the trigger itself stays for it.
+    """
+    if stopped.has_nothing_to_cancel:
+        return
+    work = shared_kills().settle(stopped)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not work.done() and loop.time() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({work}, timeout=end - loop.time())
+    if work.done():
+        return
+    for warn in (stopped.log.warning, _tell_the_triggerer):
+        warn(
+            "What became of %s is not settled yet: %s goes on meanwhile. It is cancelled if Airflow says "
+            "within %d minutes that the task was killed, and this triggerer runs for as long",
+            stopped.task,
+            stopped.sync,
+            PATIENCE_SECONDS // 60,
+        )
+
+
+async def _settle(stopped: StoppedTrigger) -> None:
+    """Ask until Airflow says what became of the task, and do what follows from it."""
+    try:
+        standing = await asyncio.wait_for(_standing(stopped), PATIENCE_SECONDS)
+        if standing is Standing.KILLED:
+            stopped.log.warning("The task was killed: cancelling its sync")
+            await _cancel(stopped)
+        else:
+            stopped.log.info("This wait is over; the sync goes on")
+    except _StillWantedError:
+        stopped.log.info("The task goes on after all, and so does its sync")
+    except asyncio.TimeoutError:
+        said = f"Airflow did not say within {PATIENCE_SECONDS // 60:.0f} minutes"
+        _leave_alone(stopped, f"{said} whether {stopped.task} was killed")
+    except asyncio.CancelledError:
+        _leave_alone(
+            stopped, f"This triggerer ends before it is known what became of {stopped.task}"
+        )
+        raise
     except Exception:
-        job_id = None if checkpoint is None else checkpoint.job_id
-        trigger.log.exception("Could not cancel Airbyte job %s: cancel it in Airbyte", job_id)
+        stopped.log.exception("Could not cancel %s: cancel it in Airbyte", stopped.sync)
 
 
-async def _cancel(trigger: AirbyteSyncTrigger, checkpoint: Checkpoint) -> None:
-    policy = SyncPolicy(cancel_timeout=timedelta(seconds=CANCEL_SECONDS - 5))
-    trigger.log.warning("The task was killed: cancelling its sync")
+async def _standing(stopped: StoppedTrigger) -> Standing:
+    """Return what Airflow says of the task, however long it says nothing."""
+    if stopped.key is None:
+        return Standing.WANTED
+    questions = shared_kills().questions
+    for pause in chain(ASK_AGAIN_SECONDS, repeat(ASK_AGAIN_SECONDS[-1])):
+        state = await questions.state(stopped.key)
+        if state.standing is not Standing.UNKNOWN:
+            return state.standing
+        await asyncio.sleep(pause)
+    raise AssertionError("repeating never ends")
+
+
+async def _cancel(stopped: StoppedTrigger) -> None:
     servers = shared_servers()
-    server = await servers.read(trigger.airbyte_conn_id, trigger.api_version)
-    async with servers.use(server) as parts:
-        session = parts.async_interpreter(Follower(trigger.log))
-        await arun(abandon(checkpoint, policy), session)
+    server = stopped.server or await servers.read(stopped.conn_id, stopped.api_version)
+    caution = AsyncCaution(shared_kills().watch, lambda: _await_kill(stopped))
+    async with servers.use(replace(server, settings=server.settings.in_haste())) as parts:
+        session = caution.over(parts.async_canceller(Follower(stopped.log)))
+        await arun(abandon(stopped.checkpoint, stopped.policy), session)
+
+
+async def _await_kill(stopped: StoppedTrigger) -> None:
+    """After a standstill: another process may have gone on with a task that was cleared."""
+    if await _standing(stopped) is not Standing.KILLED:
+        raise _StillWantedError
+
+
+class _StillWantedError(Exception):
+    """The task was killed, and is wanted again. No domain error: no flow has to judge it."""
+
+
+def _leave_alone(stopped: StoppedTrigger, why: str) -> None:
+    _tell_the_triggerer(
+        "%s: %s was left alone. If no task follows it, cancel it in Airbyte", why, stopped.sync
+    )
+
+
+def _tell_the_triggerer(message: str, *arguments: object) -> None:
+    """Write into the triggerer's own log: Airflow tells by context variables which log is a task's."""
+    Context().run(_log.warning, message, *arguments)

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
     from airbyte_sync import Checkpoint, SyncPolicy, SyncRequest
     from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.rendering import Follower
     from airbyte_sync_airflow.summary import JobSummary
     from airbyte_sync_airflow.task_instances import RequestStore
     from airbyte_sync_airflow.work import Work
 
 TRIGGER_FAILED = "__fail__"
 """The method that Airflow names when a trigger has died or a deferral took too long."""
+
+TRIGGER_TIMEOUTS = ("Trigger timeout", "Trigger/execution timeout")
+"""What Airflow 3 and 2.11 call a deferral that took too long (``scheduler_job_runner.py``)."""
 
 
 class AirbyteTriggerSyncOperator(BaseOperator):
@@ -82,6 +86,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     """What ``airbyte_conn_id`` rendered to."""
     _store: RequestStore | None = None
     """How far this process has come."""
+    _follower: Follower | None = None
+    """Knows the job that this process follows."""
     _job: JobSummary | None = None
     """The job, once it is not waited for any more."""
     _server: AirbyteServer | None = None
@@ -183,7 +189,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> Any:
         """
-        Go on after a deferral; when it went wrong, cancel the sync before the task fails.
+        Go on after a deferral.
+
+        A trigger that died is no kill: the sync goes on, and another try follows it. A deferral that
+        took too long has met a limit of its own, and its sync is cancelled.
 
         Args:
             next_method: What to go on with; Airflow calls it.
@@ -193,29 +202,34 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Raises:
             TaskDeferralError: The trigger died, or the deferral took too long.
         """
-        from airbyte_sync_airflow.abandoning import abandon_sync
-        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try
+        from airbyte_sync_airflow.abandoning import abandon_at_the_deadline, say_what_is_left
+        from airbyte_sync_airflow.task_instances import is_of_an_earlier_try, is_tried_again
 
         if is_of_an_earlier_try(context, next_kwargs):
             return self._start(context)
         if next_method == TRIGGER_FAILED:
-            self.log.warning("The wait in the triggerer has come to a bad end")
-            abandon_sync(self, conn_id=self._conn_id, checkpoint=self._checkpoint, context=context)
+            if (next_kwargs or {}).get("error") in TRIGGER_TIMEOUTS:
+                abandon_at_the_deadline(self, context, self._conn_id)
+            else:
+                say_what_is_left(self, context, is_tried_again=is_tried_again(context))
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Cancel the sync of a task that is killed while it runs in a worker; never raises."""
-        from airbyte_sync_airflow.abandoning import abandon_when_killed
+        from airbyte_sync_airflow.abandoning import StoppedTask, abandon_when_killed
 
         self._is_killed = True
         if self._is_over:  # what it ran, or handed over, is not this process's business any more
             return
         abandon_when_killed(
-            self,
-            conn_id=self._conn_id,
-            server=self._server,
-            checkpoint=self._checkpoint,
-            is_wanted=self.cancel_on_kill,
+            StoppedTask(
+                task=self,
+                conn_id=self._conn_id,
+                server=self._server,
+                checkpoint=self._checkpoint,
+                job=None if self._follower is None else self._follower.job,
+                is_wanted=self.cancel_on_kill,
+            )
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -243,12 +257,13 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         self._conn_id = rendered_conn_id(self, context)
         with airflow_exceptions():
             server = self._server = read_server(self._conn_id, self.api_version)
+            self._follower = Follower(self.log)
             with at_work(
                 self,
                 context,
                 server=server,
                 policy=self._policy(server),
-                follower=Follower(self.log),
+                follower=self._follower,
                 on_save=self._after_save,
                 is_stopped=lambda: self._is_killed,
             ) as work:

@@ -135,14 +135,17 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def on_kill(self) -> None:
         """Cancel the job of a sensor that is killed in a worker, where it is asked to; never raises."""
-        from airbyte_sync_airflow.abandoning import abandon_when_killed
+        from airbyte_sync_airflow.abandoning import StoppedTask, abandon_when_killed
 
         abandon_when_killed(
-            self,
-            conn_id=self._conn_id,
-            server=self._server,
-            checkpoint=self._checkpoint,
-            is_wanted=self.cancel_on_kill,
+            StoppedTask(
+                task=self,
+                conn_id=self._conn_id,
+                server=self._server,
+                checkpoint=self._checkpoint,
+                job=None if self._follower is None else self._follower.job,
+                is_wanted=self.cancel_on_kill,
+            )
         )
 
     def poke(self, context: Context) -> bool:

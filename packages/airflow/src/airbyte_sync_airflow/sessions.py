@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airbyte_sync import CheckpointStore, Interpreter
     from airbyte_sync.events import Event
     from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.worker_charge import WorkerCharge
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def blocking_session(
     on_event: Callable[[Event], None],
     store: CheckpointStore | None = None,
     is_stopped: Callable[[], bool] | None = None,
+    charge: WorkerCharge | None = None,
 ) -> Iterator[Interpreter]:
     """
     Open a session in a task.
@@ -31,12 +33,20 @@ def blocking_session(
         on_event: Is told what the flow reports.
         store: Remembers how far the request has come.
         is_stopped: Tells whether to wait no longer, because the task was killed.
+        charge: Is asked who is in charge before a process that stood still changes anything.
 
     Yields:
         An interpreter for :func:`airbyte_sync.run` and :func:`airbyte_sync.step`.
     """
     from airbyte_sync_airflow.composition import Container
+    from airbyte_sync_airflow.standstill import CautiousInterpreter
 
     container = Container(server=server, is_stopped=is_stopped)
     with container.gateway():
-        yield container.interpreter(on_event, store)
+        interpreter: Interpreter = container.interpreter(on_event, store)
+        if charge is not None:
+            clock = container.stoppable_clock()
+            interpreter = CautiousInterpreter(
+                interpreter, container.patient_clock(), lambda: charge.await_word(clock)
+            )
+        yield interpreter

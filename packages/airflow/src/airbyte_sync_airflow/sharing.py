@@ -15,6 +15,8 @@ from asgiref.sync import sync_to_async
 
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.connection import read_server
+from airbyte_sync_airflow.loops import PerLoop
+from airbyte_sync_airflow.threads import in_own_thread
 from airbyte_sync_http.alarms import wake
 
 if TYPE_CHECKING:
@@ -29,13 +31,6 @@ _log = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 30.0
 """How long a connection that was read serves the triggers that start after it."""
-
-
-def shared_servers() -> SharedServers:
-    """Return what is shared on the running event loop."""
-    for loop in [each for each in _OF_LOOPS if each.is_closed()]:
-        del _OF_LOOPS[loop]
-    return _OF_LOOPS.setdefault(asyncio.get_running_loop(), SharedServers())
 
 
 class SharedServers:
@@ -68,7 +63,7 @@ class SharedServers:
         """
         Use the parts for a server, with all others that talk to it.
 
-        What blocks happens in a thread, once; Airflow 3.0 does not allow it on the loop.
+        What blocks happens in a thread, once.
         """
         shared = next((each for each in self._open if each.serves(server)), None)
         if shared is None:
@@ -115,7 +110,7 @@ class _OpenServer:
 
     async def _open(self) -> Container:
         container = Container(server=self._server)
-        await sync_to_async(container.async_transport)()  # it may load a library and certificates
+        await in_own_thread(container.async_transport)  # it may load a library and certificates
         await container.async_gateway().__aenter__()
         return container
 
@@ -161,4 +156,5 @@ class _Once(Generic[T]):
         self._crowd.clear()
 
 
-_OF_LOOPS: dict[asyncio.AbstractEventLoop, SharedServers] = {}
+shared_servers = PerLoop(SharedServers)
+"""Return what is shared on the running event loop."""

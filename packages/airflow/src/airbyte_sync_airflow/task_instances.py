@@ -6,8 +6,9 @@ question                        2.11               3.0 to 3.2             3.3
 how far had it come?            nobody knows       nobody knows           ``task_state_store``
 when was it first tried?        history of tries   the run's start        (not needed)
 when was the last try over?     history of tries   the time in its id     (not needed)
-does it still wait?             database           ``get_task_states``    ``get_task_states``
 ==============================  =================  =====================  ==============================
+
+Whether a task was killed, or still waits, is asked in ``task_states``.
 
 Source: the code of Airflow 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2, and what it did when it was tried.
 """
@@ -234,13 +235,9 @@ def checkpoint_left_behind(context: Any, log: Any) -> Checkpoint | None:
     saved = RequestStore(context, log).load()
     if saved is not None:
         return saved
-    task_instance = context["ti"]
-    found = task_instance.xcom_pull(  # it survives a deferral, but not another try
-        task_ids=task_instance.task_id, key=XCOM_KEY, map_indexes=task_instance.map_index
-    )
-    if found is None:
+    job = job_left_behind(context)
+    if job is None:
         return None
-    job = JobSummary.from_json(found)
     return Checkpoint(
         phase=Phase.WATCH,
         connection_id=job.connection_id,
@@ -250,51 +247,17 @@ def checkpoint_left_behind(context: Any, log: Any) -> Checkpoint | None:
     )
 
 
-KILLED = frozenset({"failed", "success", "skipped", "removed", "upstream_failed"})
-"""The states in which nobody waits for a task any more."""
-
-
-def state_of(task_instance: Any) -> str | None:
-    """
-    Return the state of a task, or ``removed`` where its row is gone. Blocks.
-
-    On 2.11 a newer try counts as alive, whatever became of it: the job is that try's business.
-
-    Raises:
-        Exception: Airflow could not be asked; whatever its version raises.
-    """
-    if getattr(task_instance, "id", None) is None:
-        return _state_in_the_database(task_instance)
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    is_mapped = task_instance.map_index >= 0
-    states = RuntimeTaskInstance.get_task_states(
-        dag_id=task_instance.dag_id,
-        task_ids=[task_instance.task_id],
-        run_ids=[task_instance.run_id],
-        **({"map_index": task_instance.map_index} if is_mapped else {}),
+def job_left_behind(context: Any) -> JobSummary | None:
+    """Return what another process of the same try told of its job, with its link."""
+    task_instance = context["ti"]
+    found = task_instance.xcom_pull(  # it survives a deferral, but not another try
+        task_ids=task_instance.task_id, key=XCOM_KEY, map_indexes=task_instance.map_index
     )
-    found = states.get(task_instance.run_id) or {}
-    name = task_instance.task_id
-    mapped_name = f"{name}_{task_instance.map_index}"  # what the API calls one of a mapped task's
-    state: str | None = found.get(mapped_name, found.get(name, "removed"))
-    return state
+    return None if found is None else JobSummary.from_json(found)
 
 
-def _state_in_the_database(task_instance: Any) -> str | None:
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    query = select(TaskInstance.state, TaskInstance.try_number).where(
-        TaskInstance.dag_id == task_instance.dag_id,
-        TaskInstance.task_id == task_instance.task_id,
-        TaskInstance.run_id == task_instance.run_id,
-        TaskInstance.map_index == task_instance.map_index,
-    )
-    with create_session() as session:
-        row = session.execute(query).one_or_none()
-    if row is None:
-        return "removed"
-    state, try_number = row
-    return None if try_number > task_instance.try_number else state
+def is_tried_again(context: Any) -> bool:
+    """Tell whether a failure of this try is followed by another one: each clear adds all retries again."""
+    task_instance = context["ti"]
+    max_tries = getattr(task_instance, "max_tries", 0) or 0
+    return 0 < getattr(task_instance, "try_number", 1) <= max_tries

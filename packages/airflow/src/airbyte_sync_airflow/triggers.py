@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airbyte_sync import Checkpoint
+    from airbyte_sync_airflow.connection import AirbyteServer
 
 TELLS_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 calls ``on_kill``; a trigger of an earlier release has to find out by itself."""
@@ -54,6 +55,7 @@ class AirbyteSyncTrigger(BaseTrigger):
         self.job = job
         self.cancel_on_kill = cancel_on_kill
         self._latest: Checkpoint | None = None
+        self._server: AirbyteServer | None = None
         self._has_fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -73,31 +75,39 @@ class AirbyteSyncTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the flow and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
         await import_in_a_thread("airbyte_sync_airflow.waiting")
+        from airbyte_sync_airflow.killing import ON_CANCEL_SECONDS
         from airbyte_sync_airflow.waiting import wait
 
         try:
-            event = await wait(self, on_checkpoint=self._remember)
+            event = await wait(self, on_checkpoint=self._remember, on_server=self._use)
         except CancelledError:
             if not TELLS_OF_KILLS:
-                await self._cancel_if_killed(if_unknown=False)
+                await self._cancel_if_killed(ON_CANCEL_SECONDS)
             raise
         self._has_fired = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Cancel the sync when the task was killed; Airflow 3.3 also calls this when it was not."""
-        await self._cancel_if_killed(if_unknown=True)
+        await import_in_a_thread("airbyte_sync_airflow.killing")
+        from airbyte_sync_airflow.killing import ON_KILL_SECONDS
 
-    async def _cancel_if_killed(self, *, if_unknown: bool) -> None:
+        await self._cancel_if_killed(ON_KILL_SECONDS)
+
+    async def _cancel_if_killed(self, seconds: float) -> None:
+        from airbyte_sync_airflow.killing import cancel_if_killed, stopped_trigger
+
         if self._has_fired or not self.cancel_on_kill:
             return
-        await import_in_a_thread("airbyte_sync_airflow.killing")
-        from airbyte_sync_airflow.killing import cancel_if_killed
-
-        await cancel_if_killed(self, self._latest, if_unknown=if_unknown)
+        stopped = stopped_trigger(self, self._latest, self._server)
+        if stopped is not None:
+            await cancel_if_killed(stopped, seconds)
 
     def _remember(self, checkpoint: Checkpoint) -> None:
         self._latest = checkpoint
+
+    def _use(self, server: AirbyteServer) -> None:
+        self._server = server
 
 
 _IMPORTED: set[str] = set()
@@ -107,8 +117,8 @@ async def import_in_a_thread(module: str) -> None:
     """Import a module and all that it needs, while the loop goes on."""
     from importlib import import_module
 
-    from asgiref.sync import sync_to_async
+    from airbyte_sync_airflow.threads import in_own_thread
 
     if module not in _IMPORTED:
-        await sync_to_async(import_module)(module)
+        await in_own_thread(import_module, module)
         _IMPORTED.add(module)

@@ -19,11 +19,15 @@ from airbyte_sync import (
     obtain,
     resume,
 )
+from airbyte_sync_airflow.charge import await_charge_of_trigger
 from airbyte_sync_airflow.composition import Container
+from airbyte_sync_airflow.killing import shared_kills
 from airbyte_sync_airflow.outcome import failure, obtained, success
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
+from airbyte_sync_airflow.standstill import AsyncCaution
 from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_airflow.task_states import TaskKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +38,10 @@ if TYPE_CHECKING:
 
 
 async def wait(
-    trigger: AirbyteSyncTrigger, *, on_checkpoint: Callable[[Checkpoint], None]
+    trigger: AirbyteSyncTrigger,
+    *,
+    on_checkpoint: Callable[[Checkpoint], None],
+    on_server: Callable[[AirbyteServer], None],
 ) -> dict[str, Any]:
     """
     Drive a trigger's flow to its job, or from its job to the end.
@@ -42,6 +49,7 @@ async def wait(
     Args:
         trigger: Says where the flow stands.
         on_checkpoint: Is told how far it has come, so that a kill finds the job.
+        on_server: Is told where the Airflow connection leads, so that a kill need not ask for it.
 
     Returns:
         The trigger's event.
@@ -54,11 +62,16 @@ async def wait(
         policy = SyncPolicy.from_json(trigger.policy)
         on_checkpoint(checkpoint)
         memory = _Memory(checkpoint, on_checkpoint)
+        kills = shared_kills()
+        if trigger.task_instance is not None:
+            kills.warm_up(TaskKey.of(trigger.task_instance))
+        caution = AsyncCaution(kills.watch, lambda: await_charge_of_trigger(trigger))
         server = await _read_server(trigger, policy)
         while True:
+            on_server(server)
             try:
                 async with shared_servers().use(server) as parts:
-                    session = parts.async_interpreter(follower, memory)
+                    session = caution.over(parts.async_interpreter(follower, memory))
                     return await _drive(memory.latest, policy, session, follower)
             except ServerUnreachable:
                 before, server = server, await _read_server(trigger, policy)

@@ -15,6 +15,7 @@ from airbyte_sync_airflow.links import publish
 from airbyte_sync_airflow.sessions import blocking_session
 from airbyte_sync_airflow.task_instances import RequestStore, noted_for_later
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_airflow.worker_charge import WorkerCharge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +113,8 @@ def at_work(
         AirbyteSyncError: What the flow raised.
     """
     store = RequestStore(context, task.log, on_save)
-    with blocking_session(server, follower, store, is_stopped) as session:
+    charge = WorkerCharge(context["ti"], task.log)
+    with blocking_session(server, follower, store, is_stopped, charge) as session:
         work = Work(
             task=task,
             context=context,
