@@ -41,8 +41,10 @@ class Crowd:
     @classmethod
     def started(cls, stage, dag_id, size):
         """Start one, and wait until every instance waits in the triggerer."""
+        begun = time.monotonic()
         crowd = cls(stage=stage, run=stage.start(dag_id, connections=size), size=size)
         crowd.wait_for("deferred")
+        stage.tell(f"    {size} tasks deferred after {time.monotonic() - begun:.0f} s")
         crowd.jobs = {number: jobs[0] for number, jobs in crowd.jobs_by_number().items()}
         crowd.wait_until_followed()
         return crowd
@@ -119,8 +121,11 @@ class Crowd:
 
     def kill(self):
         """Kill all that still wait at once, and wait until nothing of it runs."""
+        count, begun = len(self.running()), time.monotonic()
         self.stage.airflow.mark_run(self.run.dag_id, self.run.run_id, "failed")
         self.run.wait_until(lambda: not self.running(), "the cancellations of all that were killed")
+        took = time.monotonic() - begun
+        self.stage.tell(f"    {count} tasks killed at once: all cancelled after {took:.0f} s")
         pause(self.stage, self.stage.machine.alone_seconds)
 
     def finish(self, numbers):
