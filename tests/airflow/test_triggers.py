@@ -71,7 +71,7 @@ def stop(first_pause):
 
 
 @pytest.fixture
-def kill(first_pause):
+def kill(first_pause, monkeypatch):
     """
     Start a trigger, let it wait, stop it, and call ``on_kill`` as Airflow 3.3 does.
 
@@ -79,6 +79,8 @@ def kill(first_pause):
     """
 
     def run(trigger, afterwards=None):
+        monkeypatch.setattr(triggers, "TELLS_OF_KILLS", True)
+
         async def drive():
             task = asyncio.ensure_future(_exhaust(trigger))
             await asyncio.wait_for(first_pause.reached.wait(), 10)
