@@ -99,7 +99,8 @@ class Checkpoint:
     @property
     def knows_the_server(self) -> bool:
         """Whether the server is surely an Airbyte: it has answered like one, or has shown the job."""
-        return self.has_met_airbyte or self.status is not None
+        has_shown_the_job = self.status is not None or self.origin is Origin.STARTED
+        return self.has_met_airbyte or has_shown_the_job
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as JSON types, without the fields that have their default."""
