@@ -6,6 +6,7 @@ Transports lean on it where their HTTP library leaves something to the caller.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -13,6 +14,7 @@ from base64 import b64encode
 from functools import lru_cache
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -21,7 +23,7 @@ from urllib.request import getproxies, proxy_bypass
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http.cleaning import shown, told
 from airbyte_sync_http.limits import BoundedTlsSocket
-from airbyte_sync_http.transport import ANSWER_LIMIT, TooLarge, causes
+from airbyte_sync_http.transport import ANSWER_LIMIT, TooLarge, causes, complaint_about_proxy
 
 try:
     import certifi
@@ -30,6 +32,7 @@ except ImportError:  # Requests brings it, aiohttp does not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from ipaddress import IPv4Address, IPv6Address
 
     from airbyte_sync_http.limits import CallLimits
     from airbyte_sync_http.transport import TransportOptions
@@ -171,12 +174,76 @@ def _advice(cause: BaseException) -> str | None:
 
 
 def proxy_for(url: str, options: TransportOptions) -> str | None:
-    """Return the URL of the proxy for an address, from the options or else the environment."""
+    """
+    Return the URL of the proxy for an address: the same decision for every transport.
+
+    What the options say for the scheme of the address holds. Where they say nothing and ``trust_env`` is set,
+    the environment decides, in lower case or else in upper case: no proxy for what ``NO_PROXY`` lists, else
+    ``HTTP_PROXY`` or ``HTTPS_PROXY`` by the scheme, else ``ALL_PROXY``.
+
+    ``NO_PROXY`` is ``*``, or a list with commas of host names, which stand for their subdomains too, of
+    addresses, and of ranges such as ``10.0.0.0/8``; a name or an address may have a port.
+
+    Args:
+        url: The address.
+        options: What is known of the network.
+
+    Raises:
+        InvalidInput: The proxy of the environment is none that every transport can use.
+    """
     parts = urlsplit(url)
-    proxy = options.proxies.get(parts.scheme)
-    if proxy or not options.trust_env or proxy_bypass(parts.hostname or ""):
-        return proxy
-    return getproxies().get(parts.scheme)
+    given = options.proxies.get(parts.scheme)
+    if given or not options.trust_env:
+        return given
+    host = parts.hostname or ""
+    found = getproxies()
+    port = parts.port or _USUAL_PORTS.get(parts.scheme)
+    # Without NO_PROXY, macOS and Windows have lists of their own.
+    if _is_excluded(host, port, found["no"]) if found.get("no") else proxy_bypass(host):
+        return None
+    proxy = found.get(parts.scheme) or found.get("all")
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if (complaint := complaint_about_proxy(proxy)) is not None:
+        raise InvalidInput(f"the proxy of the environment for {parts.scheme}:// {complaint}")
+    return proxy
+
+
+def _is_excluded(host: str, port: int | None, no_proxy: str) -> bool:
+    """Tell whether ``NO_PROXY`` lists a host: as Requests and curl read it, taken together."""
+    address = _address(host)
+    for entry in re.split(r"[,\s]+", no_proxy.lower()):
+        name, its_port = _split_port(entry)
+        if entry == "*":
+            return True
+        if not name or (its_port is not None and its_port != str(port)):
+            continue
+        if address is not None:
+            if _contains(name, address):
+                return True
+        elif f".{host.lower().rstrip('.')}".endswith(f".{name.strip('.')}"):
+            return True
+    return False
+
+
+def _split_port(entry: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?", entry)
+    return (match[1].strip("[]"), match[2]) if match else (entry, None)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
+    try:
+        return address in ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def proxy_headers(proxy: str) -> dict[str, str]:

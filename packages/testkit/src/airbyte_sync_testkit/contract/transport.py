@@ -15,12 +15,14 @@ import os
 import ssl
 import tracemalloc
 import zlib
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 import pytest
 
@@ -625,6 +627,90 @@ class TransportFacts:
             transport.send(get("http://airbyte.invalid/"))
             transport.send(get(server.url))
         assert (1, 1) == (len(proxy.requests), len(server.requests))
+
+    @pytest.mark.parametrize(
+        "excluded",
+        [
+            *("*", "127.0.0.1", "127.0.0.0/8", "10.0.0.0/8,127.0.0.1", "a.example, 127.0.0.0/24"),
+            *("127.0.0.1:{port}", "::1,127.0.0.0/8"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+    def test_leaves_out_the_proxy_for_what_is_excluded(
+        self,
+        open_transport: OpenTransport,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        excluded: str,
+    ) -> None:
+        """``NO_PROXY`` lists addresses, ranges of them and ports: a secret does not go to the proxy."""
+        with RawServer(answering(answer())) as proxy, RawServer(answering(answer())) as server:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv(name, excluded.format(port=server.port))
+            open_transport().send(post(server.url))
+        assert (0, 1) == (len(proxy.requests), len(server.requests))
+
+    @pytest.mark.parametrize(
+        "excluded", ["10.0.0.0/8", "127.0.0.1:1", "0.0.1", "localhost", "128/8"]
+    )
+    def test_uses_the_proxy_for_what_is_not_excluded(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, excluded: str
+    ) -> None:
+        """What only looks like the host is another one."""
+        with RawServer(answering(answer())) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("no_proxy", excluded)
+            open_transport().send(get("http://127.0.0.1:9/"))
+        assert 1 == len(proxy.requests)
+
+    @pytest.mark.parametrize("name", ["all_proxy", "ALL_PROXY"])
+    def test_uses_the_proxy_for_all(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """``ALL_PROXY`` holds where no other is set."""
+        with RawServer(answering(answer())) as proxy:
+            monkeypatch.setenv(name, proxy.url)
+            open_transport().send(get("http://airbyte.invalid/"))
+        assert 1 == len(proxy.requests)
+
+    @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "socks5h://u:p4ssw0rd@127.0.0.1:1"])
+    def test_refuses_a_proxy_of_another_kind(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, url: str
+    ) -> None:
+        """SOCKS is refused as wrong input, whoever names it, and no password is repeated."""
+        with pytest.raises(InvalidInput, match="SOCKS") as refused:
+            TransportOptions(proxies={"http": url})
+        assert "p4ssw0rd" not in str(refused.value)
+        monkeypatch.setenv("all_proxy", url)
+        with pytest.raises(InvalidInput, match="SOCKS") as refused:
+            open_transport().send(post("http://airbyte.invalid/"))
+        assert "p4ssw0rd" not in str(refused.value)
+
+    @pytest.mark.parametrize("url", ["http://airbyte.invalid/", "https://airbyte.invalid/"])
+    @pytest.mark.parametrize("write", [quote, str], ids=["percent", "plain"])
+    def test_a_proxy_password_in_any_letters(
+        self,
+        open_transport: OpenTransport,
+        monkeypatch: pytest.MonkeyPatch,
+        url: str,
+        write: Callable[[str], str],
+    ) -> None:
+        """A password outside latin-1 is sent as UTF-8, and is in no error when the proxy refuses it."""
+        password = "p\u0105ssw\u00f6rd\u4e16"
+        refusal = answer(status="407 Proxy Authentication Required")
+        with RawServer(answering(refusal)) as proxy:
+            monkeypatch.setenv("all_proxy", proxy.url.replace("//", f"//ann:{write(password)}@"))
+            try:
+                answered = open_transport().send(post(url))
+            except RequestNotSent as error:
+                text = f"{error} {error!r} {error.__cause__}"
+            else:
+                text = f"{answered}"
+        shown = b64encode(f"ann:{password}".encode()).decode()
+        assert [f"Basic {shown}"] == [
+            request.headers.get("proxy-authorization") for request in proxy.requests
+        ]
+        assert not any(secret in text for secret in (password, quote(password), shown))
 
     def test_leaves_the_environment_alone_when_told_so(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
