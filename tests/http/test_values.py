@@ -475,6 +475,30 @@ def test_a_host_with_a_tab_is_refused():
             ServerSettings(base_url=address)
 
 
+@pytest.mark.parametrize(
+    "name", ["Transfer-Encoding", "content-length", "Connection", "Proxy-Authorization", "TE"]
+)
+def test_headers_that_are_not_ours_to_set(name):
+    """What frames a request, or holds for one hop, is refused by its name."""
+    with pytest.raises(InvalidInput, match=f"'{name}' belongs to the connection"):
+        ServerSettings(base_url="http://h", headers={name: "x"})
+
+
+def test_extra_headers_stay_with_their_server():
+    """They may hold credentials, and a token URL of another origin is another server."""
+    settings = ServerSettings(base_url="https://h", headers={"X-Key": "k3y"})
+
+    def sent_to(url):
+        application = ClientCredentials(client_id="a", client_secret="b", token_url=url)
+        return wire.token(settings, application).request.headers
+
+    for url in ("", "v1/applications/token", "https://h/oauth/token"):
+        assert "k3y" == sent_to(url)["X-Key"]
+    for url in ("https://idp/oauth/token", "http://h/oauth/token", "https://h:8443/token"):
+        assert "X-Key" not in sent_to(url)
+    assert "k3y" == wire.explain_failure(settings, 1).request.headers["X-Key"]
+
+
 # --- cleaning itself ---
 
 

@@ -139,7 +139,9 @@ class Repeats(RequestsTransport):
 
 
 @transport_caught_by(
-    "repeats_nothing_on_a_dropped_connection", "repeats_nothing_on_a_fresh_connection"
+    "repeats_nothing_on_a_dropped_connection",
+    "repeats_nothing_on_a_fresh_connection",
+    "headers_without_measure_are_no_answer",
 )
 class RepeatsAGet(Repeats):
     method = "GET"
@@ -178,6 +180,7 @@ class RepeatsAPost(Repeats):
     "repeats_nothing_on_a_fresh_connection",
     "stops_reading_what_has_no_end",
     "tls_that_breaks_under_the_answer_is_no_proof",
+    "headers_without_measure_are_no_answer",
 )
 class SaysNotSentForALostAnswer(RequestsTransport):
     def send(self, request):
@@ -293,7 +296,10 @@ class LosesHeaders(RequestsTransport):
         return replace(answer, headers=kept)
 
 
-@transport_caught_by("a_certificate_that_nobody_vouches_for_is_proof")
+@transport_caught_by(
+    "a_certificate_that_nobody_vouches_for_is_proof",
+    "a_bundle_of_the_environment_that_is_gone_is_wrong_input",
+)
 class TrustsAnybody(RequestsTransport):
     def __init__(self, options):
         super().__init__(replace(options, verify=options.verify is not True and options.verify))
@@ -328,7 +334,9 @@ class ForgetsTheProxy(RequestsTransport):
         super().__init__(replace(options, proxies={}))
 
 
-@transport_caught_by("a_bundle_that_is_none_is_wrong_input")
+@transport_caught_by(
+    "a_bundle_that_is_none_is_wrong_input", "a_key_with_a_pass_phrase_is_wrong_input"
+)
 class TakesAnUnreadableBundleForAnOutage(RequestsTransport):
     def __init__(self, options):
         self.refusal = None
@@ -344,7 +352,7 @@ class TakesAnUnreadableBundleForAnOutage(RequestsTransport):
         return super().send(request)
 
 
-@transport_caught_by("shows_a_client_certificate")
+@transport_caught_by("shows_a_client_certificate", "a_key_with_a_pass_phrase_is_wrong_input")
 class ForgetsTheClientCertificate(RequestsTransport):
     def __init__(self, options):
         super().__init__(replace(options, client_cert=None))
@@ -362,6 +370,8 @@ class AlwaysTrustsTheEnvironment(RequestsTransport):
     "uses_the_proxy_for_all",
     "uses_the_proxy_for_what_is_not_excluded",
     "uses_the_proxy_of_the_environment",
+    "trusts_the_bundle_of_the_environment",
+    "a_bundle_of_the_environment_that_is_gone_is_wrong_input",
 )
 class NeverTrustsTheEnvironment(RequestsTransport):
     def __init__(self, options):

@@ -5,6 +5,7 @@ Transports lean on it where their HTTP library leaves something to the caller.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
@@ -21,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airbyte_sync.errors import InvalidInput
-from airbyte_sync_http.cleaning import shown, told
+from airbyte_sync_http.cleaning import clean, shown, told
 from airbyte_sync_http.limits import BoundedTlsSocket
 from airbyte_sync_http.transport import ANSWER_LIMIT, TooLarge, causes, complaint_about_proxy
 
@@ -118,6 +119,7 @@ def _no_pass_phrase() -> str:
     raise ValueError("the key wants a pass phrase, and none can be given: store it without")
 
 
+_log = logging.getLogger(__name__)
 _PROXY_FAILED = {"ProxyError", "ClientProxyConnectionError", "ClientHttpProxyError"}
 """What urllib3 and aiohttp call it; neither is imported here."""
 
@@ -255,6 +257,22 @@ def proxy_headers(proxy: str) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
 
 
+def warn_once_that_nothing_is_verified(url: str) -> None:
+    """Warn that a server's certificate is not checked: once for each server and process."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        _warn_once(f"{parts.hostname}:{parts.port or 443}")
+
+
+@lru_cache(maxsize=1024)
+def _warn_once(server: str) -> None:
+    _log.warning(
+        "The certificate of %s is not checked, because verify is false: anyone on the way can read the "
+        "credentials. Set verify to the path of the CA bundle that it was signed with.",
+        clean(server),
+    )
+
+
 def without_credentials(proxy: str) -> str:
     """Return the URL of a proxy without its user name and password."""
     parts = urlsplit(proxy)
@@ -280,6 +298,8 @@ def connect(url: str, proxy: str | None, tls: ssl.SSLContext, limits: CallLimits
     try:
         if target.scheme != "https":
             return line
+        if tls.verify_mode is ssl.CERT_NONE:
+            warn_once_that_nothing_is_verified(url)
         if proxy:
             _open_a_tunnel(line, f"{target.hostname}:{target.port or 443}", proxy_headers(proxy))
         return tls.wrap_socket(line, server_hostname=target.hostname)

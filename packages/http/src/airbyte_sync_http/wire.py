@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
 from airbyte_sync.errors import InvalidInput
@@ -438,6 +438,12 @@ def _request(
     )
     if body is not None:
         request = request.with_header("Content-Type", "application/json")
-    for name, value in settings.headers.items():
-        request = request.with_header(name, value)
+    if _origin(url) == _origin(settings.base_url):  # they may hold credentials
+        for name, value in settings.headers.items():
+            request = request.with_header(name, value)
     return request
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc

@@ -14,17 +14,19 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from airbyte_sync_http.limits import HEADERS_LIMIT
+from airbyte_sync_http import limits
 from airbyte_sync_http.network import (
     BodyReader,
     proxy_for,
     proxy_headers,
     tls_context,
+    warn_once_that_nothing_is_verified,
     without_credentials,
 )
 from airbyte_sync_http.transport import (
     HttpRequest,
     HttpResponse,
+    TooLarge,
     TransportOptions,
     not_received,
     not_sent,
@@ -87,10 +89,14 @@ class AiohttpTransport:
                 data=request.body,
                 allow_redirects=False,
                 auto_decompress=False,
+                max_line_size=limits.LONGEST_HEADER,
+                max_field_size=limits.LONGEST_HEADER,
                 ssl=await self._tls_for(request),
                 timeout=timeout,
                 **_by_proxy(request, self._proxy_of(request)),
             ) as answer:
+                if len(answer.headers) > limits.MOST_HEADERS:
+                    raise TooLarge(f"the answer has more than {limits.MOST_HEADERS} headers")
                 body = BodyReader(request.answer_limit, answer.headers.get("Content-Encoding"))
                 async for piece in answer.content.iter_any():
                     body.feed(piece)
@@ -109,12 +115,14 @@ class AiohttpTransport:
             self._session = None
 
     def _most_bytes(self) -> int:
-        return HEADERS_LIMIT + 2 * self._largest
+        return limits.HEADERS_LIMIT + 2 * self._largest
 
     async def _tls_for(self, request: HttpRequest) -> ssl.SSLContext | bool:
         """Return how to speak TLS. To read all that a machine trusts takes too long for an event loop."""
         if self._tls is None and "https:" in (request.url[:6], self._proxy_of(request)[:6]):
             self._tls = await asyncio.to_thread(tls_context, self._options, _US)
+        if self._options.verify is False and self._owns_session:
+            warn_once_that_nothing_is_verified(request.url)
         return self._tls or True
 
     def _proxy_of(self, request: HttpRequest) -> str:
@@ -123,7 +131,7 @@ class AiohttpTransport:
     def _open_session(self) -> aiohttp.ClientSession:
         """Return the session, made at the first request, because it belongs to the running loop."""
         if self._session is None:
-            connector = aiohttp.TCPConnector()
+            connector = aiohttp.TCPConnector(keepalive_timeout=limits.LONGEST_IDLE)
             # aiohttp offers no public way.
             counting: Any = partial(_CountingProtocol, self._most_bytes)
             connector._factory = counting  # noqa: SLF001

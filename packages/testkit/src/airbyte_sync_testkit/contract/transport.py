@@ -33,7 +33,7 @@ from airbyte_sync.errors import (
     ResponseNotReceived,
 )
 from airbyte_sync_http import AsyncTransport, HttpRequest, Transport, TransportOptions
-from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
+from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY, LOCKED_KEY
 from airbyte_sync_testkit.contract.raw_server import (
     PATIENCE,
     Peer,
@@ -55,6 +55,7 @@ SOON = timedelta(milliseconds=300)
 IN_TIME = 2 * SOON.total_seconds() + 1
 """Seconds within which a call ends whose two timeouts are :data:`SOON`."""
 ENDLESS = 64 * 1024 * 1024
+_CERTIFICATES = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SECRET = "s3cr3t-t0k3n"
 BODY = b'{"data": []}'
@@ -112,7 +113,7 @@ class TransportFacts:
     @pytest.fixture(autouse=True)
     def _no_proxy_from_outside(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in list(os.environ):
-            if name.lower().endswith("_proxy"):
+            if name.lower().endswith("_proxy") or name in _CERTIFICATES:
                 monkeypatch.delenv(name)
 
     # --- what is sent and what is returned ---
@@ -557,6 +558,25 @@ class TransportFacts:
         asked = request.headers.get("accept-encoding", "identity").split(",")
         assert {word.partition(";")[0].strip() for word in asked} <= {"gzip", "deflate", "identity"}
 
+    def test_takes_long_headers(self, open_transport: OpenTransport) -> None:
+        """Some proxies set policies and cookies of many KB: no more breaks one transport than another."""
+        header = "X-Policy: " + "x" * 60_000
+        with RawServer(answering(answer(headers=(header,)))) as server:
+            response = open_transport().send(get(server.url))
+        assert "x" * 60_000 == response.header("X-Policy")
+
+    @pytest.mark.parametrize(
+        "headers", [("X-Long: " + "x" * 70_000,), tuple(f"X-{n}: a" for n in range(110))]
+    )
+    def test_headers_without_measure_are_no_answer(
+        self, open_transport: OpenTransport, headers: tuple[str, ...]
+    ) -> None:
+        """More than 64 KB in one, or more than a hundred of them: in doubt."""
+        with RawServer(answering(answer(headers=headers))) as server:
+            with pytest.raises(ResponseNotReceived):
+                open_transport().send(get(server.url))
+            assert 1 == len(server.requests)
+
     # --- options ---
 
     def test_trusts_a_private_certificate(
@@ -576,14 +596,51 @@ class TransportFacts:
             with pytest.raises(InvalidInput, match="cannot be read"):
                 open_transport(options).send(post(server.url))
 
-    @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-    def test_trusts_anybody_when_told_so(
-        self, open_transport: OpenTransport, server_tls: ssl.SSLContext
+    def test_a_key_with_a_pass_phrase_is_wrong_input(
+        self, open_transport: OpenTransport, certificate: Path, tmp_path: Path
     ) -> None:
-        """``verify=False`` takes any certificate."""
+        """It is refused at once: OpenSSL would ask for the pass phrase on the terminal, and wait."""
+        key = tmp_path / "locked.pem"
+        key.write_text(LOCKED_KEY)
+        options = TransportOptions(client_cert=(str(certificate), str(key)))
+        with pytest.raises(InvalidInput, match="pass phrase"):
+            open_transport(options).send(post("https://127.0.0.1:1/"))
+
+    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+    def test_trusts_the_bundle_of_the_environment(
+        self,
+        open_transport: OpenTransport,
+        server_tls: ssl.SSLContext,
+        certificate: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """What a company sets for Requests, curl or OpenSSL holds in worker and triggerer."""
+        monkeypatch.setenv(name, str(certificate))
+        with RawServer(answering(answer()), tls=server_tls) as server:
+            assert 200 == open_transport().send(get(server.url)).status
+
+    def test_a_bundle_of_the_environment_that_is_gone_is_wrong_input(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The variable is named."""
+        monkeypatch.setenv("CURL_CA_BUNDLE", "/no/such/file.pem")
+        with pytest.raises(InvalidInput, match="CURL_CA_BUNDLE of the environment cannot be read"):
+            open_transport().send(post("https://127.0.0.1:1/"))
+
+    def test_trusts_anybody_when_told_so(
+        self,
+        open_transport: OpenTransport,
+        server_tls: ssl.SSLContext,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """``verify=False`` takes any certificate, and says so once."""
         with RawServer(answering(answer()), tls=server_tls) as server:
             transport = open_transport(TransportOptions(verify=False))
-            assert 200 == transport.send(get(server.url)).status
+            with caplog.at_level("WARNING"):
+                for _ in range(2):
+                    assert 200 == transport.send(get(server.url)).status
+        assert 1 == caplog.text.count(f"certificate of 127.0.0.1:{server.port} is not checked")
 
     def test_shows_a_client_certificate(
         self,
