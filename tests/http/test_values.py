@@ -301,7 +301,7 @@ def test_limits_leave_room_for_what_airbyte_sends():
     """A page of jobs, a connection of a thousand streams and a job of twenty attempts are read."""
     statistics = {**JOB, "rowsSynced": 2**40, "bytesSynced": 2**50, "duration": "PT49H3M2S"}
     assert 100 == len(CALLS["page"].read(reply({"data": [statistics] * 100, "next": "x"})).jobs)
-    fields_chosen = [{"fieldPath": [f"column_{number}"]} for number in range(15)]
+    fields_chosen = [{"fieldPath": [f"column_{number}"]} for number in range(12)]
     streams = [
         {"name": f"table_{number}", "syncMode": "incremental", "selectedFields": fields_chosen}
         for number in range(1000)
@@ -309,6 +309,13 @@ def test_limits_leave_room_for_what_airbyte_sends():
     large = {**CONNECTION, "configurations": {"streams": streams}}
     assert "Shop" == CALLS["connection"].read(reply(large)).name
     assert 1000 == len(CALLS["route"].read(reply(large)).streams)
+    told = [
+        {"streamName": f"table_{number}", "stats": {"recordsEmitted": 5}} for number in range(200)
+    ]
+    trace = {"externalMessage": "Wrong password", "stacktrace": "at x, y\n" * 500}
+    attempt = {"status": "failed", "streamStats": told, "failureSummary": {"failures": [trace]}}
+    reason = CALLS["reason"].read(reply({"attempts": [{"attempt": attempt}] * 20}))
+    assert "Wrong password" == reason.message
 
 
 def test_an_error_with_a_large_body_is_still_its_status():

@@ -75,7 +75,7 @@ _LONGEST_TOKEN = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Size:
     """
-    How large an answer may be. Python reads 100,000 values in less than 20 ms, and they take some 10 MB.
+    How large an answer may be. Python reads 50,000 values in less than 20 ms, and they take some 5 MB.
     """
 
     bytes: int
@@ -86,11 +86,11 @@ SMALL = Size(512 * 1024, 1_000)
 """One job or one token: a dozen fields. Instead of it may come an error with a stack trace, or a web page."""
 PAGE = Size(1024 * 1024)
 """A hundred jobs of some 400 bytes and a dozen values each."""
-STREAMS = Size(4 * 1024 * 1024, 100_000)
-"""A connection, or a page of them: some ten values for each stream, and four for each column chosen."""
+STREAMS = Size(2 * 1024 * 1024, 50_000)
+"""A connection, or a page of them: some ten values for each stream, and three for each column chosen."""
 CONFIGURATION = Size(1024 * 1024)
 """A source or a destination with its configuration."""
-ATTEMPTS = Size(2 * 1024 * 1024, 50_000)
+ATTEMPTS = Size(1024 * 1024, 20_000)
 """All attempts of a job, each with the statistics of every stream, and stack traces."""
 
 
