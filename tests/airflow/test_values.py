@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from uuid import UUID, uuid4
@@ -39,6 +40,8 @@ from airbyte_sync_airflow.task_instances import _newest_job_upstream
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_http import HttpResponse
 from airbyte_sync_http.cleaning import is_clean
+from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
+from airbyte_sync_testkit.contract.raw_server import RawServer, answer, answering
 
 NOW = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
 ID = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
@@ -429,6 +432,24 @@ def test_a_hook_asks_for_jobs_by_number(connect, job_id):
     ):
         with pytest.raises(AirflowFailException, match="airbyte_job_id"):
             ask(job_id)
+
+
+def test_a_connection_test_says_that_nothing_is_verified(connect, tmp_path):
+    """Who switches the check off sees it in the answer."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_text(CERTIFICATE)
+    key.write_text(KEY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with RawServer(answering(answer(b'{"data": []}')), tls=context) as server:
+        connect(host=server.url, extra={"verify": "false"})
+        works, text = AirbyteHook().test_connection()
+        assert works
+        assert "certificate was not checked" in text
+        connect(host=server.url, extra={"verify": str(certificate)})
+        works, text = AirbyteHook().test_connection()
+    assert works
+    assert "certificate" not in text
 
 
 # --- XComs of other tasks ---

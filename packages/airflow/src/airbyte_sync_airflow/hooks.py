@@ -187,7 +187,12 @@ class AirbyteHook(BaseHook):
             if isinstance(server.settings.auth, NoAuth)
             else "accepts these credentials"
         )
-        return True, f"Airbyte answered at {server.settings.base_url}, and it {who}"
+        text = f"Airbyte answered at {server.settings.base_url}, and it {who}"
+        if server.settings.transport.verify is False and text.startswith(
+            "Airbyte answered at https"
+        ):
+            text += ". Its certificate was not checked, because verify is false"
+        return True, text
 
     def _server(self) -> AirbyteServer:
         from airbyte_sync_airflow.connection import TIMEOUTS, read_server, seconds_of

@@ -23,6 +23,20 @@ __version__ = "0.1.0"
 _HASTY_CONNECT_TIMEOUT = timedelta(seconds=2)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_NOT_OURS = frozenset(
+    {
+        *("connection", "content-length", "expect", "keep-alive", "proxy-authenticate"),
+        *(
+            "proxy-authorization",
+            "proxy-connection",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ),
+    }
+)
+"""Headers that frame a request, or that hold for one hop only (RFC 9110, section 7.6.1)."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -131,6 +145,11 @@ class ServerSettings:
             if not matches(_HEADER_NAME, name):  # it may be a value that slipped
                 raise InvalidInput(
                     "one of the extra headers cannot be sent: a name is one word, as in X-Api-Key"
+                )
+            if name.lower() in _NOT_OURS:
+                raise InvalidInput(
+                    f"the extra header {name!r} belongs to the connection or to the framing of a request: "
+                    "leave it out"
                 )
             if not matches(_HEADER_VALUE, value):
                 raise InvalidInput(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airbyte_sync.errors import InvalidInput, RequestNotSent, ResponseNotReceived
 from airbyte_sync_http.cleaning import is_clean, shown, told
@@ -139,10 +139,8 @@ class TransportOptions:
 
     def __post_init__(self) -> None:
         for scheme, proxy in self.proxies.items():
-            if not _is_proxy_url(proxy):
-                raise InvalidInput(
-                    f"the proxy for {shown(scheme)} is not a URL: write it as http://host:port"
-                )
+            if (complaint := complaint_about_proxy(proxy)) is not None:
+                raise InvalidInput(f"the proxy for {shown(scheme)} {complaint}")
         if not isinstance(self.verify, (bool, str)):
             raise InvalidInput("verify is neither true nor false nor the path of a PEM file")
         for option, path in self._files():
@@ -232,11 +230,23 @@ def _is_file_or_folder(path: object) -> bool:
         return False
 
 
-def _is_proxy_url(proxy: object) -> bool:
+def complaint_about_proxy(proxy: object) -> str | None:
+    """Return what is wrong with the URL of a proxy, as the end of a sentence that does not repeat it."""
     try:
         if not isinstance(proxy, str) or not is_clean(proxy):
-            return False
+            return _NO_PROXY_URL
         parts = urlsplit(proxy)
-        return "://" in proxy and bool(parts.hostname) and parts.port != 0
+        if "://" not in proxy or not parts.hostname or parts.port == 0:
+            return _NO_PROXY_URL
+        unquote(parts.netloc, errors="strict")
     except ValueError:
-        return False
+        return _NO_PROXY_URL
+    if parts.scheme not in {"http", "https"}:
+        return (
+            "is not an HTTP proxy, and others, such as SOCKS, are not supported: write it as "
+            "http://host:port, or leave Airbyte's host out by NO_PROXY"
+        )
+    return None
+
+
+_NO_PROXY_URL = "is not a URL: write it as http://host:port"
