@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
-import airflow.models  # noqa: F401 - what Airflow 2 warns of at its own import is not ours
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
