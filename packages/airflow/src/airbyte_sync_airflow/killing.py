@@ -287,8 +287,12 @@ async def _cancel(stopped: StoppedTrigger) -> None:
 
 async def _await_kill(stopped: StoppedTrigger) -> None:
     """After a standstill: another process may have gone on with a task that was cleared."""
-    if await _standing(stopped) is not Standing.KILLED:
-        raise _StillWantedError
+    watch = shared_kills().watch
+    count = None
+    while watch is not None and watch.count != count:
+        count = watch.count
+        if await _standing(stopped) is not Standing.KILLED:
+            raise _StillWantedError
 
 
 class _StillWantedError(Exception):
