@@ -72,11 +72,14 @@ class Crowd:
         self.run.wait_until(holds, f"{len(wanted)} of {self.size} tasks to be {state}", patience)
 
     def wait_until_followed(self, polls=FOLLOWED):
-        """Wait until the triggerer has asked for all so many times more."""
-        wanted = self.stage.sweeps() + polls
-        self.run.wait_until(
-            lambda: self.stage.sweeps() >= wanted, "the triggerer to ask for its crowd"
-        )
+        """Wait until the triggerer has polled so many times more, for all at once or for each alone."""
+        wanted = self.polls() + polls
+        self.run.wait_until(lambda: self.polls() >= wanted, "the triggerer to poll for its crowd")
+
+    def polls(self):
+        asked = [record for record in self.stage.airbyte.requests if record.method == "GET"]
+        alone = sum(record.operation == "GET /jobs/{jobId}" for record in asked)
+        return self.stage.sweeps() + alone // self.size
 
     def jobs_by_number(self):
         numbers = {id_: number for number, id_ in enumerate(self.run.connection_ids)}
@@ -260,9 +263,10 @@ def crowd_hears_odd_answers(stage):
         before = len(stage.airbyte.requests)
         stage.airbyte.inject(Fault(on="GET /jobs*", do="answer", times=2, **options))
         stage.wait_until(
-            lambda before=before: polls(stage, before) >= 2, f"polls that are answered by {kind}"
+            lambda before=before: polls_since(stage, before) >= 2,
+            f"polls that are answered by {kind}",
         )
-        struck[kind] = polls(stage, before)
+        struck[kind] = polls_since(stage, before)
         stage.airbyte.clear_faults()
         crowd.wait_until_followed()
     others_again = [number for number in victims.values() if number not in finished]
@@ -280,7 +284,7 @@ def crowd_hears_odd_answers(stage):
     )
 
 
-def polls(stage, since):
+def polls_since(stage, since):
     return sum(
         record.operation in {"GET /jobs", "GET /jobs/{jobId}"}
         for record in stage.airbyte.requests[since:]
