@@ -90,7 +90,7 @@ STREAMS = Size(2 * 1024 * 1024, 50_000)
 """A connection, or a page of them: some ten values for each stream, and three for each column chosen."""
 CONFIGURATION = Size(1024 * 1024)
 """A source or a destination with its configuration."""
-ATTEMPTS = Size(1024 * 1024, 20_000)
+ATTEMPTS = Size(2 * 1024 * 1024, 50_000)
 """All attempts of a job, each with the statistics of every stream, and stack traces."""
 
 
