@@ -125,7 +125,8 @@ class Call(Generic[Result]):
             document = Part.of(response.body, self.most_values)
         except Unreadable as error:
             if isinstance(error, TooManyValues) and self.most_values > MOST_VALUES:
-                raise answer_too_large(self.request) from error  # a connection may be that large
+                # A connection may really be that large, and may be asked for in other ways.
+                raise answer_too_large(self.request, f"{self.most_values} values") from error
             raise wrong_address(self.request, response) from error
         try:
             return self.build(document, response)
