@@ -194,12 +194,18 @@ def not_received(request: HttpRequest, error: BaseException) -> ResponseNotRecei
     )
 
 
-def answer_too_large(request: HttpRequest) -> AnswerTooLarge:
-    """Return the error for an answer that is larger than its request allows."""
+def answer_too_large(request: HttpRequest, most: str = "") -> AnswerTooLarge:
+    """
+    Return the error for an answer that is larger than its request allows.
+
+    Args:
+        request: What was asked.
+        most: What it has more of, where it is not bytes.
+    """
+    most = most or f"{request.answer_limit} bytes"
     return AnswerTooLarge(
-        f"{request.method} {request.url} was answered with more than {request.answer_limit} bytes, and the "
-        "rest was not read. The server may have carried it out all the same. Is this the public API of an "
-        "Airbyte?"
+        f"{request.method} {request.url} was answered with more than {most}, and the rest was not read. The "
+        "server may have carried it out all the same. Is this the public API of an Airbyte?"
     )
 
 

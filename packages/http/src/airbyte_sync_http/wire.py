@@ -91,7 +91,7 @@ STREAMS = Size(2 * 1024 * 1024, 50_000)
 """A connection, or a page of them: some ten values for each stream, and three for each column chosen."""
 CONFIGURATION = Size(1024 * 1024)
 """A source or a destination with its configuration."""
-ATTEMPTS = Size(1024 * 1024, 20_000)
+ATTEMPTS = Size(2 * 1024 * 1024, 50_000)
 """All attempts of a job, each with the statistics of every stream, and stack traces."""
 
 _LONGEST_ID = 19
@@ -129,7 +129,8 @@ class Call(Generic[Result]):
             document = Part.of(response.body, self.most_values)
         except Unreadable as error:
             if isinstance(error, TooManyValues) and self.most_values > MOST_VALUES:
-                raise answer_too_large(self.request) from error  # a connection may be that large
+                # A connection may really be that large, and may be asked for in other ways.
+                raise answer_too_large(self.request, f"{self.most_values} values") from error
             raise wrong_address(self.request, response) from error
         try:
             return self.build(document, response)
