@@ -347,13 +347,13 @@ def test_a_crowd_that_is_killed_at_once_is_cancelled_at_once(connection, airbyte
 class BusyFeed:
     """All of its slots are taken by polls that a server in trouble does not answer."""
 
-    asked = 0
+    asked = asyncio.Event()
 
     def __init__(self, gateway, clock):
         pass
 
     async def fetch_job(self, job_id):
-        BusyFeed.asked += 1
+        self.asked.set()
         await asyncio.Event().wait()
 
     async def recent_job(self, job_id):
@@ -377,8 +377,7 @@ def test_a_cancellation_waits_behind_no_poll(connection, airbyte, crowd, clock):
 
     async def kill_one_that_polls():
         waiting = asyncio.ensure_future(anext(triggers[0].run()))
-        while not BusyFeed.asked:
-            await asyncio.sleep(0)
+        await BusyFeed.asked.wait()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await asyncio.wait_for(triggers[0].on_kill(), 10)

@@ -52,8 +52,14 @@ ON_CANCEL_SECONDS = 8.0
 """The same before 3.3, where a triggerer that shuts down stops its triggers in just the same way. It is
 ended by force ten seconds later."""
 
-WARM_UP_AFTER_SECONDS = 5.0
-"""How long after the first trigger's start Airflow is asked a first question, which costs it most."""
+CALM_SECONDS = 5
+"""For how long a triggerer must have been calm before Airflow is asked a first question, which costs most."""
+
+CALM_WITHIN_SECONDS = 300
+"""How long to wait for that. Later the first question comes with the first stop."""
+
+LATE_SECONDS = 0.3
+"""How late a loop that is not calm wakes up a task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,17 +198,24 @@ class Kills:
         """
         Let Airflow make ready what it needs to answer, before a stop needs an answer.
 
-        Airflow 3's triggerer builds its API in its main process when it is first asked for anything: four
-        seconds of work, and many times that on a busy machine. Connections that it keeps itself
-        have it built by the first trigger anyway.
+        Airflow 3's triggerer builds its API in its main process when it is first asked for anything, and
+        does nothing else meanwhile: four seconds of work, and many times that on a busy machine. So it is
+        asked in a calm moment. A connection that Airflow itself keeps has it built by the first trigger.
         """
         if key.id is not None and not self._is_warm:
             self._is_warm = True
             self.spawn(self._ask_once(key))
 
     async def _ask_once(self, key: TaskKey) -> None:
-        await asyncio.sleep(WARM_UP_AFTER_SECONDS)
-        await self.questions.state(key)
+        loop = asyncio.get_running_loop()
+        calm = 0
+        for _ in range(CALM_WITHIN_SECONDS):
+            due = loop.time() + 1
+            await asyncio.sleep(1)
+            calm = calm + 1 if loop.time() < due + LATE_SECONDS else 0
+            if calm == CALM_SECONDS:
+                await self.questions.state(key)
+                return
 
 
 shared_kills = PerLoop(Kills)
