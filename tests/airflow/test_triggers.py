@@ -390,7 +390,7 @@ def test_a_kill_of_which_airflow_says_nothing_leaves_the_sync_alone(
     assert "What became of task d.sync of run" in first
     assert "Airbyte job 1 (http://" in first
     assert "jobId=1&openLogs=true) goes on meanwhile" in first
-    assert "This triggerer ends before it is known what became of task d.sync" in last
+    assert "This triggerer ends before it is settled what became of task d.sync" in last
     assert "jobId=1&openLogs=true) was left alone" in last
 
 

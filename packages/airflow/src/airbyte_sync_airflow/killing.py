@@ -27,7 +27,7 @@ from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.standstill import AsyncCaution
 from airbyte_sync_airflow.summary import JobSummary
-from airbyte_sync_airflow.task_states import Standing, TaskKey, TaskState
+from airbyte_sync_airflow.task_states import NOTHING_SAID, Standing, TaskKey, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -157,11 +157,15 @@ class Questions:
     async def _ask(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
-            answers = await self._ask_airflow(list(batch))
+            try:
+                answers = await self._ask_airflow(list(batch))
+            except Exception:  # there are no threads left, for example: that is no word either
+                _log.exception("Could not ask Airflow what became of tasks")
+                answers = {}
             for key, waiting in batch.items():
                 for answer in waiting:
                     if not answer.done():
-                        answer.set_result(answers[key])
+                        answer.set_result(answers.get(key, NOTHING_SAID))
 
 
 class Kills:
@@ -187,9 +191,15 @@ class Kills:
         """Return when it is known what became of all triggers that were stopped so far."""
         await asyncio.gather(*self._settling)
 
-    def settle(self, stopped: StoppedTrigger) -> asyncio.Task[None]:
-        """Find out what becomes of a stopped trigger's sync, however long the trigger itself stays."""
-        task = self.spawn(_settle(stopped))
+    def settle(self, stopped: StoppedTrigger, is_killed: asyncio.Event) -> asyncio.Task[None]:
+        """
+        Find out what becomes of a stopped trigger's sync, however long the trigger itself stays.
+
+        Args:
+            stopped: What is left of the trigger.
+            is_killed: Is set once Airflow has said that its task was killed.
+        """
+        task = self.spawn(_settle(stopped, is_killed))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
@@ -235,13 +245,17 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
     """
     if stopped.has_nothing_to_cancel:
         return
-    work = shared_kills().settle(stopped)
+    is_killed = asyncio.Event()
+    work = shared_kills().settle(stopped, is_killed)
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while not work.done() and loop.time() < end:
         with suppress(asyncio.CancelledError):
             await asyncio.wait({work}, timeout=end - loop.time())
     if work.done():
+        return
+    if is_killed.is_set():
+        stopped.log.warning("The triggerer goes on with the cancellation of %s", stopped.sync)
         return
     for warn in (stopped.log.warning, _tell_the_triggerer):
         warn(
@@ -253,23 +267,26 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
         )
 
 
-async def _settle(stopped: StoppedTrigger) -> None:
+async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
     """Ask until Airflow says what became of the task, and do what follows from it."""
     try:
-        standing = await asyncio.wait_for(_standing(stopped), PATIENCE_SECONDS)
-        if standing is Standing.KILLED:
-            stopped.log.warning("The task was killed: cancelling its sync")
-            await _cancel(stopped)
-        else:
+        try:
+            standing = await asyncio.wait_for(_standing(stopped), PATIENCE_SECONDS)
+        except asyncio.TimeoutError:
+            said = f"Airflow did not say within {PATIENCE_SECONDS // 60:.0f} minutes"
+            _leave_alone(stopped, f"{said} whether {stopped.task} was killed")
+            return
+        if standing is Standing.WANTED:
             stopped.log.info("This wait is over; the sync goes on")
+            return
+        is_killed.set()
+        stopped.log.warning("The task was killed: cancelling its sync")
+        await _cancel(stopped)
     except _StillWantedError:
         stopped.log.info("The task goes on after all, and so does its sync")
-    except asyncio.TimeoutError:
-        said = f"Airflow did not say within {PATIENCE_SECONDS // 60:.0f} minutes"
-        _leave_alone(stopped, f"{said} whether {stopped.task} was killed")
     except asyncio.CancelledError:
         _leave_alone(
-            stopped, f"This triggerer ends before it is known what became of {stopped.task}"
+            stopped, f"This triggerer ends before it is settled what became of {stopped.task}"
         )
         raise
     except Exception:
