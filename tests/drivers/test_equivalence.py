@@ -75,6 +75,10 @@ TABLE = {
     "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
     "a late failure": {"faults": (lost(carried_out=False),), "appearing": (40, FAILING)},
     "never a reply": {"faults": (("submit", (Fault(error=LOST),) * 50),)},
+    "lost, and nothing tells why": {
+        "policy": policy(timeout=None),
+        "faults": (lost(carried_out=False), ("fetch_connection", (Fault(error=TROUBLE),) * 99)),
+    },
     "not sent": {"faults": (("submit", (Fault(error=NOT_SENT),) * 3),)},
     "throttled": {"faults": (("submit", (Fault(error=SLOW_DOWN),) * 3),)},
     "queueing": {"foreign_before": LONG},
