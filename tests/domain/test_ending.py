@@ -12,12 +12,16 @@ from airbyte_sync import (
     Forbidden,
     InvalidCheckpoint,
     JobNotRunning,
+    JobStatus,
+    JobType,
     NotFound,
     OnConflict,
     Origin,
     Phase,
     ResponseNotReceived,
     ServerUnreachable,
+    StateConflict,
+    SyncAlreadyRunning,
     SyncFailed,
     SyncPolicy,
     SyncTimedOut,
@@ -28,7 +32,7 @@ from airbyte_sync import (
     watch,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
+from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte, about_another_connection
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
 LOST = ResponseNotReceived("the connection was reset")
@@ -220,6 +224,33 @@ def test_a_refused_cancellation_is_told(world):
     with pytest.raises(SyncTimedOut, match="not confirmed: read only Check the job") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.__cause__ is refusal
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotFound("404", status=404), StateConflict("409", status=409), SyncAlreadyRunning("409")],
+    ids=lambda error: type(error).__name__,
+)
+def test_one_refusal_of_a_cancellation_that_the_poll_before_contradicts_may_pass(world, error):
+    """The job was seen running a moment ago: the cancellation is repeated."""
+    world.life(*ENDLESS)
+    world.airbyte.fail("cancel", Fault(error=error))
+    with pytest.raises(SyncTimedOut, match="and was cancelled"):
+        world.run(sync(world.request, POLICY))
+    assert statuses(world) == ["cancelled"]
+    assert world.airbyte.count("cancel") == 2
+
+
+def test_a_cancellation_is_not_confirmed_by_a_reply_about_another_connection(world):
+    """It said that another job had succeeded: it is no answer, and the job is polled again."""
+
+    def another(job):
+        return about_another_connection(replace(job, status=JobStatus.SUCCEEDED))
+
+    world.life(*ENDLESS)
+    job = world.airbyte.submit(world.connection_id, JobType.SYNC)
+    world.airbyte.fail("cancel", Fault(change=another))
+    assert world.run(cancel(job.job_id, POLICY)).status == JobStatus.CANCELLED
 
 
 def test_an_unreachable_server_at_the_deadline_is_told(world):

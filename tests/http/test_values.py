@@ -105,6 +105,14 @@ def test_a_number_fits_into_63_bits(text):
     assert 2**63 - 1 == largest.rows
 
 
+@pytest.mark.parametrize("nothing", [0, "0", "000"])
+def test_no_job_has_the_id_zero(nothing):
+    """Some serializers write it where there is none."""
+    for call in (FETCH, CALLS["page"], wire.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)):
+        with pytest.raises(UnexpectedReply, match="jobId is 0, which no job has"):
+            call.read(reply({**JOB, "jobId": nothing, "data": [{**JOB, "jobId": nothing}]}))
+
+
 @pytest.mark.parametrize(
     "text", ["0001-01-01T00:00Z", "1969-12-31T23:59Z", "2200-01-01T00:00Z", "9999-12-31T23:59:59Z"]
 )

@@ -300,8 +300,11 @@ def _told_job_id(part: Part) -> int:
         and value.isascii()
         and value.isdecimal()
     ):
-        return Part(int(value), part.place).count()
-    return part.count()
+        part = Part(int(value), part.place)
+    job_id = part.count()
+    if job_id == 0:
+        raise Unreadable(f"{part.place} is 0, which no job has")
+    return job_id
 
 
 # --------------------------------------------------------------------------------------------------

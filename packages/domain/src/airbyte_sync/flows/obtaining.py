@@ -107,6 +107,8 @@ def come_to_a_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
         match checkpoint.phase:
             case Phase.SUBMIT:
                 checkpoint = yield from _submit(checkpoint, policy)
+            case Phase.LOOK if checkpoint.nothing_came:
+                checkpoint = yield from _nothing_came(checkpoint, policy)
             case Phase.LOOK:
                 checkpoint = yield from _adopt(checkpoint, policy)
             case Phase.QUEUE:
@@ -206,7 +208,8 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             give_up_submitting(checkpoint, policy, now)
             if not checkpoint.lost_submissions:
                 return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
-            return (yield from _nothing_came(checkpoint, policy))
+            proven = replace(checkpoint, nothing_came=True)
+            return (yield from _nothing_came(proven, policy))
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
 
@@ -265,7 +268,13 @@ def _nothing_came(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
         raise ConnectionUnavailable(reason, connection=connection)
     if checkpoint.lost_submissions > 1:
         raise lost_again(checkpoint)
-    return replace(answered(checkpoint), phase=Phase.SUBMIT, settle_until=None, wake_at=None)
+    return replace(
+        answered(checkpoint),
+        phase=Phase.SUBMIT,
+        settle_until=None,
+        nothing_came=False,
+        wake_at=None,
+    )
 
 
 def _settled(checkpoint: Checkpoint) -> Checkpoint:

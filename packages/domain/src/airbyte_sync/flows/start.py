@@ -390,6 +390,7 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
         submit_failing_since=None,
         submit_failures=0,
         lost_submissions=min(before.lost_submissions, 1),  # this try has a submission of its own
+        nothing_came=False,
         missing_since=None,
         missing_polls=0,
         strange_since=None,
