@@ -43,16 +43,31 @@ No message holds a credential.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from airbyte_sync.jobs import Connection, FailureReason, Job
 
+Error = TypeVar("Error", bound="AirbyteSyncError")
+
 
 class AirbyteSyncError(Exception):
-    """The root: catch it to catch everything that this project raises on purpose."""
+    """
+    The root: catch it to catch everything that this project raises on purpose.
+
+    Every error can be pickled and copied with all its attributes, as process pools need it.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made anew from its positional arguments alone by default.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[Error], args: tuple[Any, ...]) -> Error:
+    """Return an error as its pickle begins; its attributes follow."""
+    return kind.__new__(kind, *args)
 
 
 class InvalidInput(AirbyteSyncError):

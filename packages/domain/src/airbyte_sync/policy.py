@@ -12,6 +12,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from airbyte_sync.checks import (
+    require_choice,
+    require_duration,
+    require_flags,
+    require_number,
+    require_type,
+)
 from airbyte_sync.errors import InvalidInput, Throttled
 
 if TYPE_CHECKING:
@@ -55,6 +62,7 @@ class PollSchedule:
         if self.cap < self.floor:
             raise InvalidInput(f"the longest poll interval {self.cap} is below {self.floor}")
         for name, part in (("fraction", self.fraction), ("jitter", self.jitter)):
+            require_number(name, part)
             if not 0 <= part <= 1:
                 raise InvalidInput(f"{name} is {part}: give a number from 0 to 1")
 
@@ -101,6 +109,10 @@ class SyncPolicy:
     """Whether to ask Airbyte why a job failed; it takes a few seconds at most and never fails."""
 
     def __post_init__(self) -> None:
+        require_type("poll", self.poll, PollSchedule, "a PollSchedule")
+        require_choice("on_conflict", self.on_conflict, OnConflict)
+        require_duration("adopt_window", self.adopt_window)
+        require_flags(cancel_on_timeout=self.cancel_on_timeout, explain=self.explain)
         if self.timeout is not None:
             _require_positive("timeout", self.timeout)
         if self.queue_timeout is not None:
@@ -192,6 +204,7 @@ def _duration(seconds: float | None) -> timedelta | None:
 
 
 def _require_positive(what: str, value: timedelta) -> None:
+    require_duration(what, value)
     if not _ZERO < value <= _LONGEST:
         raise InvalidInput(
             f"{what} is {value.total_seconds():g} s: give a number of seconds above zero, and at most "

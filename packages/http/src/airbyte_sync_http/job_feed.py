@@ -68,6 +68,7 @@ from functools import partial
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from airbyte_sync.checks import require_count
 from airbyte_sync.errors import CallFailed, InvalidInput, UnexpectedReply
 from airbyte_sync.jobs import JobQuery, JobType
 from airbyte_sync.policy import SyncPolicy
@@ -213,6 +214,7 @@ class JobFeed:
         Raises:
             InvalidInput: ``at_a_time`` leaves none for single jobs.
         """
+        require_count("at_a_time", at_a_time)
         if at_a_time < 2:  # noqa: PLR2004 - one for the feed, one for everybody else
             raise InvalidInput(f"at_a_time is {at_a_time}: a feed needs two requests at a time")
         self._gateway = gateway
