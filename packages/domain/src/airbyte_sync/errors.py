@@ -27,9 +27,9 @@
     └── SyncNotDone                  the sync did not succeed
         ├── SyncFailed               Airbyte says it failed
         ├── SyncCancelled            Airbyte says it was cancelled
-        ├── SyncTimedOut             the total timeout passed
+        ├── SyncTimedOut             it did not end within timeout
         │   └── DeadlinePassed       the caller's own deadline passed
-        ├── QueueTimedOut            it did not begin within the queue time-out
+        ├── QueueTimedOut            it did not begin within queue_timeout
         ├── SyncSkipped              another sync runs, and the caller asked to skip then
         ├── SubmitInDoubt            nobody can say whether it was started
         ├── JobGone                  Airbyte had the job, and has it no more
@@ -237,7 +237,7 @@ class SyncCancelled(SyncNotDone):
 
 
 class SyncTimedOut(SyncNotDone):
-    """The total timeout passed."""
+    """The sync did not end within ``timeout``, which counts from when the request has its job."""
 
 
 class DeadlinePassed(SyncTimedOut):
@@ -245,7 +245,7 @@ class DeadlinePassed(SyncTimedOut):
 
 
 class QueueTimedOut(SyncNotDone):
-    """The sync did not begin within the queue time-out: Airbyte or its connection was too busy."""
+    """The sync did not begin within ``queue_timeout``: Airbyte or its connection was too busy."""
 
 
 class SyncSkipped(SyncNotDone):

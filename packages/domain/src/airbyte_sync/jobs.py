@@ -7,7 +7,6 @@ of the adapter that reads them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -25,6 +24,7 @@ from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime, timedelta
 
 WHERE_TO_FIND_THE_ID = (
     "The id is in the address of the connection's page in Airbyte: .../connections/<id>/..."

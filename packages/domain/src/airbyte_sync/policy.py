@@ -93,10 +93,11 @@ class SyncPolicy:
 
     poll: PollSchedule = field(default_factory=PollSchedule)
     timeout: timedelta | None = timedelta(hours=1)
-    """Total time from the request to the end; then an own job is cancelled. ``None``: no end."""
+    """Time from the moment that the request has its job (started, adopted or attached to) to its end; then an
+    own job is cancelled. ``None``: no end."""
     queue_timeout: timedelta | None = None
-    """Time from the request until the job must have begun to run; ``None``: the total time-out alone.
-    Airbyte itself cancels a sync that was queued for eight hours."""
+    """Time from the request until its job must have begun to run: behind another sync, and in Airbyte's
+    own queue. ``None``: the value of ``timeout``. Airbyte cancels a sync that was queued for eight hours."""
     on_conflict: OnConflict = OnConflict.QUEUE
     unreachable_timeout: timedelta = timedelta(minutes=15)
     """How long calls may fail in a row before we give up on seeing the job."""
@@ -124,6 +125,11 @@ class SyncPolicy:
                 f"adopt_window is {self.adopt_window.total_seconds():g} s: give a number of seconds "
                 "that is not below zero, and at most ten years"
             )
+
+    @property
+    def time_to_begin(self) -> timedelta | None:
+        """How long the request may wait until its job begins to run; ``None``: without end."""
+        return self.timeout if self.queue_timeout is None else self.queue_timeout
 
     def backoff(self, error: Exception, *, failures: int, seed: int | str) -> timedelta:
         """
