@@ -5,6 +5,7 @@
     AirbyteSyncError
     ├── InvalidInput                 an argument cannot be right; nothing was sent
     │   └── InvalidCheckpoint        a stored checkpoint cannot be read
+    ├── AlreadyClosed                a gateway, feed or transport was used after it was closed
     ├── CallFailed                   one call to Airbyte gave no usable answer
     │   ├── RequestNotSent           it never left: safe to repeat
     │   ├── ResponseNotReceived      it may have been carried out: in doubt
@@ -76,6 +77,15 @@ class InvalidInput(AirbyteSyncError):
 
 class InvalidCheckpoint(InvalidInput):
     """A stored checkpoint is damaged, or of a version that this release does not read."""
+
+
+class AlreadyClosed(AirbyteSyncError):
+    """
+    A gateway, a feed or a transport was used after it was closed. Nothing was sent.
+
+    It is no :class:`CallFailed`: no policy waits for something that is closed to open again. Close what
+    syncs share only when the last of them has ended.
+    """
 
 
 class CallFailed(AirbyteSyncError):

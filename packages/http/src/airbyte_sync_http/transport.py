@@ -120,11 +120,17 @@ class Transport(Protocol):
             RequestNotSent: It is *proven* that the request was not sent: no connection came about.
             ResponseNotReceived: Anything else that went wrong. The server may have carried it out.
             AnswerTooLarge: The same, because the body is larger than the request allows.
+            AlreadyClosed: The transport was closed.
         """
         ...
 
     def close(self) -> None:
-        """Close what this transport opened itself; a session that was handed in stays open."""
+        """
+        Close what this transport opened itself; a session that was handed in stays open.
+
+        From then on :meth:`send` raises :class:`~airbyte_sync.errors.AlreadyClosed`, and never opens anything
+        anew. Closing again does nothing.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
+from airbyte_sync.errors import AlreadyClosed
 from airbyte_sync_http.network import (
     BodyReader,
     proxy_for,
@@ -64,6 +65,7 @@ class AiohttpTransport:
             self._tls = tls_context(self._options, _US)
         self._session = session
         self._owns_session = session is None
+        self._is_closed = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See :meth:`airbyte_sync_http.transport.AsyncTransport.send`."""
@@ -73,6 +75,7 @@ class AiohttpTransport:
             total=connect + read, connect=connect, sock_connect=connect, sock_read=read
         )
         request = request.with_header("Accept-Encoding", BodyReader.ACCEPTED)
+        tls = await self._tls_for(request)
         try:
             async with self._open_session().request(
                 request.method,
@@ -80,7 +83,7 @@ class AiohttpTransport:
                 data=request.body,
                 allow_redirects=False,
                 auto_decompress=False,
-                ssl=await self._tls_for(request),
+                ssl=tls,
                 timeout=timeout,
                 **_by_proxy(request, self._proxy_of(request)),
             ) as answer:
@@ -97,9 +100,10 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """See :meth:`airbyte_sync_http.transport.AsyncTransport.close`."""
+        self._is_closed = True
         if self._owns_session and self._session is not None:
-            await self._session.close()
-            self._session = None
+            session, self._session = self._session, None
+            await session.close()
 
     async def _tls_for(self, request: HttpRequest) -> ssl.SSLContext | bool:
         """Return how to speak TLS. To read all that a machine trusts takes too long for an event loop."""
@@ -112,6 +116,8 @@ class AiohttpTransport:
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Return the session, made at the first request, because it belongs to the running loop."""
+        if self._is_closed:
+            raise AlreadyClosed("this transport was closed, so nothing was sent")
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         self._session._retry_connection = False  # noqa: SLF001 - aiohttp offers no public switch
