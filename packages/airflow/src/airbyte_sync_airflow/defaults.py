@@ -81,8 +81,8 @@ POLICY_OPTIONS = (
         name="queue_timeout",
         kind="seconds",
         label="Queue time-out (seconds)",
-        description="Seconds until a sync must have begun to run. Not set, only the task's own time-out "
-        "counts.",
+        description="Seconds until a sync must have begun to run, from when its task asks for it. Not set, "
+        "as many as the task's own timeout, which counts from when the task has its sync.",
         example="1800",
     ),
     PolicyOption(

@@ -61,8 +61,9 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         deferrable: Wait in the triggerer.
         api_version: The version in the API's address.
         wait_seconds: Seconds between two looks at the job; deferred, the shortest such time.
-        timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. Airflow's
-            own ``execution_timeout`` does the same, where it is earlier.
+        timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. They count
+            from the moment that the task has its sync: started, found again or attached to. Airflow's own
+            ``execution_timeout`` bounds the whole task and cancels the sync, too.
         connection_name: The connection's name, letter by letter, in the place of its id. A template.
         workspace_id: The workspace to look for the name in; without it, everywhere. A template.
         job_type: What to run: ``sync``, or ``reset`` or ``clear``, which cancel a running sync.
@@ -71,7 +72,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             ``fail``.
         cancel_on_kill: Cancel the sync when the task is killed: marked failed or successful, or its
             run is. The default is to do so.
-        queue_timeout: Seconds until the sync must have begun; by default only ``timeout`` counts.
+        queue_timeout: Seconds until the sync must have begun to run, from the moment that the task asks for
+            it: behind another sync of the connection, and in Airbyte's own queue. Default: as ``timeout``.
         **kwargs: What every operator takes.
 
     Raises:

@@ -86,7 +86,7 @@ def sync_policy(
 
     Args:
         wait_seconds: The fixed poll interval of a blocking task, and the shortest one of a deferred.
-        timeout: The longest total time, in seconds.
+        timeout: The longest time, in seconds, from when the task has its sync to the end of the sync.
         deferred: Whether a trigger waits, which looks less often the longer a sync takes.
         settings: What the task, the Airflow connection or airflow.cfg sets beside that.
 

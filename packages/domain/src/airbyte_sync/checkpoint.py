@@ -51,10 +51,11 @@ class Checkpoint:
     asked_at: datetime
     """When the request was first made."""
     deadline: datetime | None = None
+    """When the job must have ended. Before the request has its job only the caller can have set it."""
     limit: str | None = None
     """What the caller calls this deadline, where it is the caller's and not the policy's."""
     queue_deadline: datetime | None = None
-    """Until when the job must have begun to run."""
+    """Until when the request must have its job, and the job must have begun to run."""
     answered_since: datetime | None = None
     """Set while the job of an earlier try is looked for: it must be active, or have succeeded since."""
     earlier_tries: int = 0

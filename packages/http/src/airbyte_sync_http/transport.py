@@ -8,16 +8,24 @@ Two or three dozen lines make one; ``transports/`` has two, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
+from airbyte_sync.checks import (
+    require_count,
+    require_duration,
+    require_flags,
+    require_text,
+    require_type,
+)
 from airbyte_sync.errors import InvalidInput, RequestNotSent, ResponseNotReceived
 from airbyte_sync_http.cleaning import is_clean, shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import timedelta
 
 ANSWER_LIMIT = 4 * 1024 * 1024
@@ -41,6 +49,16 @@ class HttpRequest:
     answer_limit: int = ANSWER_LIMIT
     """The largest body to read, in bytes after decompression. Reading stops there."""
 
+    def __post_init__(self) -> None:
+        require_text("method", self.method)
+        require_text("url", self.url)
+        require_type("headers", self.headers, Mapping, "a dict of str to str", is_secret=True)
+        if self.body is not None:
+            require_type("body", self.body, bytes, "bytes", is_secret=True)
+        require_duration("connect_timeout", self.connect_timeout)
+        require_duration("read_timeout", self.read_timeout)
+        require_count("answer_limit", self.answer_limit)
+
     def with_header(self, name: str, value: str) -> HttpRequest:
         """Return the same request with this header, in place of one of the same name."""
         others = {
@@ -56,6 +74,11 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        require_count("status", self.status)
+        require_type("headers", self.headers, Mapping, "a dict of str to str", is_secret=True)
+        require_type("body", self.body, bytes, "bytes", is_secret=True)
 
     def header(self, name: str) -> str | None:
         """Return a header's value, whatever the case of its name, or ``None``."""
@@ -97,11 +120,17 @@ class Transport(Protocol):
             RequestNotSent: It is *proven* that the request was not sent: no connection came about.
             ResponseNotReceived: Anything else that went wrong. The server may have carried it out.
             AnswerTooLarge: The same, because the body is larger than the request allows.
+            AlreadyClosed: The transport was closed.
         """
         ...
 
     def close(self) -> None:
-        """Close what this transport opened itself; a session that was handed in stays open."""
+        """
+        Close what this transport opened itself; a session that was handed in stays open.
+
+        From then on :meth:`send` raises :class:`~airbyte_sync.errors.AlreadyClosed`, and never opens anything
+        anew. Closing again does nothing.
+        """
         ...
 
 
@@ -138,6 +167,9 @@ class TransportOptions:
     """Whether ``HTTPS_PROXY``, ``NO_PROXY`` and their like hold where :attr:`proxies` is silent."""
 
     def __post_init__(self) -> None:
+        expected = 'a dict of scheme to URL, as in {"https": "http://proxy:8080"}'
+        require_type("proxies", self.proxies, Mapping, expected, is_secret=True)
+        require_flags(trust_env=self.trust_env)
         for scheme, proxy in self.proxies.items():
             if (complaint := complaint_about_proxy(proxy)) is not None:
                 raise InvalidInput(f"the proxy for {shown(scheme)} {complaint}")

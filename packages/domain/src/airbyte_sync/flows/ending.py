@@ -26,7 +26,7 @@ from airbyte_sync.flows.steps import (
     require_same_connection,
     resting,
 )
-from airbyte_sync.flows.verdicts import judge, last_error, timed_out
+from airbyte_sync.flows.verdicts import how_to_give_more_time, judge, last_error, timed_out
 from airbyte_sync.jobs import Job, JobStatus
 from airbyte_sync.results import SyncResult
 
@@ -55,7 +55,8 @@ def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResu
         raise timed_out(
             checkpoint,
             policy,
-            f" and was cancelled; Airbyte says {job.status}. Raise the time-out if it needs longer.",
+            f" and was cancelled; Airbyte says {job.status}. {how_to_give_more_time(checkpoint)} if it "
+            "needs longer.",
             job,
         )
     return SyncResult(job=(yield from judge(job, policy)), origin=origin_of(checkpoint))
@@ -84,7 +85,7 @@ def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[
             raise timed_out(
                 checkpoint,
                 policy,
-                "; it was left running. Raise the time-out if it needs longer.",
+                f"; it was left running. {how_to_give_more_time(checkpoint)} if it needs longer.",
                 job,
             )
         yield from Report(JobEnded(job=job))

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
+from airbyte_sync.errors import AlreadyClosed
 from airbyte_sync_http import limits
 from airbyte_sync_http.network import (
     BodyReader,
@@ -72,6 +73,7 @@ class AiohttpTransport:
         self._largest = 0
         """The largest body that any request so far allows."""
         self._owns_session = session is None
+        self._is_closed = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See :meth:`airbyte_sync_http.transport.AsyncTransport.send`."""
@@ -82,6 +84,7 @@ class AiohttpTransport:
         )
         request = request.with_header("Accept-Encoding", BodyReader.ACCEPTED)
         self._largest = max(self._largest, request.answer_limit)
+        tls = await self._tls_for(request)
         try:
             async with self._open_session().request(
                 request.method,
@@ -91,7 +94,7 @@ class AiohttpTransport:
                 auto_decompress=False,
                 max_line_size=limits.LONGEST_HEADER,
                 max_field_size=limits.LONGEST_HEADER,
-                ssl=await self._tls_for(request),
+                ssl=tls,
                 timeout=timeout,
                 **_by_proxy(request, self._proxy_of(request)),
             ) as answer:
@@ -110,9 +113,10 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """See :meth:`airbyte_sync_http.transport.AsyncTransport.close`."""
+        self._is_closed = True
         if self._owns_session and self._session is not None:
-            await self._session.close()
-            self._session = None
+            session, self._session = self._session, None
+            await session.close()
 
     def _most_bytes(self) -> int:
         return limits.HEADERS_LIMIT + 2 * self._largest
@@ -130,6 +134,8 @@ class AiohttpTransport:
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Return the session, made at the first request, because it belongs to the running loop."""
+        if self._is_closed:
+            raise AlreadyClosed("this transport was closed, so nothing was sent")
         if self._session is None:
             connector = aiohttp.TCPConnector(keepalive_timeout=limits.LONGEST_IDLE)
             # aiohttp offers no public way.

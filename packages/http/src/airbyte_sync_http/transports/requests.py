@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from airbyte_sync.errors import AlreadyClosed
 from airbyte_sync_http import limits
 from airbyte_sync_http.limits import CallLimits, limits_in_force
 from airbyte_sync_http.network import (
@@ -65,9 +66,12 @@ class RequestsTransport:
         self._options = options or TransportOptions()
         self._owns_session = session is None
         self._session = session or _new_session(self._options)
+        self._is_closed = False
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See :meth:`airbyte_sync_http.transport.Transport.send`."""
+        if self._is_closed:
+            raise AlreadyClosed("this transport was closed, so nothing was sent")
         timeout = (request.connect_timeout.total_seconds(), request.read_timeout.total_seconds())
         try:
             with CallLimits(request):
@@ -100,6 +104,7 @@ class RequestsTransport:
 
     def close(self) -> None:
         """See :meth:`airbyte_sync_http.transport.Transport.close`."""
+        self._is_closed = True
         if self._owns_session:
             self._session.close()
 
