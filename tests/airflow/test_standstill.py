@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from uuid import uuid4
@@ -9,15 +10,24 @@ from uuid import uuid4
 import pytest
 from dependency_injector import providers
 
-from airbyte_sync import AsyncPortInterpreter, Checkpoint, SyncPolicy, SyncTimedOut, arun, resume
+from airbyte_sync import (
+    AsyncPortInterpreter,
+    Checkpoint,
+    SyncPolicy,
+    SyncTimedOut,
+    abandon,
+    arun,
+    resume,
+)
 from airbyte_sync.events import Origin
+from airbyte_sync_airflow import killing
 from airbyte_sync_airflow.charge import await_charge_of_trigger
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 from airbyte_sync_airflow.killing import shared_kills
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.standstill import AsyncCaution, StandstillWatch
-from airbyte_sync_airflow.task_states import NOTHING_SAID, read_state
+from airbyte_sync_airflow.task_states import NOTHING_SAID, TaskKey, read_state
 from airbyte_sync_local import lives
 from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
@@ -355,3 +365,45 @@ def test_another_run_of_the_same_try_is_told_apart(
     with pytest.raises(AirbyteTaskKilled):
         blocking.execute(context)
     assert all(each.status == 409 for each in submissions())
+
+
+# --------------------------------------------------------------------------------------------------
+# A kill
+
+
+@pytest.mark.parametrize(("now", "cancels"), [("failed", 1), ("deferred", 0)])
+def test_a_kill_that_was_answered_before_a_standstill_is_asked_about_again(
+    time, airbyte_in_memory, now, cancels
+):
+    """The task may have been cleared meanwhile, and its next try follows the sync."""
+    airbyte_in_memory.start_foreign_job(CONNECTION, ENDLESS)
+    time.advance(MINUTE)
+    airflow, clock = Airflow(time, now), AsyncVirtualClock(time)
+    stopped = killing.StoppedTrigger(
+        key=TaskKey(dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1, id="x"),
+        checkpoint=Checkpoint.from_json(
+            {"version": 1, "phase": "watch", "asked_at": time.now().isoformat(), "job_id": 1}
+            | {"origin": "started"}
+        ),
+        policy=SyncPolicy(),
+        conn_id="airbyte_default",
+        api_version="v1",
+        server=None,
+        job=None,
+        log=logging.getLogger("test"),
+    )
+
+    async def main():
+        caution = killing.caution_of(stopped)
+        time.advance(10 * MINUTE)
+        session = caution.over(AsyncPortInterpreter(AsyncInMemoryAirbyte(airbyte_in_memory), clock))
+        await arun(abandon(stopped.checkpoint, stopped.policy), session)
+
+    with (
+        Container.open_watch.override(providers.Factory(StandstillWatch, clock)),
+        Container.ask_for_states.override(providers.Object(airflow.ask)),
+        suppress(killing.StillWantedError),
+    ):
+        run_virtually(main(), time)
+    assert cancels == airbyte_in_memory.count("cancel")
+    assert airflow.asked_at

@@ -282,7 +282,7 @@ async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
         is_killed.set()
         stopped.log.warning("The task was killed: cancelling its sync")
         await _cancel(stopped)
-    except _StillWantedError:
+    except StillWantedError:
         stopped.log.info("The task goes on after all, and so does its sync")
     except asyncio.CancelledError:
         _leave_alone(
@@ -309,10 +309,15 @@ async def _standing(stopped: StoppedTrigger) -> Standing:
 async def _cancel(stopped: StoppedTrigger) -> None:
     servers = shared_servers()
     server = stopped.server or await servers.read(stopped.conn_id, stopped.api_version)
-    caution = AsyncCaution(shared_kills().watch, lambda: _await_kill(stopped))
+    caution = caution_of(stopped)
     async with servers.use(replace(server, settings=server.settings.in_haste())) as parts:
         session = caution.over(parts.async_canceller(Follower(stopped.log)))
         await arun(abandon(stopped.checkpoint, stopped.policy), session)
+
+
+def caution_of(stopped: StoppedTrigger) -> AsyncCaution:
+    """Return what asks once more before a cancellation after a standstill."""
+    return AsyncCaution(shared_kills().watch, lambda: _await_kill(stopped))
 
 
 async def _await_kill(stopped: StoppedTrigger) -> None:
@@ -322,10 +327,10 @@ async def _await_kill(stopped: StoppedTrigger) -> None:
     while watch is not None and watch.count != count:
         count = watch.count
         if await _standing(stopped) is not Standing.KILLED:
-            raise _StillWantedError
+            raise StillWantedError
 
 
-class _StillWantedError(Exception):
+class StillWantedError(Exception):
     """The task was killed, and is wanted again. No domain error: no flow has to judge it."""
 
 
