@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync import Checkpoint, InvalidCheckpoint, JobStatus, errors
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_http.cleaning import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -160,7 +161,7 @@ def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
         pass
     return Outcome(
         error=exceptions.AirbyteTroubled(
-            f"the trigger ended with an event that is not ours: {event!r}. Look at the connection's "
+            f"the trigger ended with an event that is not ours: {shown(event)}. Look at the connection's "
             "timeline in Airbyte to see what became of the sync."
         )
     )

@@ -30,6 +30,7 @@ from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.standstill import AsyncCaution
 from airbyte_sync_airflow.summary import JobSummary
 from airbyte_sync_airflow.task_states import TaskKey
+from airbyte_sync_http.cleaning import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +74,10 @@ async def wait(
             on_server(server)
             try:
                 async with shared_servers().use(server) as parts:
+                    secrets = parts.async_gateway().secrets
                     session = caution.over(parts.async_interpreter(follower, memory))
-                    return await _drive(memory.latest, policy, session, follower)
+                    with secrets.in_force():
+                        return await _drive(memory.latest, policy, session, follower)
             except ServerUnreachable:
                 before, server = server, await _read_server(trigger, policy)
                 if server == before:
@@ -91,7 +94,7 @@ async def wait(
     except Exception as error:  # a trigger that dies takes its task with it, and the sync
         trigger.log.exception("The wait in the triggerer has met something unforeseen")
         left_alone = _who_is_left_alone(trigger.checkpoint)
-        return failure(AirbyteSyncError(f"{left_alone}{error!r}"), follower.job)
+        return failure(AirbyteSyncError(f"{left_alone}{told(error)}"), follower.job)
 
 
 async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> AirbyteServer:
@@ -111,7 +114,7 @@ async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> Airby
                 "Could not read the Airflow connection %r, reading it again in %.0f s: %s",
                 trigger.airbyte_conn_id,
                 pause.total_seconds(),
-                error,
+                told(error),
             )
             await clock.sleep(pause)
     raise AssertionError("counting never ends")

@@ -8,12 +8,18 @@ from airbyte_sync_http.gateway import AirbyteGateway, AsyncAirbyteGateway
 from airbyte_sync_http.registry import open_async_transport, open_transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airbyte_sync_http.auth import TokenCache
     from airbyte_sync_http.settings import ServerSettings
 
 
 def open_gateway(
-    settings: ServerSettings, transport: str = "requests", *, tokens: TokenCache | None = None
+    settings: ServerSettings,
+    transport: str = "requests",
+    *,
+    tokens: TokenCache | None = None,
+    on_token: Callable[[str], None] | None = None,
 ) -> AirbyteGateway:
     """
     Open a blocking gateway: ``with open_gateway(settings) as gateway: ...``.
@@ -22,6 +28,7 @@ def open_gateway(
         settings: The server.
         transport: The name of a registered transport.
         tokens: Where to keep access tokens; give the same one to gateways that should share them.
+        on_token: Is told each new token, so that the caller can keep it out of logs of its own.
 
     Returns:
         A gateway that closes its transport when it is closed.
@@ -30,13 +37,17 @@ def open_gateway(
         UnknownTransport: Nobody registers the transport.
         MissingLibrary: Its library is not installed.
     """
-    return AirbyteGateway(open_transport(transport, settings.transport), settings, tokens)
+    opened = open_transport(transport, settings.transport)
+    return AirbyteGateway(opened, settings, tokens, on_token=on_token)
 
 
 def open_async_gateway(
-    settings: ServerSettings, transport: str = "aiohttp", *, tokens: TokenCache | None = None
+    settings: ServerSettings,
+    transport: str = "aiohttp",
+    *,
+    tokens: TokenCache | None = None,
+    on_token: Callable[[str], None] | None = None,
 ) -> AsyncAirbyteGateway:
     """Open an async gateway: ``async with open_async_gateway(settings) as gateway``; as above."""
-    return AsyncAirbyteGateway(
-        open_async_transport(transport, settings.transport), settings, tokens
-    )
+    opened = open_async_transport(transport, settings.transport)
+    return AsyncAirbyteGateway(opened, settings, tokens, on_token=on_token)

@@ -6,6 +6,7 @@ Both gateways run the same flows; only the driver differs. What is asked and how
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
@@ -18,11 +19,13 @@ from airbyte_sync_http.auth import (
     TokenCache,
     TransportInterpreter,
     perform,
+    secrets_of,
 )
 from airbyte_sync_http.lineage import Lineage
 from airbyte_sync_http.transport import AnswerTooLarge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from airbyte_sync.commands import Flow
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
     from airbyte_sync.ports import AsyncClock, Clock
+    from airbyte_sync_http.hiding import Secrets
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transport import AsyncTransport, Transport
 
@@ -46,6 +50,9 @@ class AirbyteGateway:
 
     As a context manager it closes the transport in the end. Who shares a transport among gateways
     closes the transport instead.
+
+    What it returns and raises shows no credential of the settings and no token
+    (:mod:`airbyte_sync_http.hiding`), whatever a server or a proxy repeats.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class AirbyteGateway:
         settings: ServerSettings,
         tokens: TokenCache | None = None,
         clock: Clock | None = None,
+        on_token: Callable[[str], None] | None = None,
     ) -> None:
         """
         Args:
@@ -61,13 +69,17 @@ class AirbyteGateway:
             settings: The server.
             tokens: Where to keep access tokens; a cache of its own by default.
             clock: Tells when a token ends; this machine's time by default.
+            on_token: Is told each new token, so that the caller can keep it out of logs of its own.
         """
         self._transport = transport
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or SystemClock()
         self._clock = clock
-        self._interpreter = TransportInterpreter(transport, settings, tokens, clock)
-        self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock)
+        self.secrets = secrets_of(settings)
+        """What no text may show: the settings' credentials, and the tokens that were fetched."""
+        learn = partial(_learn, self.secrets, on_token)
+        self._interpreter = TransportInterpreter(transport, settings, tokens, clock, learn)
+        self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock, learn)
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -91,12 +103,14 @@ class AirbyteGateway:
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return run(_find_connections(self._settings, name, workspace_id), self._interpreter)
+        with self.secrets.in_force():
+            return run(_find_connections(self._settings, name, workspace_id), self._interpreter)
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = wire.explain_failure(self._settings, job_id)
-        return run(perform(call, self._settings.auth), self._hasty)
+        with self.secrets.in_force():
+            return run(perform(call, self._settings.auth), self._hasty)
 
     def fetch_lineage(self, connection_id: str) -> Lineage:
         """
@@ -140,7 +154,8 @@ class AirbyteGateway:
         self.close()
 
     def _call(self, call: wire.Call[Result]) -> Result:
-        return run(perform(call, self._settings.auth), self._interpreter)
+        with self.secrets.in_force():
+            return run(perform(call, self._settings.auth), self._interpreter)
 
 
 class AsyncAirbyteGateway:
@@ -156,14 +171,20 @@ class AsyncAirbyteGateway:
         settings: ServerSettings,
         tokens: TokenCache | None = None,
         clock: AsyncClock | None = None,
+        on_token: Callable[[str], None] | None = None,
     ) -> None:
         """See :class:`AirbyteGateway`."""
         self._transport = transport
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
         self._clock = clock
-        self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock)
-        self._hasty = AsyncTransportInterpreter(transport, settings.in_haste(), tokens, clock)
+        self.secrets = secrets_of(settings)
+        """See :class:`AirbyteGateway`."""
+        learn = partial(_learn, self.secrets, on_token)
+        self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock, learn)
+        self._hasty = AsyncTransportInterpreter(
+            transport, settings.in_haste(), tokens, clock, learn
+        )
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -189,12 +210,15 @@ class AsyncAirbyteGateway:
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return await arun(_find_connections(self._settings, name, workspace_id), self._interpreter)
+        find = _find_connections(self._settings, name, workspace_id)
+        with self.secrets.in_force():
+            return await arun(find, self._interpreter)
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = wire.explain_failure(self._settings, job_id)
-        return await arun(perform(call, self._settings.auth), self._hasty)
+        with self.secrets.in_force():
+            return await arun(perform(call, self._settings.auth), self._hasty)
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
@@ -216,7 +240,13 @@ class AsyncAirbyteGateway:
         await self.close()
 
     async def _call(self, call: wire.Call[Result]) -> Result:
-        return await arun(perform(call, self._settings.auth), self._interpreter)
+        with self.secrets.in_force():
+            return await arun(perform(call, self._settings.auth), self._interpreter)
+
+
+def _learn(secrets: Secrets, on_token: Callable[[str], None] | None, token: str) -> None:
+    if secrets.learn(token) and on_token is not None:
+        on_token(token)
 
 
 def _find_connections(
