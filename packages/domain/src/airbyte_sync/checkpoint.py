@@ -87,6 +87,8 @@ class Checkpoint:
     """How many submissions had an unknown outcome."""
     lost_status: int | None = None
     """The HTTP status with which the last of them was answered, if it was."""
+    newer_ended: int | None = None
+    """The newer job of the connection that has ended, once it is known that ours is a leftover."""
     missing_since: datetime | None = None
     """When Airbyte first said that it does not know the job, which it had shown before."""
     missing_polls: int = 0
@@ -196,6 +198,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "submit_failures": _count,
     "lost_submissions": _count,
     "lost_status": _count,
+    "newer_ended": _count,
     "missing_since": _moment,
     "missing_polls": _count,
     "has_met_airbyte": _exactly(bool),

@@ -270,4 +270,28 @@ def is_same_id(one: str, other: str) -> bool:
 
 def newest(jobs: Iterable[Job]) -> Job | None:
     """Return the newest of some jobs, whatever order the server listed them in."""
-    return max(jobs, key=lambda job: (job.created_at, job.job_id), default=None)
+    return max(jobs, key=_age, default=None)
+
+
+def ended_after(job: Job, listed: Iterable[Job]) -> Job | None:
+    """
+    Return the newest job of the same connection that began after a job and has ended.
+
+    Airbyte runs one job of a connection at a time. So a job that is told to be running although a newer one
+    has ended is a leftover of a crash or an upgrade: nothing works on it, and its row never changes.
+
+    Args:
+        job: A job that has not ended.
+        listed: Jobs of any type.
+    """
+    return newest(
+        other
+        for other in listed
+        if other.status.is_final
+        and _age(other) > _age(job)
+        and is_same_id(other.connection_id, job.connection_id)
+    )
+
+
+def _age(job: Job) -> tuple[datetime, int]:
+    return job.created_at, job.job_id

@@ -22,6 +22,7 @@ from airbyte_sync.flows.obtaining import (
     ask_whether_it_exists,
     come_to_a_job,
     job_in_doubt,
+    newer_that_ended,
     search_until,
 )
 from airbyte_sync.flows.steps import awake, job_id_of, look_failed, origin_of
@@ -370,7 +371,7 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
     Return where an earlier try of the same request left off, or ``fresh``.
 
     A job that is active is followed and one that succeeded is the result; after one that failed or
-    was cancelled the request starts anew. A try has its own time-outs.
+    was cancelled, or that is a leftover, the request starts anew. A try has its own time-outs.
     """
     before = yield from Recall()
     if before is None or before.phase is Phase.SUBMIT:
@@ -404,6 +405,8 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
         )
     if job.status.is_final and job.status != JobStatus.SUCCEEDED:
         return replace(fresh, blocked_by=job.job_id)
+    if not job.status.is_final and (yield from newer_that_ended(job)) is not None:
+        return replace(fresh, blocked_by=job.job_id)  # a leftover, which never ends
     yield from Report(JobRecalled(job=job, origin=origin_of(before)))
     return replace(again, status=job.status)  # what this poll showed is not news to the next one
 
