@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
+from unicodedata import normalize
 from uuid import UUID
 
 from airbyte_sync.errors import InvalidInput
@@ -266,6 +267,24 @@ class FailureReason:
 def is_same_id(one: str, other: str) -> bool:
     """Whether two ids mean the same thing: Airbyte writes UUIDs in lower case, people in either."""
     return one.lower() == other.lower()
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names look the same: however letters are composed, and without blanks around them."""
+    return _composed(one) == _composed(other)
+
+
+def is_similar_name(one: str, other: str) -> bool:
+    """Whether two names are the same, or differ in case and white space only."""
+    return _bare(one) == _bare(other)
+
+
+def _composed(name: str) -> str:
+    return normalize("NFC", name).strip()
+
+
+def _bare(name: str) -> str:
+    return "".join(normalize("NFC", name.casefold()).split())
 
 
 def newest(jobs: Iterable[Job]) -> Job | None:

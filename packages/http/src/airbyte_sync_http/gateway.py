@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.drivers import arun, run
 from airbyte_sync.errors import UnexpectedReply
-from airbyte_sync.jobs import ConnectionStatus
+from airbyte_sync.jobs import ConnectionStatus, is_similar_name
 from airbyte_sync_http import wire
 from airbyte_sync_http.auth import (
     AsyncTransportInterpreter,
@@ -21,6 +21,7 @@ from airbyte_sync_http.auth import (
     perform,
     secrets_of,
 )
+from airbyte_sync_http.hiding import hide
 from airbyte_sync_http.lineage import Lineage
 from airbyte_sync_http.transport import AnswerTooLarge
 
@@ -261,6 +262,7 @@ def _find_connections(
         UnexpectedReply: The pages do not come to an end.
     """
     seen: set[str] = set()
+    # Names are read without credentials, so that what is asked for is compared without them, too.
     found: dict[str, Connection] = {}
     limit = wire.LARGEST_PAGE
     for _ in range(MOST_PAGES):
@@ -277,7 +279,8 @@ def _find_connections(
         found.update(
             (connection.connection_id, connection)
             for connection in new
-            if connection.name == name and connection.status is not ConnectionStatus.DEPRECATED
+            if is_similar_name(connection.name, hide(name))
+            and connection.status is not ConnectionStatus.DEPRECATED
         )
         if len(page) < limit or not new:
             return tuple(found.values())

@@ -244,21 +244,21 @@ def _clean(error: BaseException, done: set[int]) -> None:
     if id(error) in done:
         return
     done.add(id(error))
+    hidden = hide_unknown(_safely(str, error)), hide_unknown(_safely(repr, error))
     for made_from in (error.__cause__, error.__context__):
         if made_from is not None:
             _clean(made_from, done)
     args = tuple(_cleaned_arg(arg, done) for arg in error.args)
     if args != error.args:
         error.args = args
-    for name in ("strerror", "filename", "object", "__notes__"):
+    for name in (*vars(error), "strerror", "filename", "object", "reason"):
         value = getattr(error, name, None)
-        if value and _cleaned_arg(value, done) != value:
-            with suppress(Exception):
-                setattr(error, name, _cleaned_arg(value, done))
-    texts = _safely(str, error), _safely(repr, error)
-    cleaned = tuple(map(hide_unknown, texts))
-    if cleaned != texts:
-        _say_instead(error, *cleaned)
+        cleaned = _cleaned_arg(value, done)
+        if cleaned is not value and cleaned != value:
+            with suppress(Exception):  # a foreign class may refuse
+                setattr(error, name, cleaned)
+    if hidden != (_safely(str, error), _safely(repr, error)):
+        _say_instead(error, *hidden)
 
 
 def _cleaned_arg(arg: Any, done: set[int]) -> Any:
