@@ -20,7 +20,7 @@ from airbyte_sync_http import (
 from airbyte_sync_http.auth import secrets_of
 from airbyte_sync_http.hiding import MOST_TOKENS, Secrets, hide, hide_unknown, without_secrets
 from airbyte_sync_testkit.contract.raw_server import RawServer
-from tests.http import canaries
+from tests import canaries
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 CALLS = {
@@ -238,7 +238,7 @@ class FromAttributes(Exception):
     [
         (FromAttributes, ["a credential"]),
         (ValueError, ["a credential", {"in": "credential"}]),
-        (OSError, [1, "credential", "credential"]),
+        (PermissionError, [1, "credential", "credential"]),
         (UnicodeEncodeError, ["latin-1", "credential\u0142", 10, 11, "no credential"]),
         (KeyError, ["credential"]),
         (ConnectionError, [ValueError("credential")]),

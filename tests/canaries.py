@@ -183,13 +183,23 @@ ECHOES = {
 }
 
 
-def echoing(echo):
-    """Return a script that sells tokens, and repeats every other request as ``echo`` says."""
+def echoing(echo, starts=None):
+    """
+    Return a script that sells tokens, and repeats every other request as ``echo`` says.
+
+    Args:
+        echo: One of :data:`ECHOES`.
+        starts: What to answer to a submission instead.
+    """
 
     def script(peer: Peer) -> None:
         while (request := peer.read_request()) is not None:
             if request.target.endswith("/applications/token"):
                 peer.send(_json("200 OK", access_token=TOKEN, expires_in=600))
+            elif (
+                starts is not None and request.method == "POST" and request.target.endswith("/jobs")
+            ):
+                peer.send(answer(json.dumps(starts).encode()))
             else:
                 peer.send(ECHOES[echo](sent_in(request)))
                 return
