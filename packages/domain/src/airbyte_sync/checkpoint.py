@@ -90,6 +90,8 @@ class Checkpoint:
     """The HTTP status with which the last of them was answered, if it was."""
     nothing_came: bool = False
     """Whether it is proven that no job came of them; why is asked next."""
+    newer_ended: int | None = None
+    """The newer job of the connection that has ended, once it is known that ours is a leftover."""
     missing_since: datetime | None = None
     """When Airbyte first said that it does not know the job, which it had shown before."""
     missing_polls: int = 0
@@ -201,6 +203,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "lost_submissions": _count,
     "lost_status": _count,
     "nothing_came": _exactly(bool),
+    "newer_ended": _count,
     "missing_since": _moment,
     "missing_polls": _count,
     "has_met_airbyte": _exactly(bool),
