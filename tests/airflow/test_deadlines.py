@@ -159,7 +159,9 @@ def test_a_task_that_waits_for_another_sync_for_too_long_says_which_clock_has_ru
     """``queue_timeout`` is as long as ``timeout`` where it is not set."""
     airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
     clock.advance(MINUTE)
-    with pytest.raises(AirbyteQueueTimedOut, match=r"600 s .queue_timeout, by default the value of"):
+    with pytest.raises(
+        AirbyteQueueTimedOut, match=r"600 s .queue_timeout, by default the value of"
+    ):
         operator(timeout=600).execute(context)
 
 

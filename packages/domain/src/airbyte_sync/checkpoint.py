@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, TypeVar
 
+from airbyte_sync.checks import require_choice, require_count, require_moment, require_text
 from airbyte_sync.errors import InvalidCheckpoint
 from airbyte_sync.events import Origin
 from airbyte_sync.jobs import JobStatus, JobType
@@ -100,6 +101,17 @@ class Checkpoint:
     """Whether the server has answered as Airbyte does."""
     strange_since: datetime | None = None
     """Since when a server that has never done so gives answers that an outage does not explain."""
+
+    def __post_init__(self) -> None:
+        require_choice("phase", self.phase, Phase)
+        require_choice("job_type", self.job_type, JobType)
+        require_moment("asked_at", self.asked_at)
+        if self.connection_id is not None:
+            require_text("connection_id", self.connection_id)
+        if self.job_id is not None:
+            require_count("job_id", self.job_id)
+        if self.deadline is not None:
+            require_moment("deadline", self.deadline)
 
     @property
     def knows_the_server(self) -> bool:
