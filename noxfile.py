@@ -96,9 +96,9 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def lives(session: nox.Session) -> None:
-    """Ten thousand random lives of a sync, with faults: the promises hold in each."""
+    """Ten thousand random lives of a sync, with faults, and thousands of odd replies: the promises hold."""
     _build(session, envs.CORE)
-    _pytest(session, envs.CORE, "tests/drivers", "-m", "lives", "--durations=1")
+    _pytest(session, envs.CORE, "tests/drivers", "tests/contract", "-m", "lives", "--durations=3")
 
 
 @nox.session

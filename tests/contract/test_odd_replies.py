@@ -283,15 +283,12 @@ def test_no_single_odd_reply_is_a_verdict(call):
 
 
 @pytest.mark.lives
-@pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("call", SCENES_OF)
-def test_no_odd_reply_is_a_verdict_in_any_driver(call, driver):
-    """The same by every driver, once and for ever."""
-    for name in fitting(call):
-        outcome, _ = play(struck(call, name), DRIVERS[driver])
-        assert_undisturbed(call, name, outcome)
+def test_no_endless_odd_reply_breaks_a_promise(call):
+    """Each kind, to each call and from its first one on: an error of ours in time, and no second sync."""
+    for place, name in enumerate(fitting(call)):
         if name not in SLOW:
-            play(struck(call, name, times=None), DRIVERS[driver])
+            play(struck(call, name, times=None), list(DRIVERS.values())[place % 3])
 
 
 SLOW = {"silence", "silence afterwards", "drip", "dripping header", "dripping refusal"}
@@ -361,7 +358,7 @@ def test_any_reply_at_any_moment(driver, scene):
 
 @pytest.mark.lives
 @pytest.mark.parametrize("driver", DRIVERS)
-@examples(600)
+@examples(300)
 @given(scene=SCENES)
 def test_any_reply_at_any_moment_of_many_lives(driver, scene):
     """The same, in more of them."""

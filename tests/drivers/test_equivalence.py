@@ -161,12 +161,12 @@ DRIPS = [
 seconds = some.integers(0, 400)
 
 
-def faults(errors, *others, may_be_carried_out=False):
+def faults(errors, *others, may_be_carried_out=False, most=5):
     in_doubt = some.builds(Fault, error=some.sampled_from(DOUBTS), carried_out=some.booleans())
     plain = some.builds(Fault, error=some.sampled_from(errors))
     one = plain | some.sampled_from([*DRIPS, *others])
     one = one | in_doubt if may_be_carried_out else one
-    return some.lists(some.none() | one, max_size=8).map(tuple)
+    return some.lists(some.none() | one, max_size=most).map(tuple)
 
 
 @some.composite
@@ -202,7 +202,7 @@ scenes = some.fixed_dictionaries(
         "fetch_job": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
         "find_jobs": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
         "cancel": faults([*ERRORS, *REFUSALS, JobNotRunning("no")], OF_ANOTHER),
-        "fetch_connection": faults([*ERRORS, UnexpectedReply("about another connection")]),
+        "fetch_connection": faults([*ERRORS, UnexpectedReply("about another connection")], most=2),
     }
 )
 

@@ -29,6 +29,6 @@ def test_the_snippets_are_tests_that_pass(tmp_path):
         timeout=120,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert 4 == len(snippets)
-    for number in range(4):
+    assert 5 == len(snippets)
+    for number in range(5):
         assert f"test_snippet_{number}.py::" in done.stdout
