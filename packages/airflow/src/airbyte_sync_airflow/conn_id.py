@@ -49,5 +49,5 @@ def rendered(task: Any, argument: str, context: Context) -> str:
 
 _EXPECTED = {
     "airbyte_conn_id": "the id of an Airflow connection of type airbyte",
-    "connection_name": "the name of an Airbyte connection, letter by letter",
+    "connection_name": "the name of an Airbyte connection, as Airbyte shows it",
 }
