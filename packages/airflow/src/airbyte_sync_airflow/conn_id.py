@@ -60,6 +60,6 @@ def plain_id(value: object) -> object:
 
 _EXPECTED = {
     "airbyte_conn_id": "the id of an Airflow connection of type airbyte",
-    "connection_name": "the name of an Airbyte connection, letter by letter",
+    "connection_name": "the name of an Airbyte connection, as Airbyte shows it",
     "workspace_id": "the UUID of an Airbyte workspace; leave the argument out to look everywhere",
 }

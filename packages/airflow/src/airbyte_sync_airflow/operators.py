@@ -64,7 +64,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. They count
             from the moment that the task has its sync: started, found again or attached to. Airflow's own
             ``execution_timeout`` bounds the whole task and cancels the sync, too.
-        connection_name: The connection's name, letter by letter, in the place of its id. A template.
+        connection_name: The connection's name as Airbyte shows it, in the place of its id. A template.
         workspace_id: The workspace to look for the name in; without it, everywhere. A template.
         job_type: What to run: ``sync``, or ``reset`` or ``clear``, which cancel a running sync.
         on_conflict: What to do when the connection is busy with a sync that began before this task
