@@ -128,7 +128,6 @@ def test_a_wrong_token_url(airbyte, connect, context, submissions):
     ("option", "value"),
     [
         ("wait_seconds", -1),
-        ("wait_seconds", 0),
         ("timeout", -1),
         ("timeout", "soon"),
         ("timeout", float("nan")),

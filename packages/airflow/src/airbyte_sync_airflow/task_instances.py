@@ -110,7 +110,7 @@ def earlier_tries(
     Returns:
         ``None`` where this is the first try.
     """
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
     if getattr(task_instance, "try_number", 1) <= 1:
         return None
     if getattr(task_instance, "id", None) is None:
@@ -201,7 +201,7 @@ def noted_for_later(context: Any, checkpoint: Checkpoint) -> dict[str, Any]:
 
     ``dag.test()`` of 2.11, 3.0, 3.1 and 3.3 drops it.
     """
-    noted = {TRY_NUMBER: getattr(context["ti"], "try_number", 1)}
+    noted = {TRY_NUMBER: getattr(context.get("ti"), "try_number", 1)}
     return noted if checkpoint.job_id is None else noted | {JOB_ID: checkpoint.job_id}
 
 
@@ -222,7 +222,7 @@ def is_of_an_earlier_try(context: Any, next_kwargs: dict[str, Any] | None) -> bo
     out of ``next_kwargs``.
     """
     noted = None if next_kwargs is None else next_kwargs.pop(TRY_NUMBER, None)
-    return noted is not None and noted != getattr(context["ti"], "try_number", noted)
+    return noted is not None and noted != getattr(context.get("ti"), "try_number", noted)
 
 
 POKE_KEY = "airbyte_sync_poke"
@@ -241,7 +241,7 @@ class PokeStore:
 
     def __init__(self, context: Any, log: Any) -> None:
         self._store = context.get("task_state_store")
-        self._try_number = getattr(context["ti"], "try_number", 1)
+        self._try_number = getattr(context.get("ti"), "try_number", 1)
         self._log = log
 
     def load(self, job_id: int) -> tuple[Checkpoint, JobSummary] | None:
@@ -283,7 +283,9 @@ class PokeStore:
 
 def first_poke(context: Any) -> datetime | None:
     """Return when the first poke of this try of a rescheduled sensor began; ``None``: it is this one."""
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
+    if task_instance is None:
+        return None
     if getattr(task_instance, "id", None) is None:
         return _first_poke_in_the_database(task_instance)
     # Its rows hang on the task instance's id, which is a new one after each try.
@@ -308,6 +310,11 @@ def _first_poke_in_the_database(task_instance: Any) -> datetime | None:
     return found
 
 
+def start_of(context: Any) -> datetime:
+    """Return when this try began: a deferral and its resumption keep that moment."""
+    return getattr(context.get("ti"), "start_date", None) or datetime.now(timezone.utc)
+
+
 def deadline_of(
     context: Any, execution_timeout: timedelta | None, *, began: datetime | None = None
 ) -> datetime | None:
@@ -319,7 +326,7 @@ def deadline_of(
     """
     if execution_timeout is None:
         return None
-    began = began or getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
+    began = began or start_of(context)
     return began + execution_timeout - min(timedelta(seconds=5), execution_timeout * 0.1)
 
 
@@ -371,7 +378,9 @@ def checkpoint_left_behind(context: Any, log: Any) -> Checkpoint | None:
 
 def job_left_behind(context: Any) -> JobSummary | None:
     """Return what another process of the same try told of its job, with its link."""
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
+    if task_instance is None:
+        return None
     found = task_instance.xcom_pull(  # it survives a deferral, but not another try
         task_ids=task_instance.task_id, key=XCOM_KEY, map_indexes=task_instance.map_index
     )
@@ -380,6 +389,6 @@ def job_left_behind(context: Any) -> JobSummary | None:
 
 def is_tried_again(context: Any) -> bool:
     """Tell whether a failure of this try is followed by another one: each clear adds all retries again."""
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
     max_tries = getattr(task_instance, "max_tries", 0) or 0
     return 0 < getattr(task_instance, "try_number", 1) <= max_tries

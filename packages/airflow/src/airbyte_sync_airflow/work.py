@@ -113,7 +113,8 @@ def at_work(
         AirbyteSyncError: What the flow raised.
     """
     store = RequestStore(context, task.log, on_save)
-    charge = WorkerCharge(context["ti"], task.log)
+    task_instance = context.get("ti")  # there is none where a DAG's test calls the operator itself
+    charge = None if task_instance is None else WorkerCharge(task_instance, task.log)
     with blocking_session(server, follower, store, is_stopped, charge) as session:
         work = Work(
             task=task,

@@ -52,6 +52,7 @@ from airbyte_sync.flows import (
     submit,
     sync,
     watch,
+    watching,
 )
 from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
@@ -178,4 +179,5 @@ __all__ = [
     "submit",
     "sync",
     "watch",
+    "watching",
 ]

@@ -184,17 +184,43 @@ def watch(
         SyncNotDone: One of its subclasses says what became of it.
     """
     now = yield from Now()
-    deadline, is_callers = _deadline(now, policy, end_by)
-    checkpoint = Checkpoint(
+    checkpoint = watching(job_id, policy, began=now, end_by=end_by, limit=limit, is_ours=is_ours)
+    result = yield from resume(checkpoint, policy)
+    return result.job
+
+
+def watching(
+    job_id: int,
+    policy: SyncPolicy,
+    *,
+    began: datetime,
+    end_by: datetime | None = None,
+    limit: str = "end_by",
+    is_ours: bool = False,
+) -> Checkpoint:
+    """
+    Return where a wait for a known job stands that began at some moment, perhaps in another program.
+
+    Args:
+        job_id: The job.
+        policy: Its ``timeout`` counts from ``began``.
+        began: When the wait began.
+        end_by: As for :func:`watch`.
+        limit: As for :func:`watch`.
+        is_ours: As for :func:`watch`.
+
+    Returns:
+        A checkpoint for :func:`resume` and :func:`end_now`.
+    """
+    deadline, is_callers = _deadline(began, policy, end_by)
+    return Checkpoint(
         phase=Phase.WATCH,
-        asked_at=now,
+        asked_at=began,
         deadline=deadline,
         limit=limit if is_callers else None,
         job_id=job_id,
         origin=Origin.ADOPTED if is_ours else Origin.ATTACHED,
     )
-    result = yield from resume(checkpoint, policy)
-    return result.job
 
 
 def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:
