@@ -81,13 +81,14 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, see Airflow's ``provider_info.schema.json``."""
-    from airbyte_sync_airflow.coexistence import warn_if_files_are_overwritten
+    from airbyte_sync_airflow.coexistence import what_is_wrong
 
-    warn_if_files_are_overwritten()
+    problem = what_is_wrong()
+    description = "One request for a sync gives one sync, seen through to its end."
     return {
         "package-name": "airbyte-sync-airflow",
         "name": "Airbyte Sync",
-        "description": "One request for a sync gives one sync, seen through to its end.",
+        "description": description if problem is None else f"ATTENTION: {problem}",
         "integrations": [
             {
                 "integration-name": "Airbyte Sync",
