@@ -29,7 +29,10 @@ WITHOUT_AIRFLOW = [
     "testkit",
 ]
 CLIENTS = {
-    envs.CLIENTS: ("tests/clients/test_official_provider.py", "tests/clients/test_airbyte_sdk.py"),
+    envs.CLIENTS: tuple(
+        f"tests/clients/test_{name}.py"
+        for name in ("official_provider", "side_by_side", "airbyte_sdk")
+    ),
     envs.DAGSTER: ("tests/clients/test_dagster.py",),
     envs.PYAIRBYTE_CLIENT: ("tests/clients/test_pyairbyte.py",),
     envs.PREFECT: ("tests/clients/test_prefect.py",),

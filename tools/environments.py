@@ -79,7 +79,11 @@ SOURCE_FAKER = Environment(
     pythons=("3.12", "3.11", "3.10"),
     place="connectors/source-faker",  # beside PyAirbyte's, under its own name: so it is found
 )
-CLIENTS = Environment(name="clients", pythons=("3.12", "3.11", "3.13"), packages=("local",))
+CLIENTS = Environment(
+    name="clients",  # our provider without the drop-in is there, too: both stand side by side
+    pythons=("3.12", "3.11", "3.13"),
+    packages=("domain", "http", "airflow", "local"),
+)
 DAGSTER = Environment(name="clients-dagster", pythons=("3.12", "3.11", "3.13"), packages=("local",))
 PREFECT = Environment(name="clients-prefect", pythons=("3.12", "3.11"), packages=("local",))
 PYAIRBYTE_CLIENT = Environment(

@@ -136,7 +136,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": "Token URL",
                     },
                     "placeholders": {
-                        "host": "https://api.airbyte.com",
+                        "host": "https://api.airbyte.com/v1",
                         "schema": "v1/applications/token",
                     },
                 },
