@@ -17,6 +17,7 @@ from airbyte_sync_airflow.options import (
     OnConflictName,
     check_choice,
     check_interval,
+    check_job_type,
     check_one_connection,
     check_seconds,
     check_timeout,
@@ -131,7 +132,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         check_timeout("timeout", timeout)
         warn_of_zero("wait_seconds", wait_seconds, "one second between two polls")
         warn_of_zero("timeout", timeout, "no timeout: only execution_timeout ends the task")
-        check_choice("job_type", job_type, JobTypeName)
+        check_job_type(job_type)
         if on_conflict is not None:
             check_choice("on_conflict", on_conflict, OnConflictName)
         if queue_timeout is not None:

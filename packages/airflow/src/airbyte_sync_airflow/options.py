@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airbyte_sync import SyncPolicy
 
 OnConflictName: TypeAlias = Literal["queue", "attach", "skip", "fail"]
-JobTypeName: TypeAlias = Literal["sync", "reset", "clear", "refresh"]
+JobTypeName: TypeAlias = Literal["sync", "reset", "clear"]
 
 LONGEST_DEFERRED_INTERVAL = timedelta(seconds=60)
 SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -53,6 +53,21 @@ def check_seconds(name: str, value: object) -> timedelta:
     if duration <= timedelta(0):
         raise wrong
     return duration
+
+
+def check_job_type(value: object) -> None:
+    """
+    Refuse a type of job that Airbyte's public API does not start.
+
+    Raises:
+        AirbyteInputInvalid: The text says which ones there are.
+    """
+    if value == "refresh":
+        raise AirbyteInputInvalid(
+            "job_type is 'refresh': Airbyte's public API starts no refreshes (it answers 422). Start it in "
+            "Airbyte, or use 'clear' and then 'sync', which also loads everything again"
+        )
+    check_choice("job_type", value, JobTypeName)
 
 
 def check_interval(name: str, value: object) -> timedelta:

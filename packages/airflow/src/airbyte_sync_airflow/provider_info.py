@@ -42,8 +42,9 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "headers": {
         "label": "Headers",
-        "description": "Sent with every request, as an identity-aware proxy may want: one Name: value; "
-        'or JSON for several, {"CF-Access-Client-Id": "...", "CF-Access-Client-Secret": "..."}.',
+        "description": "Sent with every request, as an identity-aware proxy may want. One header: "
+        'Name: value. Several, as JSON on one line: {"CF-Access-Client-Id": "...", '
+        '"CF-Access-Client-Secret": "..."}. The header Authorization only with auth = none.',
         "schema": {"type": _TEXT, "format": "password"},
     },
     "connect_timeout": {
