@@ -115,7 +115,7 @@ class PostgreSQL:
             "max_connections": "200",
             # A scheduler that is killed leaves its connections to the workers that it forked, and with
             # them the locks on what it was about to schedule: nobody else would, for as long as they live.
-            "idle_in_transaction_session_timeout": "30s",
+            "idle_in_transaction_session_timeout": "45s",
             **dict.fromkeys(_NOT_SAFE_BUT_FAST, "off"),
         }
         self._processes.start(

@@ -3,6 +3,8 @@
     pip install 'airbyte-sync-http[requests]'
     AIRBYTE_URL=https://api.airbyte.com AIRBYTE_CLIENT_ID=... AIRBYTE_CLIENT_SECRET=... \
         python blocking_script.py <connection id>
+
+A server without authentication needs AIRBYTE_URL alone.
 """
 
 import os
@@ -17,14 +19,15 @@ from airbyte_sync import (
     run,
     sync,
 )
-from airbyte_sync_http import ClientCredentials, ServerSettings, open_gateway
+from airbyte_sync_http import ClientCredentials, NoAuth, ServerSettings, open_gateway
 
+client_id = os.environ.get("AIRBYTE_CLIENT_ID", "")
+client_secret = os.environ.get("AIRBYTE_CLIENT_SECRET", "")
 settings = ServerSettings(
     base_url=os.environ["AIRBYTE_URL"],
-    auth=ClientCredentials(
-        client_id=os.environ["AIRBYTE_CLIENT_ID"],
-        client_secret=os.environ["AIRBYTE_CLIENT_SECRET"],
-    ),
+    auth=ClientCredentials(client_id=client_id, client_secret=client_secret)
+    if client_id or client_secret
+    else NoAuth(),
 )
 request = SyncRequest(connection_id=sys.argv[1])
 

@@ -32,6 +32,8 @@ os.environ.update(
 import pytest  # noqa: E402 - Airflow reads its settings from the environment at import
 from dependency_injector import providers  # noqa: E402
 
+import airbyte_sync_airflow.compat  # noqa: E402, F401 - what Airflow warns of when imported is not ours
+
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"
 
@@ -213,12 +215,13 @@ class SaidByAirflow2:
         mine = {"dag_id": "d", "run_id": self.row.run_id}
         with session.create_session() as opened:
             rows = opened.query(TaskInstance).filter_by(**mine)
-            if state in {"missing", "gone"}:
-                rows.delete()
-            elif state != "silent":
-                rows.update({"state": state})
             if state == "gone":
+                rows.delete()
                 opened.query(DagRun).filter_by(**mine).delete()
+            elif state == "missing":
+                rows.update({"task_id": "elsewhere"})
+            elif state != "silent":
+                rows.update({"task_id": "sync", "state": state})
         if state == "silent":
             self._monkeypatch.setattr(session, "create_session", _refuse)
 

@@ -79,8 +79,8 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
         (
             {"host": "airbyte.internal", "port": 8001, "schema": "https"},
             (
-                "write https://airbyte.internal:8001 as the host, and leave the schema empty, because it is the "
-                "token URL. As a URI the Airflow connection is airbyte://https://airbyte.internal:8001"
+                "write https://airbyte.internal:8001 as the host, and leave the schema empty, because it is "
+                "the token URL. As a URI the Airflow connection is airbyte://https://airbyte.internal:8001"
             ),
         ),
         (

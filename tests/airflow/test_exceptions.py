@@ -27,6 +27,7 @@ DOCUMENTED = {
     "MissingLibrary": "AirbyteInputInvalid",
     "CallFailed": "AirbyteTroubled",
     "RequestNotSent": "AirbyteTroubled",
+    "AnswerTooLarge": "AirbyteTroubled",
     "ResponseNotReceived": "AirbyteTroubled",
     "ServerTrouble": "AirbyteTroubled",
     "Throttled": "AirbyteTroubled",

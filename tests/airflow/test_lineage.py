@@ -299,6 +299,36 @@ def test_numbers_of_nobody_knows_which_stream_are_told_of_none(streams, job):
     assert [{}] * len(streams) == [output.outputFacets for output in found.outputs]
 
 
+def test_facets_can_be_sent_on():
+    """What a server or another task put into names and numbers is clean, bounded, or left out."""
+    odd = "a\x00\ud800" + "x" * 5000
+    stream = Stream(name=odd, namespace=odd, written_as=odd, written_to=odd)
+    ends = [
+        Endpoint(
+            role=role, endpoint_id=odd, kind=odd, configuration={"host": odd, "port": 10**9999}
+        )
+        for role in ("source", "destination")
+    ]
+    lineage = Lineage(source=ends[0], destination=ends[1], streams=(stream,))
+    told = operator_lineage(
+        "http://h", lineage, {**JOB, "rows": 10**20, "status": odd, "connection_name": odd}
+    )
+    event = RunEvent(
+        eventType=RunState.COMPLETE,
+        eventTime="2026-08-21T10:15:00Z",
+        run=Run(runId=str(generate_new_uuid()), facets=told.run_facets),
+        job=Job(namespace="n", name="j"),
+        inputs=told.inputs,
+        outputs=told.outputs,
+    )
+    text = Serde.to_json(event)
+    text.encode()
+    assert len(text) < 20_000
+    assert told.run_facets["airbyteJob"].rows is None
+    assert "outputStatistics" in told.outputs[0].outputFacets
+    assert {} == operator_lineage("http://h", lineage, {"job_id": 10**20}).run_facets
+
+
 def test_the_job_is_told():
     """The run says which job of which Airbyte it was, where to look at it and what it moved."""
     found = operator_lineage(f"http://{AIRBYTE}/api/public/v1", None, JOB)

@@ -243,8 +243,11 @@ def test_a_damaged_trigger_fails_the_task_and_starts_nothing(connection, context
 # Kill
 
 
-def test_a_kill_cancels_the_own_job(airbyte, connection, context, monkeypatch, clock):
+def test_a_kill_cancels_the_own_job(
+    airbyte, connection, context, monkeypatch, clock, in_worker, airflow_says
+):
     """A task that is killed while it waits does not leave its sync running."""
+    airflow_says("failed")
     airbyte.add_connection(connection, lives=[lives.never_ends()])
     task = operator(connection.connection_id)
 
@@ -256,14 +259,16 @@ def test_a_kill_cancels_the_own_job(airbyte, connection, context, monkeypatch, c
         patched.setattr(clock, "sleep", killed)
         with pytest.raises(KeyboardInterrupt):
             task.execute(context)
-    task.on_kill()
+    with in_worker(context):
+        task.on_kill()
     assert [1] == cancelled(airbyte)
 
 
 def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
-    airbyte, connection, context, monkeypatch
+    airbyte, connection, context, monkeypatch, in_worker, airflow_says
 ):
     """The signal comes before the answer: the job is cancelled as soon as it is known."""
+    airflow_says("failed")
     airbyte.add_connection(connection, lives=[lives.never_ends()])
     task = operator(connection.connection_id)
     started = task.log.info
@@ -278,7 +283,7 @@ def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
         "log",
         property(lambda _: SimpleNamespace(info=killed, warning=started, exception=started)),
     )
-    with pytest.raises(AirbyteTaskKilled):
+    with in_worker(context), pytest.raises(AirbyteTaskKilled):
         task.execute(context)
     assert [1] == cancelled(airbyte)
 

@@ -4,13 +4,19 @@ import asyncio
 import gc
 import weakref
 from datetime import timedelta
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+from dependency_injector import providers
 
 from airbyte_sync import InvalidInput, SyncPolicy
 from airbyte_sync_airflow import sharing
 from airbyte_sync_airflow.compat import BaseHook
+from airbyte_sync_airflow.composition import Container
+from airbyte_sync_airflow.killing import shared_kills
 from airbyte_sync_airflow.sharing import SharedServers, shared_servers
+from airbyte_sync_airflow.task_states import read_state
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_http import AsyncAirbyteGateway
 from airbyte_sync_local import lives
@@ -276,3 +282,111 @@ def test_loops_that_are_closed_are_forgotten(connection):
     loops = [asyncio.run(read()) for _ in range(3)]
     gc.collect()
     assert 1 == sum(loop() is not None for loop in loops)
+
+
+# --------------------------------------------------------------------------------------------------
+# A crowd that is killed at once
+
+
+KILLED = 150
+
+
+@pytest.fixture
+def crowd(airbyte, clock):
+    """Triggers of the tasks of one run, each with a sync that runs until it is cancelled."""
+
+    def make():
+        for number in range(KILLED):
+            connection = airbyte.add_connection(lives=[lives.never_ends()])
+            job = airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+            checkpoint = {
+                "version": 1,
+                "phase": "watch",
+                "asked_at": clock.now().isoformat(),
+                "job_id": job.job_id,
+                "origin": "started",
+            }
+            trigger = AirbyteSyncTrigger(CONNECTION, checkpoint, SyncPolicy().to_json())
+            trigger.task_instance = SimpleNamespace(
+                id=uuid4(),
+                dag_id="d",
+                run_id="r",
+                task_id=f"sync_{number}",
+                map_index=-1,
+                try_number=1,
+            )
+            yield trigger
+
+    return lambda: list(make())
+
+
+def test_a_crowd_that_is_killed_at_once_is_cancelled_at_once(connection, airbyte, crowd, clock):
+    """One question to Airflow for those who gather, one session, and a few calls at a time."""
+    questions = []
+
+    async def killed(keys):
+        questions.append(len(keys))
+        return dict.fromkeys(keys, read_state("failed"))
+
+    async def kill_all():
+        await asyncio.gather(*(trigger.on_kill() for trigger in triggers))
+        await shared_kills().settled()
+
+    triggers = crowd()
+    clock.advance(timedelta(minutes=1))
+    with Container.ask_for_states.override(providers.Object(killed)):
+        asyncio.run(kill_all())
+    cancelled = asked_for(airbyte, "DELETE /jobs/{jobId}")
+    assert KILLED == len({record.path for record in cancelled}) == len(cancelled)
+    assert ["cancelled"] * KILLED == [job.status for job in airbyte.jobs]
+    assert KILLED == sum(questions)
+    assert len(questions) <= 3
+    assert 1 == len(asked_for(airbyte, "POST /applications/token"))
+
+
+class BusyFeed:
+    """All of its slots are taken by polls that a server in trouble does not answer."""
+
+    asked = asyncio.Event()
+
+    def __init__(self, gateway, clock):
+        pass
+
+    async def fetch_job(self, job_id):
+        self.asked.set()
+        await asyncio.Event().wait()
+
+    async def recent_job(self, job_id):
+        await self.fetch_job(job_id)
+
+    async def wait_for_change(self, job_id, until, latest):
+        await self.fetch_job(job_id)
+
+    async def find_jobs(self, query):
+        await self.fetch_job(0)
+
+    async def close(self):
+        pass
+
+
+def test_a_cancellation_waits_behind_no_poll(connection, airbyte, crowd, clock):
+    """It reads and cancels straight at the gateway, in a lane of its own."""
+
+    async def killed(keys):
+        return dict.fromkeys(keys, read_state("failed"))
+
+    async def kill_one_that_polls():
+        waiting = asyncio.ensure_future(anext(triggers[0].run()))
+        await BusyFeed.asked.wait()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.wait_for(triggers[0].on_kill(), 10)
+
+    triggers = crowd()
+    clock.advance(timedelta(minutes=1))
+    with (
+        Container.open_feed.override(providers.Factory(BusyFeed)),
+        Container.ask_for_states.override(providers.Object(killed)),
+    ):
+        asyncio.run(kill_one_that_polls())
+    assert ["cancelled"] == [job.status for job in list(airbyte.jobs)[:1]]

@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
+import sys
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from dependency_injector import providers
 
 from airbyte_sync_airflow import killing, triggers
+from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTroubled
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
+from airbyte_sync_airflow.task_states import NOTHING_SAID, TaskKey
 from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock
 
 MINUTE = timedelta(minutes=1)
@@ -71,7 +76,7 @@ def stop(first_pause):
 
 
 @pytest.fixture
-def kill(first_pause):
+def kill(first_pause, monkeypatch):
     """
     Start a trigger, let it wait, stop it, and call ``on_kill`` as Airflow 3.3 does.
 
@@ -79,6 +84,8 @@ def kill(first_pause):
     """
 
     def run(trigger, afterwards=None):
+        monkeypatch.setattr(triggers, "TELLS_OF_KILLS", True)
+
         async def drive():
             task = asyncio.ensure_future(_exhaust(trigger))
             await asyncio.wait_for(first_pause.reached.wait(), 10)
@@ -384,7 +391,7 @@ def test_a_kill_of_which_airflow_says_nothing_leaves_the_sync_alone(
     assert "What became of task d.sync of run" in first
     assert "Airbyte job 1 (http://" in first
     assert "jobId=1&openLogs=true) goes on meanwhile" in first
-    assert "This triggerer ends before it is known what became of task d.sync" in last
+    assert "This triggerer ends before it is settled what became of task d.sync" in last
     assert "jobId=1&openLogs=true) was left alone" in last
 
 
@@ -443,6 +450,43 @@ def test_a_trigger_without_a_sync_of_its_own_asks_nothing(
     trigger.task_instance = instance_in("silent")
     kill(trigger)
     assert [] == triggerers_log()
+
+
+# --------------------------------------------------------------------------------------------------
+# The first question, which costs Airflow most
+
+
+@pytest.mark.skipif(
+    "airflow.sdk" not in sys.modules, reason="Airflow 2 answers out of its database at once"
+)
+@pytest.mark.parametrize(("busy", "expected"), [(0, [5]), (8, [16]), (10_000, [])])
+def test_airflow_is_asked_a_first_question_in_a_calm_moment(clock, instance_in, busy, expected):
+    """Once for each process, and never while its loop is late."""
+    asked_at, began = [], clock.now()
+    keys = [TaskKey.of(instance_in("deferred")) for _ in range(3)]
+
+    async def ask(keys):
+        asked_at.append(round((clock.now() - began).total_seconds()))
+        return dict.fromkeys(keys, NOTHING_SAID)
+
+    async def block_the_loop():
+        for _ in range(busy):
+            await asyncio.sleep(0.9)
+            clock.advance(timedelta(seconds=0.5))
+
+    async def main():
+        blocking = asyncio.create_task(block_the_loop())
+        for key in keys:
+            killing.shared_kills().warm_up(key)
+        await asyncio.sleep(600)
+        blocking.cancel()
+
+    with (
+        Container.open_watch.override(providers.Object(None)),
+        Container.ask_for_states.override(providers.Object(ask)),
+    ):
+        run_virtually(main(), clock)
+    assert expected == asked_at
 
 
 # --------------------------------------------------------------------------------------------------

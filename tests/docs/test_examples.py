@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -14,12 +15,20 @@ from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
+MANY = 200
 AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0), rows=7, bytes_=70)
 
 
 @pytest.fixture
 def airbyte():
     with LocalAirbyte(auth=ClientCredentials(client_id="id", client_secret="secret")) as server:
+        yield server
+
+
+@pytest.fixture
+def open_airbyte():
+    """A server whose authentication is off."""
+    with LocalAirbyte() as server:
         yield server
 
 
@@ -81,3 +90,46 @@ def test_the_asyncio_script_runs_several_syncs_at_once(airbyte, run_script):
         assert re.search(rf"{connection_id}: job \d+ succeeded, 7 rows", done.stdout)
     assert f"{bad}: SyncFailed" in done.stdout
     assert 4 == len(airbyte.jobs)
+
+
+@pytest.mark.parametrize("script", ["blocking_script.py", "asyncio_script.py"])
+def test_a_server_without_authentication_needs_no_credentials(open_airbyte, script):
+    """The address is all that the examples demand."""
+    connection_id = open_airbyte.add_connection(lives=[AT_ONCE]).connection_id
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script, connection_id],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=without_credentials(open_airbyte),
+    )
+    assert 0 == done.returncode, done.stderr
+    assert "job 1 succeeded" in done.stdout
+
+
+def without_credentials(server):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRBYTE_")}
+    return {**kept, "AIRBYTE_URL": server.base_url}
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda stop: stop.name)
+def test_an_interruption_cancels_every_sync(open_airbyte, stop):
+    """Two hundred run, and two hundred are cancelled; nothing is left open, and no traceback is shown."""
+    ids = [
+        open_airbyte.add_connection(lives=[lives.never_ends()]).connection_id for _ in range(MANY)
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", EXAMPLES / "asyncio_script.py", *ids],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=without_credentials(open_airbyte),
+    ) as script:
+        started = [script.stdout.readline() for _ in ids]
+        script.send_signal(stop)
+        told, errors = script.communicate(timeout=300)
+    assert MANY == sum(line.endswith(" started\n") for line in started)
+    assert MANY == len(re.findall(r": interrupted, job \d+ cancelled\n", told)), told
+    assert ("interrupted\n", 1) == (errors, script.returncode)
+    assert ["cancelled"] * MANY == [str(job.status) for job in open_airbyte.jobs]

@@ -53,6 +53,7 @@ FIELDS = {
     "submit_failures": some.integers(0, 10**6),
     "lost_submissions": some.integers(0, 9),
     "lost_status": some.none() | some.integers(100, 599),
+    "nothing_came": some.booleans(),
     "missing_since": some.none() | moments,
     "missing_polls": some.integers(0, 10**6),
     "has_met_airbyte": some.booleans(),

@@ -15,6 +15,7 @@ from airbyte_sync import (
     NotFound,
     OnConflict,
     Origin,
+    QueueTimedOut,
     RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
@@ -25,7 +26,6 @@ from airbyte_sync import (
     SyncFailed,
     SyncPolicy,
     SyncSkipped,
-    SyncTimedOut,
     resume,
     sync,
 )
@@ -88,9 +88,11 @@ def test_queue_takes_the_end_of_a_fresh_one_for_its_own(world, foreign):
 
 
 def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):
-    """The connection stays busy until the time-out: the error names the job that is in the way."""
+    """The connection stays busy for too long: the error names the job that is in the way, and the clock."""
     with pytest.raises(
-        SyncTimedOut, match=r"busy with job 1 .running., which is not ours. .*raise timeout"
+        QueueTimedOut,
+        match=r"within 100 s \(queue_timeout, by default the value of timeout\): connection .* busy with "
+        r"job 1 .running., which is not ours. .*set queue_timeout to more than that",
     ) as e:
         world.run(sync(world.request, policy("queue", timeout=timedelta(seconds=100))))
     assert e.value.job.job_id == foreign.job_id
@@ -115,7 +117,7 @@ def test_queue_gives_up_an_unreachable_server(world, foreign):
 def test_queue_at_the_deadline_with_a_failing_server(world, foreign):
     """The deadline passes on a failed look: nothing was started, and the last error is told."""
     world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 99)
-    with pytest.raises(SyncTimedOut, match=r"none is running for this request.*was reset"):
+    with pytest.raises(QueueTimedOut, match=r"none is running for this request.*was reset"):
         world.run(sync(world.request, policy("queue", timeout=timedelta(seconds=100))))
     assert foreign is not None
 
@@ -265,9 +267,9 @@ def test_a_stale_conflict_after_a_doubt_remains_a_doubt(world):
 
 
 def test_a_stale_conflict_ends_at_the_deadline_too(world):
-    """The time-out is the caller's last word."""
+    """The time to begin is the caller's last word."""
     world.airbyte.fail("submit", *[Fault(error=BUSY)] * 999)
-    with pytest.raises(SyncTimedOut, match="none is running for this request"):
+    with pytest.raises(QueueTimedOut, match="none is running for this request"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=5))))
     assert world.seconds() == 300
 

@@ -20,6 +20,7 @@ from airbyte_sync import (
     Origin,
     Phase,
     PortInterpreter,
+    QueueTimedOut,
     RequestNotSent,
     ResponseNotReceived,
     SubmitInDoubt,
@@ -27,7 +28,6 @@ from airbyte_sync import (
     SyncFailed,
     SyncPolicy,
     SyncSkipped,
-    SyncTimedOut,
     resume,
     run,
     submit,
@@ -291,11 +291,11 @@ def test_where_nothing_can_appear_any_more_it_starts_at_once(world, again, secon
 
 
 def test_once_nothing_can_appear_there_is_no_doubt_left(world, again):
-    """The new submission surely does not arrive until the time-out: nothing runs, and the error says that."""
+    """The new submission surely does not arrive in time: nothing runs, and the error says that."""
     over_at = world.clock.now()
     world.pass_time(LONG_AFTER)
     world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route"))] * 99)
-    with pytest.raises(SyncTimedOut, match="none is running for this request"):
+    with pytest.raises(QueueTimedOut, match="none is running for this request"):
         world.run(sync(again(over_at=over_at), replace(POLICY, timeout=timedelta(minutes=5))))
 
 

@@ -12,12 +12,16 @@ from airbyte_sync import (
     Forbidden,
     InvalidCheckpoint,
     JobNotRunning,
+    JobStatus,
+    JobType,
     NotFound,
     OnConflict,
     Origin,
     Phase,
     ResponseNotReceived,
     ServerUnreachable,
+    StateConflict,
+    SyncAlreadyRunning,
     SyncFailed,
     SyncPolicy,
     SyncTimedOut,
@@ -28,9 +32,10 @@ from airbyte_sync import (
     watch,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
+from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte, about_another_connection
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
+MAY_QUEUE = replace(POLICY, queue_timeout=timedelta(hours=1))
 LOST = ResponseNotReceived("the connection was reset")
 ENDLESS = ((0, "pending"), (2, "running"))
 
@@ -65,7 +70,7 @@ def test_an_attached_job_is_never_cancelled(world):
     foreign = world.foreign(*ENDLESS)
     world.pass_time(60)
     with pytest.raises(
-        SyncTimedOut, match=r"left running. Raise the time-out if it needs longer"
+        SyncTimedOut, match=r"left running. Raise timeout if it needs longer"
     ) as caught:
         world.run(sync(world.request, replace(POLICY, on_conflict=OnConflict.ATTACH)))
     assert caught.value.job.job_id == foreign.job_id
@@ -177,7 +182,7 @@ def test_a_lost_cancellation_is_repeated(world):
     """Airbyte drops a cancellation without a word before the first attempt: repeat until it has ended."""
     world.life((0, "pending"), (320, "running"))
     with pytest.raises(SyncTimedOut, match="was cancelled"):
-        world.run(sync(world.request, POLICY))
+        world.run(sync(world.request, MAY_QUEUE))
     assert statuses(world) == ["cancelled"]
     assert world.airbyte.count("cancel") > 1
 
@@ -205,7 +210,7 @@ def test_insisting_has_an_end(world):
     with pytest.raises(
         SyncTimedOut, match=r"cancellation is not confirmed.*Check the job in Airbyte"
     ) as e:
-        world.run(sync(world.request, POLICY))
+        world.run(sync(world.request, MAY_QUEUE))
     assert isinstance(e.value.__cause__, CancelUnconfirmed)
     assert e.value.job.status.word == "pending"
     assert world.seconds() == 420
@@ -220,6 +225,33 @@ def test_a_refused_cancellation_is_told(world):
     with pytest.raises(SyncTimedOut, match="not confirmed: read only Check the job") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.__cause__ is refusal
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotFound("404", status=404), StateConflict("409", status=409), SyncAlreadyRunning("409")],
+    ids=lambda error: type(error).__name__,
+)
+def test_one_refusal_of_a_cancellation_that_the_poll_before_contradicts_may_pass(world, error):
+    """The job was seen running a moment ago: the cancellation is repeated."""
+    world.life(*ENDLESS)
+    world.airbyte.fail("cancel", Fault(error=error))
+    with pytest.raises(SyncTimedOut, match="and was cancelled"):
+        world.run(sync(world.request, POLICY))
+    assert statuses(world) == ["cancelled"]
+    assert world.airbyte.count("cancel") == 2
+
+
+def test_a_cancellation_is_not_confirmed_by_a_reply_about_another_connection(world):
+    """It said that another job had succeeded: it is no answer, and the job is polled again."""
+
+    def another(job):
+        return about_another_connection(replace(job, status=JobStatus.SUCCEEDED))
+
+    world.life(*ENDLESS)
+    job = world.airbyte.submit(world.connection_id, JobType.SYNC)
+    world.airbyte.fail("cancel", Fault(change=another))
+    assert world.run(cancel(job.job_id, POLICY)).status == JobStatus.CANCELLED
 
 
 def test_an_unreachable_server_at_the_deadline_is_told(world):

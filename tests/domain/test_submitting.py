@@ -18,6 +18,7 @@ from airbyte_sync import (
     NotFound,
     Origin,
     Phase,
+    QueueTimedOut,
     RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
@@ -28,7 +29,6 @@ from airbyte_sync import (
     SyncFailed,
     SyncPolicy,
     SyncRequest,
-    SyncTimedOut,
     Throttled,
     Unauthorized,
     UnexpectedReply,
@@ -286,9 +286,9 @@ def test_postponing_for_too_long_is_given_up(world):
 
 
 def test_the_deadline_passes_while_postponed(world):
-    """Nothing was started when the time-out passes, and the error says so."""
+    """Nothing was started when the time to begin passes, and the error says so."""
     world.airbyte.fail("submit", *[Fault(error=Throttled("slow down"))] * 99)
-    with pytest.raises(SyncTimedOut, match=r"none is running for this request. Start it again"):
+    with pytest.raises(QueueTimedOut, match=r"none is running for this request. Start it again"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=10))))
     assert world.seconds() == 600
 
@@ -296,7 +296,7 @@ def test_the_deadline_passes_while_postponed(world):
 def test_a_postponed_try_is_announced_for_when_it_comes(world):
     """The announced moment never lies behind the deadline."""
     world.airbyte.fail("submit", *[Fault(error=Throttled("slow down"))] * 9)
-    with pytest.raises(SyncTimedOut):
+    with pytest.raises(QueueTimedOut):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=20))))
     assert world.event(SubmitPostponed).next_try == world.clock.now()
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 
 from airbyte_sync import (
+    BadRequest,
     Forbidden,
     Job,
     JobNotRunning,
@@ -20,6 +21,7 @@ from airbyte_sync import (
     NotFound,
     OnConflict,
     PollSchedule,
+    RefusedOnTheWay,
     RequestNotSent,
     ResponseNotReceived,
     ServerTrouble,
@@ -31,10 +33,12 @@ from airbyte_sync import (
     SyncFailed,
     SyncPolicy,
     Throttled,
+    Unauthorized,
     UnexpectedReply,
+    Unprocessable,
 )
 from airbyte_sync.events import JobObtained
-from airbyte_sync_testkit.memory import Fault, JobLife
+from airbyte_sync_testkit.memory import Fault, JobLife, about_another_connection
 
 FIXED = "AIRBYTE_SYNC_NEW_LIVES" not in os.environ
 """The same lives in every run, so that a change breaks them and nothing else does; set it for others."""
@@ -71,6 +75,10 @@ TABLE = {
     "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
     "a late failure": {"faults": (lost(carried_out=False),), "appearing": (40, FAILING)},
     "never a reply": {"faults": (("submit", (Fault(error=LOST),) * 50),)},
+    "lost, and nothing tells why": {
+        "policy": policy(timeout=None),
+        "faults": (lost(carried_out=False), ("fetch_connection", (Fault(error=TROUBLE),) * 99)),
+    },
     "not sent": {"faults": (("submit", (Fault(error=NOT_SENT),) * 3),)},
     "throttled": {"faults": (("submit", (Fault(error=SLOW_DOWN),) * 3),)},
     "queueing": {"foreign_before": LONG},
@@ -131,15 +139,33 @@ def test_every_driver_gives_the_same(play, scene, name):
     assert_equivalent(play(scene(**TABLE[name])))
 
 
-ERRORS = [LOST, NOT_SENT, SLOW_DOWN, TROUBLE, UnexpectedReply("half a page")]
+ON_THE_WAY = RefusedOnTheWay("no Route matched with those values", status=404)
+ERRORS = [LOST, NOT_SENT, SLOW_DOWN, TROUBLE, UnexpectedReply("half a page"), ON_THE_WAY]
 DOUBTS = [error for error in ERRORS if error.retry_safe is None]
+REFUSALS = [
+    BadRequest("no", status=400),
+    Unauthorized("no", status=401),
+    Forbidden("no", status=403),
+    NotFound("no", status=404),
+    Unprocessable("no", status=422),
+    CONFLICT,
+]
+"""What Airbyte says: none of them, told once, contradicts a job that was seen."""
+OF_ANOTHER = Fault(change=about_another_connection)
+DRIPS = [
+    Fault(error=LOST, takes=timedelta(seconds=40)),
+    Fault(error=LOST, takes=timedelta(seconds=100), carried_out=True),
+    Fault(error=ON_THE_WAY, takes=timedelta(seconds=40)),
+]
+"""Replies that come byte by byte: the call ends within its time-outs."""
 seconds = some.integers(0, 400)
 
 
-def faults(errors, *, may_be_carried_out=False):
+def faults(errors, *others, may_be_carried_out=False):
     in_doubt = some.builds(Fault, error=some.sampled_from(DOUBTS), carried_out=some.booleans())
     plain = some.builds(Fault, error=some.sampled_from(errors))
-    one = plain | in_doubt if may_be_carried_out else plain
+    one = plain | some.sampled_from([*DRIPS, *others])
+    one = one | in_doubt if may_be_carried_out else one
     return some.lists(some.none() | one, max_size=8).map(tuple)
 
 
@@ -172,10 +198,11 @@ scenes = some.fixed_dictionaries(
         "foreign_before": some.none() | lives(),
         "foreign_later": some.lists(some.tuples(seconds, lives()), max_size=2),
         "appearing": some.none() | some.tuples(some.integers(0, 60), lives()),
-        "submit": faults([*ERRORS, BUSY, CONFLICT, Forbidden("no")], may_be_carried_out=True),
-        "fetch_job": faults([*ERRORS, NotFound("404", status=404)]),
-        "find_jobs": faults(ERRORS),
-        "cancel": faults([*ERRORS, JobNotRunning("no")]),
+        "submit": faults([*ERRORS, *REFUSALS, BUSY], OF_ANOTHER, may_be_carried_out=True),
+        "fetch_job": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
+        "find_jobs": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
+        "cancel": faults([*ERRORS, *REFUSALS, JobNotRunning("no")], OF_ANOTHER),
+        "fetch_connection": faults([*ERRORS, UnexpectedReply("about another connection")]),
     }
 )
 
@@ -193,7 +220,8 @@ def scene_of(scene, drawn):
         foreign_later=tuple((after, JobLife.of(*life)) for after, life in drawn["foreign_later"]),
         appearing=late and (late[0], JobLife.of(*late[1])),
         faults=tuple(
-            (name, drawn[name]) for name in ("submit", "fetch_job", "find_jobs", "cancel")
+            (name, drawn[name])
+            for name in ("submit", "fetch_job", "find_jobs", "cancel", "fetch_connection")
         ),
     )
 

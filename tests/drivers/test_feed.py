@@ -16,6 +16,7 @@ from airbyte_sync import (
     Pause,
     Phase,
     PollSchedule,
+    QueueTimedOut,
     ServerTrouble,
     SyncPolicy,
     SyncRequest,
@@ -150,7 +151,7 @@ def test_giving_up_on_a_busy_connection_rests_on_a_fresh_look(airbyte, clock, in
     policy = SyncPolicy(
         poll=PollSchedule.fixed(60 * SECOND), timeout=90 * SECOND, on_conflict=OnConflict.QUEUE
     )
-    with pytest.raises(SyncTimedOut, match="was busy"):
+    with pytest.raises(QueueTimedOut, match="was busy"):
         asyncio.run(arun(sync(SyncRequest(connection_id=CONNECTION), policy), interpreter))
     assert "afresh" == feed.asked[-1]
     assert {"recent"} == set(feed.asked[:-1])

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar
 
 import pytest
@@ -84,10 +85,12 @@ def pytest_terminal_summary(terminalreporter, config):
 @pytest.fixture(scope="session")
 def tell(request):
     """Write a line to the screen at once: everything is played before the first test is told of."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    reporter, capture = (plugins.get_plugin(n) for n in ("terminalreporter", "capturemanager"))
+    one_at_a_time = Lock()
 
     def tell(line):
-        if reporter is not None:
+        with one_at_a_time, capture.global_and_fixture_disabled():
             reporter.ensure_newline()
             reporter.write_line(line, flush=True)
 

@@ -41,8 +41,10 @@ class Crowd:
     @classmethod
     def started(cls, stage, dag_id, size):
         """Start one, and wait until every instance waits in the triggerer."""
+        begun = time.monotonic()
         crowd = cls(stage=stage, run=stage.start(dag_id, connections=size), size=size)
         crowd.wait_for("deferred")
+        stage.tell(f"    {size} tasks deferred after {time.monotonic() - begun:.0f} s")
         crowd.jobs = {number: jobs[0] for number, jobs in crowd.jobs_by_number().items()}
         crowd.wait_until_followed()
         return crowd
@@ -70,11 +72,14 @@ class Crowd:
         self.run.wait_until(holds, f"{len(wanted)} of {self.size} tasks to be {state}", patience)
 
     def wait_until_followed(self, polls=FOLLOWED):
-        """Wait until the triggerer has asked for all so many times more."""
-        wanted = self.stage.sweeps() + polls
-        self.run.wait_until(
-            lambda: self.stage.sweeps() >= wanted, "the triggerer to ask for its crowd"
-        )
+        """Wait until the triggerer has polled so many times more, for all at once or for each alone."""
+        wanted = self.polls() + polls
+        self.run.wait_until(lambda: self.polls() >= wanted, "the triggerer to poll for its crowd")
+
+    def polls(self):
+        asked = [record for record in self.stage.airbyte.requests if record.method == "GET"]
+        alone = sum(record.operation == "GET /jobs/{jobId}" for record in asked)
+        return self.stage.sweeps() + alone // self.size
 
     def jobs_by_number(self):
         numbers = {id_: number for number, id_ in enumerate(self.run.connection_ids)}
@@ -119,8 +124,11 @@ class Crowd:
 
     def kill(self):
         """Kill all that still wait at once, and wait until nothing of it runs."""
+        count, begun = len(self.running()), time.monotonic()
         self.stage.airflow.mark_run(self.run.dag_id, self.run.run_id, "failed")
         self.run.wait_until(lambda: not self.running(), "the cancellations of all that were killed")
+        took = time.monotonic() - begun
+        self.stage.tell(f"    {count} tasks killed at once: all cancelled after {took:.0f} s")
         pause(self.stage, self.stage.machine.alone_seconds)
 
     def finish(self, numbers):
@@ -255,9 +263,10 @@ def crowd_hears_odd_answers(stage):
         before = len(stage.airbyte.requests)
         stage.airbyte.inject(Fault(on="GET /jobs*", do="answer", times=2, **options))
         stage.wait_until(
-            lambda before=before: polls(stage, before) >= 2, f"polls that are answered by {kind}"
+            lambda before=before: polls_since(stage, before) >= 2,
+            f"polls that are answered by {kind}",
         )
-        struck[kind] = polls(stage, before)
+        struck[kind] = polls_since(stage, before)
         stage.airbyte.clear_faults()
         crowd.wait_until_followed()
     others_again = [number for number in victims.values() if number not in finished]
@@ -275,7 +284,7 @@ def crowd_hears_odd_answers(stage):
     )
 
 
-def polls(stage, since):
+def polls_since(stage, since):
     return sum(
         record.operation in {"GET /jobs", "GET /jobs/{jobId}"}
         for record in stage.airbyte.requests[since:]

@@ -138,6 +138,16 @@ class Pace:
     is_on_sqlite: bool = False
 
     @property
+    def start_seconds(self):
+        """
+        How long a start keeps one core busy.
+
+        Half of the time to the first act is waiting: for the scheduler to look, for the worker to ask.
+        The rest is what one process does, and what all others do for it.
+        """
+        return max(self.first_act_seconds / 2, 2 * self.machine.process_seconds)
+
+    @property
     def at_once(self):
         """
         How many scenes play at once.
@@ -146,7 +156,7 @@ class Pace:
         Airflow gives a silent worker.
         """
         machine = self.machine
-        fitting = int(machine.cores * machine.task_threshold / self.first_act_seconds)
+        fitting = int(machine.cores * machine.task_threshold / self.start_seconds)
         most = MOST_AT_ONCE_ON_SQLITE if self.is_on_sqlite else MOST_AT_ONCE
         return min(most, max(LEAST_AT_ONCE, fitting))
 
@@ -158,13 +168,13 @@ class Pace:
         Airflow notices a silence within twice its threshold, and each of the scenes that play at once
         may have three tasks to start before.
         """
-        starts = 3 * self.first_act_seconds * self.at_once / self.machine.cores
+        starts = 3 * self.start_seconds * self.at_once / self.machine.cores
         needed = ceil(2 * self.machine.task_threshold + starts)
         return min(MOST_PATIENCE, max(LEAST_PATIENCE, needed))
 
     def crowd_patience(self, size):
         """How long all tasks of a crowd may take to start."""
-        return self.patience + ceil(2 * self.first_act_seconds * size / self.machine.cores)
+        return self.patience + ceil(2 * self.start_seconds * size / self.machine.cores)
 
     def __str__(self):
         machine = self.machine

@@ -8,6 +8,7 @@ step wants.
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from scenes import wait_until_left_alone, waiting
 from stage import is_running
@@ -15,11 +16,23 @@ from stage import is_running
 STEPS = {}
 AT_MOST = 600
 """Seconds after which a silence ends, whatever a step does."""
+SILENCE = 25
+"""Seconds. PostgreSQL ends a session whose transaction stands still for longer than 45."""
 
 
 def step(play):
     STEPS[play.__name__] = play
     return play
+
+
+def all_waiting(stage, *tasks):
+    """Start a run of each DAG at once, and return the runs when its task waits in the state."""
+
+    def start(dag_id, state, task_id):
+        return waiting(stage, dag_id, state, task_id=task_id).run
+
+    with ThreadPoolExecutor(max_workers=len(tasks)) as pool:
+        return list(pool.map(start, *zip(*tasks, strict=True)))
 
 
 def way_of_workers(airflow):
@@ -35,10 +48,12 @@ def airflow_is_away_and_workers_are_stopped(stage):
     as by the shutdown of a node, while its database is silent.
     """
     airflow = stage.airflow
-    runs = {
-        "sync": waiting(stage, "blocking_with_retries", "running").run,
-        "sensor": waiting(stage, "sensor_with_retries", "running", task_id="sensor").run,
-    }
+    runs = all_waiting(
+        stage,
+        ("blocking_with_retries", "running", "sync"),
+        ("sensor_with_retries", "running", "sensor"),
+    )
+    runs = dict(zip(("sync", "sensor"), runs, strict=True))
     tasks = {task_id: run.task(task_id) for task_id, run in runs.items()}
     if airflow.is_airflow_2:
         with airflow.database_proxy.silent(at_most=AT_MOST):
@@ -63,16 +78,17 @@ def airflow_is_away_and_workers_are_stopped(stage):
 
 @step
 def airflow_is_silent_while_tasks_wait(stage):
-    """Half a minute, in every mode, in which nobody is stopped and nobody is killed."""
-    runs = [
-        waiting(stage, "blocking_with_retries", "running").run,
-        waiting(stage, "deferrable_with_retries", "deferred").run,
-    ]
+    """In both modes, for so long that no process is stopped and none is taken for dead."""
+    runs = all_waiting(
+        stage,
+        ("blocking_with_retries", "running", "sync"),
+        ("deferrable_with_retries", "deferred", "sync"),
+    )
     with (
         way_of_workers(stage.airflow).silent(at_most=AT_MOST),
         stage.airflow.database_proxy.silent(at_most=AT_MOST),
     ):
-        pause(stage, 30)
+        pause(stage, SILENCE)
     for run in runs:
         run.wait_for_looks(8)
         run.finish()
@@ -84,12 +100,12 @@ def airflow_is_silent_while_tasks_wait(stage):
 @step
 def tasks_are_killed_while_airflow_is_silent(stage):
     """The silence ends later: then each sync is cancelled once."""
-    seen = [
-        waiting(stage, "blocking", "running"),
-        waiting(stage, "deferrable", "deferred"),
-        waiting(stage, "sensor_that_cancels", "deferred", task_id="sensor"),
-    ]
-    runs = [scene.run for scene in seen]
+    runs = all_waiting(
+        stage,
+        ("blocking", "running", "sync"),
+        ("deferrable", "deferred", "sync"),
+        ("sensor_that_cancels", "deferred", "sensor"),
+    )
     with (
         way_of_workers(stage.airflow).silent(at_most=AT_MOST),
         stage.airflow.database_proxy.silent(at_most=AT_MOST),

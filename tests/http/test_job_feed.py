@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 
 from airbyte_sync import (
+    AlreadyClosed,
     AsyncFeedPort,
     AsyncPortInterpreter,
     Forbidden,
@@ -1346,7 +1347,7 @@ def test_who_looks_and_never_waits_is_forgotten(world):
 
 
 def test_closing_wakes_all_who_wait(world):
-    """They may begin anew."""
+    """From then on the feed refuses, and starts nothing again."""
 
     async def scene():
         ids = [world.start() for _ in range(5)]
@@ -1357,9 +1358,35 @@ def test_closing_wakes_all_who_wait(world):
         await world.feed.close()
         assert [False] * 5 == await asyncio.gather(*waiting)
         assert world.time.now() == started
-        assert await world.wait(ids[0], 5 * SECOND) is False
+        world.forget_requests()
+        now = world.time.now()
+        for call in (
+            world.feed.fetch_job(ids[0]),
+            world.feed.recent_job(ids[0]),
+            world.feed.find_jobs(JobQuery()),
+            world.feed.wait_for_change(ids[0], now + MINUTE, now + HOUR),
+        ):
+            with pytest.raises(AlreadyClosed, match="this job feed was closed"):
+                await call
+        assert not world.requests
+        assert {asyncio.current_task()} == asyncio.all_tasks()
+        await world.feed.close()
 
     world.play(scene)
+
+
+def test_a_gateway_that_is_closed_first_is_told_quietly(world, caplog):
+    """It is no bug of a transport: nothing is logged, and each waiter hears what was closed."""
+
+    async def scene():
+        watches = [world.watch(world.start((0, "running"))) for _ in range(5)]
+        await world.keep_busy(5)
+        world.remote.fail(AlreadyClosed("this gateway was closed"), "fetch_job", "find_jobs")
+        ends = await asyncio.gather(*watches, return_exceptions=True)
+        assert [AlreadyClosed] * 5 == [type(end) for end in ends]
+
+    world.play(scene)
+    assert "" == caplog.text
 
 
 def test_closing_answers_all_who_look(world):

@@ -20,7 +20,7 @@ from airbyte_sync_http import (
     open_gateway,
     open_transport,
 )
-from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, registered
+from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, registered, require_registered
 
 OPTIONS = TransportOptions()
 
@@ -51,7 +51,26 @@ def test_an_unknown_name_is_explained():
         open_transport("carrier pigeon", OPTIONS)
     assert isinstance(caught.value, InvalidInput)
     with pytest.raises(UnknownTransport, match=f"aiohttp.*{ASYNC_TRANSPORTS}"):
-        open_async_transport("requests", OPTIONS)
+        open_async_transport("carrier pigeon", OPTIONS)
+
+
+def test_a_transport_of_the_other_kind_is_named_as_such():
+    """The error says that the name is known, of which kind it is and what opens it."""
+    settings = ServerSettings(base_url="http://localhost:8000")
+    with pytest.raises(
+        UnknownTransport,
+        match=r"'aiohttp': that is an async transport, for open_async_gateway .* are: requests",
+    ):
+        open_gateway(settings, "aiohttp")
+    with pytest.raises(
+        UnknownTransport,
+        match=r"'requests': that is a blocking transport, for open_gateway .* are: aiohttp",
+    ):
+        open_async_gateway(settings, "requests")
+    with pytest.raises(
+        UnknownTransport, match=r"^the extra 'transport' is 'aiohttp': that is an as"
+    ):
+        require_registered(TRANSPORTS, "aiohttp", "the extra 'transport' is 'aiohttp'")
 
 
 def test_a_missing_library_is_explained(monkeypatch):

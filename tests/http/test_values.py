@@ -105,6 +105,14 @@ def test_a_number_fits_into_63_bits(text):
     assert 2**63 - 1 == largest.rows
 
 
+@pytest.mark.parametrize("nothing", [0, "0", "000"])
+def test_no_job_has_the_id_zero(nothing):
+    """Some serializers write it where there is none."""
+    for call in (FETCH, CALLS["page"], wire.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)):
+        with pytest.raises(UnexpectedReply, match="jobId is 0, which no job has"):
+            call.read(reply({**JOB, "jobId": nothing, "data": [{**JOB, "jobId": nothing}]}))
+
+
 @pytest.mark.parametrize(
     "text", ["0001-01-01T00:00Z", "1969-12-31T23:59Z", "2200-01-01T00:00Z", "9999-12-31T23:59:59Z"]
 )
@@ -302,7 +310,7 @@ def test_limits_leave_room_for_what_airbyte_sends():
     """A page of jobs, a connection of a thousand streams and a job of twenty attempts are read."""
     statistics = {**JOB, "rowsSynced": 2**40, "bytesSynced": 2**50, "duration": "PT49H3M2S"}
     assert 100 == len(CALLS["page"].read(reply({"data": [statistics] * 100, "next": "x"})).jobs)
-    fields_chosen = [{"fieldPath": [f"column_{number}"]} for number in range(15)]
+    fields_chosen = [{"fieldPath": [f"column_{number}"]} for number in range(12)]
     streams = [
         {"name": f"table_{number}", "syncMode": "incremental", "selectedFields": fields_chosen}
         for number in range(1000)
@@ -310,6 +318,13 @@ def test_limits_leave_room_for_what_airbyte_sends():
     large = {**CONNECTION, "configurations": {"streams": streams}}
     assert "Shop" == CALLS["connection"].read(reply(large)).name
     assert 1000 == len(CALLS["route"].read(reply(large)).streams)
+    told = [
+        {"streamName": f"table_{number}", "stats": {"recordsEmitted": 5}} for number in range(200)
+    ]
+    trace = {"externalMessage": "Wrong password", "stacktrace": "at x, y\n" * 500}
+    attempt = {"status": "failed", "streamStats": told, "failureSummary": {"failures": [trace]}}
+    reason = CALLS["reason"].read(reply({"attempts": [{"attempt": attempt}] * 20}))
+    assert "Wrong password" == reason.message
 
 
 def test_an_error_with_a_large_body_is_still_its_status():
@@ -475,6 +490,30 @@ def test_a_host_with_a_tab_is_refused():
     for address in ("http://ho\tst", "http://ho\nst/x", "http://h\u2028x"):
         with pytest.raises(InvalidInput, match="odd character"):
             ServerSettings(base_url=address)
+
+
+@pytest.mark.parametrize(
+    "name", ["Transfer-Encoding", "content-length", "Connection", "Proxy-Authorization", "TE"]
+)
+def test_headers_that_are_not_ours_to_set(name):
+    """What frames a request, or holds for one hop, is refused by its name."""
+    with pytest.raises(InvalidInput, match=f"'{name}' belongs to the connection"):
+        ServerSettings(base_url="http://h", headers={name: "x"})
+
+
+def test_extra_headers_stay_with_their_server():
+    """They may hold credentials, and a token URL of another origin is another server."""
+    settings = ServerSettings(base_url="https://h", headers={"X-Key": "k3y"})
+
+    def sent_to(url):
+        application = ClientCredentials(client_id="a", client_secret="b", token_url=url)
+        return wire.token(settings, application).request.headers
+
+    for url in ("", "v1/applications/token", "https://h/oauth/token"):
+        assert "k3y" == sent_to(url)["X-Key"]
+    for url in ("https://idp/oauth/token", "http://h/oauth/token", "https://h:8443/token"):
+        assert "X-Key" not in sent_to(url)
+    assert "k3y" == wire.explain_failure(settings, 1).request.headers["X-Key"]
 
 
 # --- cleaning itself ---

@@ -21,6 +21,7 @@ from threading import Event
 from time import monotonic
 from types import new_class
 from urllib.parse import urljoin
+from urllib.request import getproxies
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -139,7 +140,9 @@ class Repeats(RequestsTransport):
 
 
 @transport_caught_by(
-    "repeats_nothing_on_a_dropped_connection", "repeats_nothing_on_a_fresh_connection"
+    "repeats_nothing_on_a_dropped_connection",
+    "repeats_nothing_on_a_fresh_connection",
+    "headers_without_measure_are_no_answer",
 )
 class RepeatsAGet(Repeats):
     method = "GET"
@@ -178,6 +181,7 @@ class RepeatsAPost(Repeats):
     "repeats_nothing_on_a_fresh_connection",
     "stops_reading_what_has_no_end",
     "tls_that_breaks_under_the_answer_is_no_proof",
+    "headers_without_measure_are_no_answer",
 )
 class SaysNotSentForALostAnswer(RequestsTransport):
     def send(self, request):
@@ -192,6 +196,7 @@ class SaysNotSentForALostAnswer(RequestsTransport):
     "a_connection_that_takes_too_long_is_proof",
     "a_handshake_that_drips_is_proof",
     "a_handshake_that_takes_too_long_is_proof",
+    "a_proxy_password_in_any_letters",
     "a_proxy_that_drips_is_proof",
     "a_proxy_that_cannot_be_reached_is_proof",
     "a_proxy_that_opens_no_tunnel_is_proof",
@@ -254,7 +259,7 @@ class ReadsNetrc(RequestsTransport):
         return super().send(request)
 
 
-@transport_caught_by("returns_every_status")
+@transport_caught_by("a_proxy_password_in_any_letters", "returns_every_status")
 class RaisesForAStatus(RequestsTransport):
     def send(self, request):
         answer = super().send(request)
@@ -292,7 +297,29 @@ class LosesHeaders(RequestsTransport):
         return replace(answer, headers=kept)
 
 
-@transport_caught_by("a_certificate_that_nobody_vouches_for_is_proof")
+@transport_caught_by("takes_long_headers")
+class LosesLongHeaders(RequestsTransport):
+    def send(self, request):
+        answer = super().send(request)
+        kept = {name: value for name, value in answer.headers.items() if len(value) < 8190}
+        return replace(answer, headers=kept)
+
+
+@transport_caught_by("headers_without_measure_are_no_answer", "stops_reading_what_has_no_end")
+class TakesHeadersWithoutMeasure(RequestsTransport):
+    def send(self, request):
+        try:
+            return super().send(request)
+        except ResponseNotReceived as error:
+            if "HTTPException" in str(error) or "LineTooLong" in str(error):
+                return HttpResponse(status=200)
+            raise
+
+
+@transport_caught_by(
+    "a_certificate_that_nobody_vouches_for_is_proof",
+    "a_bundle_of_the_environment_that_is_gone_is_wrong_input",
+)
 class TrustsAnybody(RequestsTransport):
     def __init__(self, options):
         super().__init__(replace(options, verify=options.verify is not True and options.verify))
@@ -310,6 +337,7 @@ class TrustsNobody(RequestsTransport):
 
 
 @transport_caught_by(
+    "a_bundle_that_is_none_is_wrong_input",
     "a_dripping_answer_over_tls_ends_in_time",
     "shows_a_client_certificate",
     "tls_that_breaks_under_the_answer_is_no_proof",
@@ -326,7 +354,9 @@ class ForgetsTheProxy(RequestsTransport):
         super().__init__(replace(options, proxies={}))
 
 
-@transport_caught_by("a_bundle_that_is_none_is_wrong_input")
+@transport_caught_by(
+    "a_bundle_that_is_none_is_wrong_input", "a_key_with_a_pass_phrase_is_wrong_input"
+)
 class TakesAnUnreadableBundleForAnOutage(RequestsTransport):
     def __init__(self, options):
         self.refusal = None
@@ -342,7 +372,7 @@ class TakesAnUnreadableBundleForAnOutage(RequestsTransport):
         return super().send(request)
 
 
-@transport_caught_by("shows_a_client_certificate")
+@transport_caught_by("shows_a_client_certificate", "a_key_with_a_pass_phrase_is_wrong_input")
 class ForgetsTheClientCertificate(RequestsTransport):
     def __init__(self, options):
         super().__init__(replace(options, client_cert=None))
@@ -354,10 +384,72 @@ class AlwaysTrustsTheEnvironment(RequestsTransport):
         super().__init__(replace(options, trust_env=True))
 
 
-@transport_caught_by("uses_the_proxy_of_the_environment")
+@transport_caught_by(
+    "a_proxy_password_in_any_letters",
+    "refuses_a_proxy_of_another_kind",
+    "uses_the_proxy_for_all",
+    "uses_the_proxy_for_what_is_not_excluded",
+    "uses_the_proxy_of_the_environment",
+    "trusts_the_bundle_of_the_environment",
+    "a_bundle_of_the_environment_that_is_gone_is_wrong_input",
+)
 class NeverTrustsTheEnvironment(RequestsTransport):
     def __init__(self, options):
         super().__init__(replace(options, trust_env=False))
+
+
+class DecidesItself(RequestsTransport):
+    """Decides on the proxy by itself in one case."""
+
+    def case(self, environment):
+        raise NotImplementedError
+
+    def _network(self, url):
+        found = self.case(getproxies())
+        return super()._network(url) if found is None else {"proxies": found}
+
+
+@transport_caught_by("leaves_out_the_proxy_for_what_is_excluded")
+class KnowsNoRanges(DecidesItself):
+    def case(self, environment):
+        return environment if "/" in environment.get("no", "") else None
+
+
+@transport_caught_by("uses_the_proxy_for_what_is_not_excluded", "uses_the_proxy_of_the_environment")
+class LeavesOutTheProxyForEverybody(DecidesItself):
+    def case(self, environment):
+        return {} if "no" in environment else None
+
+
+@transport_caught_by(
+    "a_proxy_password_in_any_letters",
+    "refuses_a_proxy_of_another_kind",
+    "uses_the_proxy_for_all",
+)
+class KnowsNoProxyForAll(DecidesItself):
+    def case(self, environment):
+        return {} if "all" in environment else None
+
+
+@transport_caught_by("refuses_a_proxy_of_another_kind")
+class PassesOverSocks(DecidesItself):
+    def case(self, environment):
+        return {} if "socks" in environment.get("all", "") else None
+
+
+@transport_caught_by("a_proxy_password_in_any_letters")
+class WritesPasswordsInLatin1(RequestsTransport):
+    def __init__(self, options):
+        super().__init__(options)
+        adapter = self._session.get_adapter("http://")
+        usual = adapter.proxy_headers
+
+        def in_latin_1(proxy):
+            return {
+                name: value[:-4] + "AAA=" for name, value in usual(proxy).items() if "@" in proxy
+            }
+
+        adapter.proxy_headers = lambda proxy: in_latin_1(proxy) if "%" in proxy else usual(proxy)
 
 
 @transport_caught_by("an_error_tells_the_address_and_no_secret")

@@ -7,6 +7,7 @@ template for ``airbyte_conn_id`` too. So it is rendered here, and its dependenci
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airbyte_sync_airflow.compat import XComArg
 from airbyte_sync_airflow.exceptions import AirbyteInputInvalid
@@ -49,21 +50,32 @@ def rendered(task: Any, argument: str, context: Context) -> str:
     Return what an argument is for this run.
 
     Raises:
-        AirbyteInputInvalid: The template gave nothing.
+        AirbyteInputInvalid: The template gave nothing, or something else than a text or a UUID.
     """
     return _render(task, argument, getattr(task, argument), context)
 
 
 def _render(task: Any, argument: str, template: Any, context: Context) -> str:
+    from airbyte_sync_http.cleaning import LONGEST_NAME, is_clean, shown
+
     value = task.render_template(template, context)
-    if not isinstance(value, str) or not value.strip():
+    text = plain_id(value)
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_NAME or not is_clean(text):
         raise AirbyteInputInvalid(
-            f"{argument} {template!r} rendered to {value!r}: expected {_EXPECTED[argument]}"
+            f"{argument} {shown(template)} rendered to {shown(value)}: expected {_EXPECTED[argument]}"
         )
-    return value.strip()
+    return text
+
+
+def plain_id(value: object) -> object:
+    """Return an id as Airbyte has it: a ``UUID`` object as its text, and a text without blanks around it."""
+    if isinstance(value, UUID):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
 
 
 _EXPECTED = {
     "airbyte_conn_id": "the id of an Airflow connection of type airbyte",
     "connection_name": "the name of an Airbyte connection, letter by letter",
+    "workspace_id": "the UUID of an Airbyte workspace; leave the argument out to look everywhere",
 }

@@ -42,6 +42,7 @@ from airbyte_sync_http import (
     TransportOptions,
 )
 from airbyte_sync_http.addresses import normalise_base_url, normalise_ui_url, ui_url
+from airbyte_sync_http.cleaning import is_clean, shown
 from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class AirbyteServer:
             ("transport", self.transport, TRANSPORTS),
             ("async_transport", self.async_transport, ASYNC_TRANSPORTS),
         ):
-            require_registered(group, name, f"the extra {option!r} is {name!r}")
+            require_registered(group, name, f"the extra {option!r} is {shown(name)}")
         web = normalise_ui_url(self.ui_url) if self.ui_url else ui_url(self.settings.base_url)
         object.__setattr__(self, "ui_url", web)
 
@@ -145,9 +146,11 @@ def _naming(connection: Any) -> Iterator[None]:
 def _extra(connection: Any) -> dict[str, Any]:
     """Return what is set in the extra, and refuse what Airflow itself would take for an empty one."""
     try:
-        document = json.loads(connection.extra or "{}") or {}
-    except ValueError as error:
+        document = json.loads(connection.extra or "{}")
+    except (ValueError, RecursionError) as error:
         raise InvalidInput("extra is not JSON: check its quotes and brackets") from error
+    if document is None or document == []:  # Airflow itself falls over them
+        return {}
     if not isinstance(document, dict):
         raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
     masked: dict[str, Any] = connection.extra_dejson  # it masks the secrets in logs
@@ -157,6 +160,8 @@ def _extra(connection: Any) -> dict[str, Any]:
 def _address(connection: Any) -> str:
     """Return the host, with the port field where the host itself names none."""
     host = str(connection.host or "").strip()
+    if not is_clean(host):
+        return host  # urlsplit would pass over a tab within it
     _require_scheme(connection, host)
     try:
         parts = urlsplit(host)
@@ -310,12 +315,17 @@ def seconds_of(what: str, value: object) -> timedelta:
     """
     try:
         return read_seconds(value)
-    except ValueError as error:
-        raise InvalidInput(f"{what} is {value!r}: give a number of seconds above zero") from error
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"{what} is {shown(value)}: give a number of seconds above zero"
+        ) from error
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str:
-    return str(extra.get(name, "")).strip()
+    value = extra.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidInput(f"the extra {name!r} is {shown(value)}: write a text")
+    return value.strip()
 
 
 def _document(extra: Mapping[str, Any], name: str, *, like: str) -> Any:
@@ -328,7 +338,7 @@ def _document(extra: Mapping[str, Any], name: str, *, like: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         # The reader's own error would quote the text.
         raise InvalidInput(
             f"the extra {name!r} is not JSON, though it begins so: check its quotes and brackets, and "

@@ -35,6 +35,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from airbyte_sync_http.cleaning import LARGEST_NUMBER, LONGEST_NAME, clean
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -76,6 +78,11 @@ def destination_name(endpoint: Endpoint, stream: Stream, airbyte: str) -> Datase
 
 
 def _name(endpoint: Endpoint, namespace: str | None, table: str, airbyte: str) -> DatasetName:
+    name = _as_told(endpoint, namespace, table, airbyte)
+    return DatasetName(namespace=clean(name.namespace), name=clean(name.name))
+
+
+def _as_told(endpoint: Endpoint, namespace: str | None, table: str, airbyte: str) -> DatasetName:
     by_convention = _CONVENTIONS.get(endpoint.kind)
     if by_convention is not None:
         try:
@@ -136,7 +143,7 @@ class _Place:
         if self.endpoint.role == "destination" and usual:
             return usual
         match configuration.get("schemas"):
-            case [str(only)] if _WORD.fullmatch(only):
+            case [str(only)] if len(only) <= LONGEST_NAME and _WORD.fullmatch(only):
                 return only
         raise _Lacking("schema")
 
@@ -149,8 +156,9 @@ class _Place:
 
     def _text(self, key: str, pattern: re.Pattern[str]) -> str:
         value = self.endpoint.configuration.get(key)
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if not isinstance(text, str) or not pattern.fullmatch(text):
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        text = str(value) if is_number and 0 <= value <= LARGEST_NUMBER else value  # type: ignore[operator]
+        if not isinstance(text, str) or len(text) > LONGEST_NAME or not pattern.fullmatch(text):
             raise _Lacking(key)
         return text
 
@@ -241,8 +249,10 @@ def _bigquery(place: _Place) -> DatasetName:
     project, dataset = place.word("project_id"), place.namespace
     if not dataset:
         told = place.endpoint.configuration.get("dataset_id")
-        before, colon, dataset = str(told).rpartition(":")
-        if not isinstance(told, str) or not _WORD.fullmatch(dataset):
+        if not isinstance(told, str) or len(told) > LONGEST_NAME:
+            raise _Lacking("dataset_id")
+        before, colon, dataset = told.rpartition(":")
+        if not _WORD.fullmatch(dataset):
             raise _Lacking("dataset_id")
         if colon and not _WORD.fullmatch(before):
             raise _Lacking("dataset_id")

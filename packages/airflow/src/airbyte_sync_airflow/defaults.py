@@ -61,7 +61,7 @@ class PolicyOption:
                 return read_seconds(value, may_be_zero=self.may_be_zero)
             case "flag":
                 return read_flag(value)
-        word = str(value).strip().lower()
+        word = value.strip().lower() if isinstance(value, str) else ""
         if word not in self.kind:
             raise ValueError(f"{word!r} is not one of {self.kind}")
         return word
@@ -81,8 +81,8 @@ POLICY_OPTIONS = (
         name="queue_timeout",
         kind="seconds",
         label="Queue time-out (seconds)",
-        description="Seconds until a sync must have begun to run. Not set, only the task's own time-out "
-        "counts.",
+        description="Seconds until a sync must have begun to run, from when its task asks for it. Not set, "
+        "as many as the task's own timeout, which counts from when the task has its sync.",
         example="1800",
     ),
     PolicyOption(
@@ -207,16 +207,17 @@ def read_flag(value: object) -> bool:
     """
     try:
         return _FLAGS[str(value).strip().lower()]
-    except KeyError as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise ValueError("neither true nor false") from error
 
 
 def _read(option: PolicyOption, value: object, where: str) -> timedelta | bool | str | None:
     from airbyte_sync import InvalidInput
+    from airbyte_sync_http.cleaning import shown
 
     if not is_set(value):
         return None
     try:
         return option.read(value)
-    except ValueError as error:
-        raise InvalidInput(f"{where} is {value!r}: {option.expected}") from error
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{where} is {shown(value)}: {option.expected}") from error

@@ -36,7 +36,7 @@ class AirbyteSyncTimedOut(AirflowException):
 
 
 class AirbyteQueueTimedOut(AirflowException):
-    """The sync did not begin within ``queue_timeout``."""
+    """The sync did not begin within ``queue_timeout``, which is as long as ``timeout`` by default."""
 
 
 class AirbyteConnectionBusy(AirflowException):

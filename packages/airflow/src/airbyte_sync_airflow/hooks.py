@@ -97,8 +97,10 @@ class AirbyteHook(BaseHook):
         Raises:
             AirflowException: Airbyte does not show it to us.
         """
+        from airbyte_sync_airflow.options import job_id_from
+
         with self._gateway() as gateway:
-            return _reply(gateway.fetch_job(job_id))
+            return _reply(gateway.fetch_job(job_id_from(job_id)))
 
     def get_job_status(self, job_id: int) -> str:
         """Return the server's word for a job's status; see :meth:`get_job_details`."""
@@ -133,10 +135,12 @@ class AirbyteHook(BaseHook):
             AirflowException: The server refuses, or did not say so in time.
         """
         from airbyte_sync import SyncPolicy, cancel, run
+        from airbyte_sync_airflow.options import job_id_from
 
         with self._session() as (server, session):
             limit: Any = server.policy.get("cancel_timeout", SyncPolicy().cancel_timeout)
-            return _reply(run(cancel(job_id, SyncPolicy(cancel_timeout=limit)), session))
+            policy = SyncPolicy(cancel_timeout=limit)
+            return _reply(run(cancel(job_id_from(job_id), policy), session))
 
     def wait_for_job(
         self, job_id: int | str, wait_seconds: float = 3, timeout: float | None = 3600
@@ -187,7 +191,12 @@ class AirbyteHook(BaseHook):
             if isinstance(server.settings.auth, NoAuth)
             else "accepts these credentials"
         )
-        return True, f"Airbyte answered at {server.settings.base_url}, and it {who}"
+        text = f"Airbyte answered at {server.settings.base_url}, and it {who}"
+        if server.settings.transport.verify is False and text.startswith(
+            "Airbyte answered at https"
+        ):
+            text += ". Its certificate was not checked, because verify is false"
+        return True, text
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

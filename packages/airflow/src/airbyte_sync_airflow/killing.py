@@ -27,7 +27,7 @@ from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.standstill import AsyncCaution
 from airbyte_sync_airflow.summary import JobSummary
-from airbyte_sync_airflow.task_states import Standing, TaskKey, TaskState
+from airbyte_sync_airflow.task_states import NOTHING_SAID, Standing, TaskKey, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -52,8 +52,14 @@ ON_CANCEL_SECONDS = 8.0
 """The same before 3.3, where a triggerer that shuts down stops its triggers in just the same way. It is
 ended by force ten seconds later."""
 
-WARM_UP_AFTER_SECONDS = 5.0
-"""How long after the first trigger's start Airflow is asked a first question, which costs it most."""
+CALM_SECONDS = 5
+"""For how long a triggerer must have been calm before Airflow is asked a first question, which costs most."""
+
+CALM_WITHIN_SECONDS = 300
+"""How long to wait for that. Later the first question comes with the first stop."""
+
+LATE_SECONDS = 0.3
+"""How late a loop that is not calm wakes up a task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,11 +157,15 @@ class Questions:
     async def _ask(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
-            answers = await self._ask_airflow(list(batch))
+            try:
+                answers = await self._ask_airflow(list(batch))
+            except Exception:  # there are no threads left, for example: that is no word either
+                _log.exception("Could not ask Airflow what became of tasks")
+                answers = {}
             for key, waiting in batch.items():
                 for answer in waiting:
                     if not answer.done():
-                        answer.set_result(answers[key])
+                        answer.set_result(answers.get(key, NOTHING_SAID))
 
 
 class Kills:
@@ -181,9 +191,15 @@ class Kills:
         """Return when it is known what became of all triggers that were stopped so far."""
         await asyncio.gather(*self._settling)
 
-    def settle(self, stopped: StoppedTrigger) -> asyncio.Task[None]:
-        """Find out what becomes of a stopped trigger's sync, however long the trigger itself stays."""
-        task = self.spawn(_settle(stopped))
+    def settle(self, stopped: StoppedTrigger, is_killed: asyncio.Event) -> asyncio.Task[None]:
+        """
+        Find out what becomes of a stopped trigger's sync, however long the trigger itself stays.
+
+        Args:
+            stopped: What is left of the trigger.
+            is_killed: Is set once Airflow has said that its task was killed.
+        """
+        task = self.spawn(_settle(stopped, is_killed))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
@@ -192,17 +208,24 @@ class Kills:
         """
         Let Airflow make ready what it needs to answer, before a stop needs an answer.
 
-        Airflow 3's triggerer builds its API in its main process when it is first asked for anything: four
-        seconds of work, and many times that on a busy machine. Connections that it keeps itself
-        have it built by the first trigger anyway.
+        Airflow 3's triggerer builds its API in its main process when it is first asked for anything, and
+        does nothing else meanwhile: four seconds of work, and many times that on a busy machine. So it is
+        asked in a calm moment. A connection that Airflow itself keeps has it built by the first trigger.
         """
         if key.id is not None and not self._is_warm:
             self._is_warm = True
             self.spawn(self._ask_once(key))
 
     async def _ask_once(self, key: TaskKey) -> None:
-        await asyncio.sleep(WARM_UP_AFTER_SECONDS)
-        await self.questions.state(key)
+        loop = asyncio.get_running_loop()
+        calm = 0
+        for _ in range(CALM_WITHIN_SECONDS):
+            due = loop.time() + 1
+            await asyncio.sleep(1)
+            calm = calm + 1 if loop.time() < due + LATE_SECONDS else 0
+            if calm == CALM_SECONDS:
+                await self.questions.state(key)
+                return
 
 
 shared_kills = PerLoop(Kills)
@@ -222,13 +245,17 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
     """
     if stopped.has_nothing_to_cancel:
         return
-    work = shared_kills().settle(stopped)
+    is_killed = asyncio.Event()
+    work = shared_kills().settle(stopped, is_killed)
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while not work.done() and loop.time() < end:
         with suppress(asyncio.CancelledError):
             await asyncio.wait({work}, timeout=end - loop.time())
     if work.done():
+        return
+    if is_killed.is_set():
+        stopped.log.warning("The triggerer goes on with the cancellation of %s", stopped.sync)
         return
     for warn in (stopped.log.warning, _tell_the_triggerer):
         warn(
@@ -240,23 +267,26 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
         )
 
 
-async def _settle(stopped: StoppedTrigger) -> None:
+async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
     """Ask until Airflow says what became of the task, and do what follows from it."""
     try:
-        standing = await asyncio.wait_for(_standing(stopped), PATIENCE_SECONDS)
-        if standing is Standing.KILLED:
-            stopped.log.warning("The task was killed: cancelling its sync")
-            await _cancel(stopped)
-        else:
+        try:
+            standing = await asyncio.wait_for(_standing(stopped), PATIENCE_SECONDS)
+        except asyncio.TimeoutError:
+            said = f"Airflow did not say within {PATIENCE_SECONDS // 60:.0f} minutes"
+            _leave_alone(stopped, f"{said} whether {stopped.task} was killed")
+            return
+        if standing is Standing.WANTED:
             stopped.log.info("This wait is over; the sync goes on")
-    except _StillWantedError:
+            return
+        is_killed.set()
+        stopped.log.warning("The task was killed: cancelling its sync")
+        await _cancel(stopped)
+    except StillWantedError:
         stopped.log.info("The task goes on after all, and so does its sync")
-    except asyncio.TimeoutError:
-        said = f"Airflow did not say within {PATIENCE_SECONDS // 60:.0f} minutes"
-        _leave_alone(stopped, f"{said} whether {stopped.task} was killed")
     except asyncio.CancelledError:
         _leave_alone(
-            stopped, f"This triggerer ends before it is known what became of {stopped.task}"
+            stopped, f"This triggerer ends before it is settled what became of {stopped.task}"
         )
         raise
     except Exception:
@@ -279,19 +309,28 @@ async def _standing(stopped: StoppedTrigger) -> Standing:
 async def _cancel(stopped: StoppedTrigger) -> None:
     servers = shared_servers()
     server = stopped.server or await servers.read(stopped.conn_id, stopped.api_version)
-    caution = AsyncCaution(shared_kills().watch, lambda: _await_kill(stopped))
+    caution = caution_of(stopped)
     async with servers.use(replace(server, settings=server.settings.in_haste())) as parts:
         session = caution.over(parts.async_canceller(Follower(stopped.log)))
         await arun(abandon(stopped.checkpoint, stopped.policy), session)
 
 
+def caution_of(stopped: StoppedTrigger) -> AsyncCaution:
+    """Return what asks once more before a cancellation after a standstill."""
+    return AsyncCaution(shared_kills().watch, lambda: _await_kill(stopped))
+
+
 async def _await_kill(stopped: StoppedTrigger) -> None:
     """After a standstill: another process may have gone on with a task that was cleared."""
-    if await _standing(stopped) is not Standing.KILLED:
-        raise _StillWantedError
+    watch = shared_kills().watch
+    count = None
+    while watch is not None and watch.count != count:
+        count = watch.count
+        if await _standing(stopped) is not Standing.KILLED:
+            raise StillWantedError
 
 
-class _StillWantedError(Exception):
+class StillWantedError(Exception):
     """The task was killed, and is wanted again. No domain error: no flow has to judge it."""
 
 

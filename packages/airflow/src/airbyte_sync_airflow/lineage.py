@@ -66,7 +66,7 @@ def _ask(server: AirbyteServer, connection_id: str, patience: timedelta) -> Line
     """
     Ask Airbyte in a thread that is left to itself when it takes too long.
 
-    Time-outs bound each step of a request, but neither all of them together nor the look-up of a host.
+    Timeouts bound each request, but not the three of them together.
     """
     answers: SimpleQueue[Lineage | Exception] = SimpleQueue()
 

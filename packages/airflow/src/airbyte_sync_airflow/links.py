@@ -30,7 +30,7 @@ class AirbyteJobLink(BaseOperatorLink):
         if known is not None:
             return known
         job = xcom_of(ti_key, XCOM_KEY)
-        return str((job or {}).get("url") or "")
+        return str(job.get("url") or "") if isinstance(job, dict) else ""
 
 
 _URL = "_airbyte_job_url"

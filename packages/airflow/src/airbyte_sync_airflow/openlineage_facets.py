@@ -15,6 +15,7 @@ from openlineage.client.facet_v2 import (
 )
 
 from airbyte_sync_airflow.dataset_names import destination_name, source_name
+from airbyte_sync_airflow.summary import summary_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,8 @@ def operator_lineage(
         job: The XCom ``airbyte_job``, as far as there is one.
     """
     airbyte = urlsplit(base_url).netloc
+    summary = summary_in(job)
+    job = None if summary is None else summary.to_json()
     inputs, outputs = datasets(lineage, job, airbyte) if lineage else ([], [])
     return OperatorLineage(inputs=inputs, outputs=outputs, run_facets=_run_facets(job, airbyte))
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
-from airbyte_sync_airflow.conn_id import depend_on, rendered, rendered_conn_id
+from airbyte_sync_airflow.conn_id import depend_on, plain_id, rendered, rendered_conn_id
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
 from airbyte_sync_airflow.options import (
     JobTypeName,
@@ -68,9 +68,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         api_version: The version in the API's address.
         wait_seconds: Seconds between two polls of the job; deferred, the shortest such time. Zero means
             one second, with a warning.
-        timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. Airflow's
-            own ``execution_timeout`` does the same, where it is earlier. ``None`` means no timeout; so
-            does zero, with a warning.
+        timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. They count
+            from the moment that the task has its sync: started, found again or attached to. ``None`` means
+            no timeout; so does zero, with a warning. Airflow's own ``execution_timeout`` bounds the whole
+            task and cancels the sync, too.
         connection_name: The connection's name, letter by letter, in the place of its id. A template.
         workspace_id: The workspace to look for the name in; without it, everywhere. A template.
         job_type: What to run: ``sync``, or ``reset`` or ``clear``, which cancel a running sync.
@@ -79,7 +80,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             ``fail``.
         cancel_on_kill: Cancel the sync when the task is killed: marked failed or successful, or its
             run is. The default is to do so.
-        queue_timeout: Seconds until the sync must have begun; by default only ``timeout`` counts.
+        queue_timeout: Seconds until the sync must have begun to run, from the moment that the task asks for
+            it: behind another sync of the connection, and in Airbyte's own queue. Default: as ``timeout``.
         **kwargs: What every operator takes.
 
     Raises:
@@ -322,15 +324,20 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         from airbyte_sync import JobType, SyncRequest, find_connection, run
         from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
 
-        connection_id = self.connection_id
-        if self.connection_name is not None:
+        if self.connection_name is None:
+            connection_id: Any = plain_id(
+                self.connection_id
+            )  # what is no id is refused, with a text
+        else:
             name = rendered(self, "connection_name", work.context)
-            workspace_id = self.render_template(self.workspace_id, work.context)
+            workspace_id = None
+            if self.workspace_id is not None:
+                workspace_id = rendered(self, "workspace_id", work.context)
             find = find_connection(name, workspace_id, work.policy)
             work.connection = run(find, work.session)
             connection_id = work.connection.connection_id
         return SyncRequest(
-            connection_id=connection_id,  # type: ignore[arg-type]  # None is refused, with a text
+            connection_id=connection_id,
             job_type=JobType(self.job_type),
             end_by=deadline_of(work.context, self.execution_timeout),
             limit="execution_timeout",

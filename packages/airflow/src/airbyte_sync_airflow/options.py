@@ -5,6 +5,7 @@ The checks need nothing of the domain, because every parse of every DAG file pay
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import fields
 from datetime import timedelta
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 OnConflictName: TypeAlias = Literal["queue", "attach", "skip", "fail"]
 JobTypeName: TypeAlias = Literal["sync", "reset", "clear"]
 
+_JOB_ID = re.compile(r"[0-9]{1,19}")
+_LARGEST_JOB_ID = 2**63 - 1
+
 LONGEST_DEFERRED_INTERVAL = timedelta(seconds=60)
 SHORTEST_INTERVAL = timedelta(seconds=1)
 """What a poll interval of zero means: a server with five threads is not asked without a pause."""
@@ -33,9 +37,9 @@ def check_choice(name: str, value: object, choices: Any) -> None:
         AirbyteInputInvalid: The text says which ones there are.
     """
     words = get_args(choices)
-    if value not in words:
+    if not isinstance(value, str) or value not in words:
         known = ", ".join(map(repr, words))
-        raise AirbyteInputInvalid(f"{name} is {value!r}: use one of {known}")
+        raise AirbyteInputInvalid(f"{name} is {_shown(value)}: use one of {known}")
 
 
 def check_seconds(name: str, value: object) -> timedelta:
@@ -45,13 +49,12 @@ def check_seconds(name: str, value: object) -> timedelta:
     Raises:
         AirbyteInputInvalid: It is not one, or not above zero.
     """
-    wrong = AirbyteInputInvalid(f"{name} is {value!r}: give a number of seconds above zero")
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
-        raise wrong from error
+        raise _no_seconds(name, value) from error
     if duration <= timedelta(0):
-        raise wrong
+        raise _no_seconds(name, value)
     return duration
 
 
@@ -110,6 +113,16 @@ def _is_zero(value: object) -> bool:
         return False
 
 
+def _no_seconds(name: str, value: object) -> AirbyteInputInvalid:
+    return AirbyteInputInvalid(f"{name} is {_shown(value)}: give a number of seconds above zero")
+
+
+def _shown(value: object) -> str:
+    from airbyte_sync_http.cleaning import shown
+
+    return shown(value)
+
+
 def check_one_connection(connection_id: object, connection_name: object) -> None:
     """
     Refuse a task that names no connection, or names it twice.
@@ -131,7 +144,8 @@ def sync_policy(
 
     Args:
         wait_seconds: The fixed poll interval of a blocking task, and the shortest one of a deferred.
-        timeout: The longest total time, in seconds; ``None`` or zero for as long as it takes.
+        timeout: The longest time, in seconds, from when the task has its sync to the end of the sync;
+            ``None`` or zero for as long as it takes.
         deferred: Whether a trigger waits, which looks less often the longer a sync takes.
         settings: What the task, the Airflow connection or airflow.cfg sets beside that.
 
@@ -182,13 +196,15 @@ def job_id_from(value: object) -> int:
     Raises:
         AirbyteInputInvalid: It is not a job id.
     """
-    text = str(value).strip()
-    if not (text.isascii() and text.isdecimal()):
+    job_id: object = value.strip() if isinstance(value, str) else value
+    if isinstance(job_id, str) and _JOB_ID.fullmatch(job_id):
+        job_id = int(job_id)
+    if type(job_id) is not int or not 0 <= job_id <= _LARGEST_JOB_ID:
         raise AirbyteInputInvalid(
-            f"airbyte_job_id is {value!r}: expected the number of an Airbyte job. Pass the result of "
+            f"airbyte_job_id is {_shown(value)}: expected the number of an Airbyte job. Pass the result of "
             "an asynchronous AirbyteTriggerSyncOperator, as .output or as a template with xcom_pull."
         )
-    return int(text)
+    return job_id
 
 
 def _schedule(name: str, interval: float, settings: Mapping[str, Any], *, deferred: bool) -> Any:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import Checkpoint, InvalidCheckpoint, JobStatus, errors
+from airbyte_sync import Checkpoint, JobStatus, errors
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_http.cleaning import clean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +63,7 @@ class Outcome:
         if self.error is not None:
             raise self.error
         if self.job is None:
-            raise TypeError("an outcome has a job or an error")
+            raise exceptions.AirbyteTroubled("the trigger told neither of a job nor of an error")
         return self.job.job_id
 
 
@@ -74,7 +75,7 @@ def airflow_exceptions(
     try:
         yield
     except errors.AirbyteSyncError as error:
-        raise _exception(type(error), str(error), when_late) from error
+        raise _exception(type(error), clean(str(error)), when_late) from error
 
 
 def success(job: JobSummary) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str,
     """Return the event of a trigger whose flow raised ``error``."""
     # An adapter's own error is read as the nearest one that the domain knows.
     name = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
-    event: dict[str, Any] = {"error": name, "message": str(error)}
+    event: dict[str, Any] = {"error": name, "message": clean(str(error))}
     return event if job is None else event | {"job": job.to_json()}
 
 
@@ -145,9 +146,8 @@ def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
             case {"error": str(name), "message": str(message), **others} if others.keys() <= {
                 "job"
             }:
-                return Outcome(
-                    job=_job_in(others), error=_exception(_error_named(name), message, when_late)
-                )
+                kind, message = _error_named(name), clean(message)
+                return Outcome(job=_job_in(others), error=_exception(kind, message, when_late))
             case {"job": job, "checkpoint": checkpoint, **others} if not others:
                 outcome = Outcome(
                     job=JobSummary.from_json(job), checkpoint=Checkpoint.from_json(checkpoint)
@@ -156,11 +156,11 @@ def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
                     return outcome
             case {"job": job, **others} if not others:
                 return Outcome(job=JobSummary.from_json(job))
-    except (InvalidCheckpoint, TypeError, ValueError):
+    except (errors.AirbyteSyncError, TypeError, ValueError):
         pass
     return Outcome(
         error=exceptions.AirbyteTroubled(
-            f"the trigger ended with an event that is not ours: {event!r}. Look at the connection's "
+            f"the trigger ended with an event that is not ours: {shown(event)}. Look at the connection's "
             "timeline in Airbyte to see what became of the sync."
         )
     )

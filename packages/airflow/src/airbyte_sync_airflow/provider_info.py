@@ -27,7 +27,7 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     "proxies": {
         "label": "Proxies",
         "description": 'JSON: {"http": "http://proxy:8080", "https": "http://proxy:8080"}; or one URL '
-        "for both. Not set, HTTPS_PROXY and NO_PROXY of the environment hold.",
+        "for both; HTTP proxies only. Not set, HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment hold.",
         "schema": {"type": ["object", "string", "null"]},
     },
     "verify": {
@@ -49,12 +49,12 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "connect_timeout": {
         "label": "Connect time-out (seconds)",
-        "description": "How long to try to connect. Not set, 10.",
+        "description": "How long to try to connect, proxy and TLS included. Not set, 10.",
         "schema": {"type": _SECONDS, "minimum": 0},
     },
     "read_timeout": {
         "label": "Read time-out (seconds)",
-        "description": "The longest silence while waiting for an answer. Not set, 30.",
+        "description": "How long to wait for the whole answer. Not set, 30.",
         "schema": {"type": _SECONDS, "minimum": 0},
     },
     "submit_timeout": {

@@ -24,6 +24,7 @@ from airbyte_sync.events import (
     WaitingForOther,
 )
 from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_http.cleaning import clean
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,11 +53,30 @@ _FOLLOWED = "Following Airbyte %s job %s of connection %s (%s)%s"
 _RECALLED = "Going on with Airbyte %s job %s of connection %s (%s), which an earlier try started%s"
 
 
+class CleanLog:
+    """Writes what a server, an adapter or a library said: without control characters, of bounded length."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+
+    def info(self, message: str, /, *args: object) -> None:
+        """Write a line."""
+        self._log.info(message, *map(_fit_for_a_log, args))
+
+    def warning(self, message: str, /, *args: object) -> None:
+        """Write a warning."""
+        self._log.warning(message, *map(_fit_for_a_log, args))
+
+
+def _fit_for_a_log(value: object) -> object:
+    return value if isinstance(value, (int, float, type(None))) else clean(str(value))
+
+
 class TaskLog:
     """Writes events to a task's log; looks that show nothing new are summed up once a minute."""
 
     def __init__(self, log: Logger) -> None:
-        self._log = log
+        self._log = CleanLog(log)
         self._next_progress: datetime | None = None
 
     def __call__(self, event: Event) -> None:
@@ -139,7 +159,7 @@ class Follower:
     def __init__(self, log: Logger, job: JobSummary | None = None) -> None:
         self.job = job
         self._write = TaskLog(log)
-        self._log = log
+        self._log = CleanLog(log)
         self._introduction = "" if job is None or job.status is not None else _FOLLOWED
         self._held: list[JobEnded] = []
 

@@ -167,10 +167,9 @@ class AsyncCaution:
         """
         if self._watch is None or not changes_something(command):
             return
-        count = self._watch.count
-        if count != self._count:
-            await self._await_charge()
-            self._count = count
+        if self._watch.count != self._count:
+            await self._await_charge()  # it begins anew after each standstill meanwhile
+            self._count = self._watch.count
             raise _not_sent()
 
     def over(self, interpreter: AsyncInterpreter) -> AsyncInterpreter:

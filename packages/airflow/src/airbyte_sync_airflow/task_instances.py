@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airbyte_sync import Checkpoint, EarlierTries, InvalidCheckpoint, Origin, Phase
-from airbyte_sync_airflow.summary import XCOM_KEY, JobSummary
+from airbyte_sync_airflow.summary import XCOM_KEY, JobSummary, summary_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,8 +143,9 @@ def _newest_job_upstream(task_instance: Any, task: Any, connection_id: str | Non
     if not before:
         return None
     told = task_instance.xcom_pull(task_ids=sorted(before), key=XCOM_KEY)
-    jobs = (job for job in told or () if isinstance(job, dict))
-    job_ids = (job["job_id"] for job in jobs if job.get("connection_id") == connection_id)
+    jobs = filter(None, map(summary_in, told or ()))
+    wanted = (connection_id or "").lower()  # a UUID may be written in upper case
+    job_ids = (job.job_id for job in jobs if (job.connection_id or "").lower() == wanted)
     return max(job_ids, default=None)
 
 

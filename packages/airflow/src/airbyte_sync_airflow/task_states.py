@@ -89,7 +89,7 @@ class TaskKey:
         region = getattr(task_instance, "region_id", None)
         map_index = task_instance.map_index
         # Outside of loops and expansions ``region_id`` is the zero UUID; each expansion has one, too.
-        is_in_loop = map_index < 0 and region is not None and set(str(region)) > {"0", "-"}
+        is_in_loop = map_index < 0 and region is not None and bool(set(str(region)) - {"0", "-"})
         return cls(
             dag_id=task_instance.dag_id,
             run_id=task_instance.run_id,

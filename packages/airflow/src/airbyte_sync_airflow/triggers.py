@@ -74,14 +74,15 @@ class AirbyteSyncTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the flow and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
-        await import_in_a_thread("airbyte_sync_airflow.waiting")
-        from airbyte_sync_airflow.killing import ON_CANCEL_SECONDS
-        from airbyte_sync_airflow.waiting import wait
-
         try:
+            await import_in_a_thread("airbyte_sync_airflow.waiting")
+            from airbyte_sync_airflow.waiting import wait
+
             event = await wait(self, on_checkpoint=self._remember, on_server=self._use)
         except CancelledError:
             if not TELLS_OF_KILLS:
+                from airbyte_sync_airflow.killing import ON_CANCEL_SECONDS
+
                 await self._cancel_if_killed(ON_CANCEL_SECONDS)
             raise
         self._has_fired = True

@@ -28,8 +28,9 @@ from airbyte_sync_airflow.outcome import failure, obtained, success
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.standstill import AsyncCaution
-from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_airflow.summary import JobSummary, summary_in
 from airbyte_sync_airflow.task_states import TaskKey
+from airbyte_sync_http.cleaning import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,7 @@ async def wait(
     """
     follower = Follower(trigger.log)
     try:
-        if trigger.job is not None:
-            follower.job = JobSummary.from_json(trigger.job)
+        follower.job = summary_in(trigger.job)
         checkpoint = Checkpoint.from_json(trigger.checkpoint)
         policy = SyncPolicy.from_json(trigger.policy)
         on_checkpoint(checkpoint)
@@ -91,7 +91,7 @@ async def wait(
     except Exception as error:  # a trigger that dies takes its task with it, and the sync
         trigger.log.exception("The wait in the triggerer has met something unforeseen")
         left_alone = _who_is_left_alone(trigger.checkpoint)
-        return failure(AirbyteSyncError(f"{left_alone}{error!r}"), follower.job)
+        return failure(AirbyteSyncError(f"{left_alone}{told(error)}"), follower.job)
 
 
 async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> AirbyteServer:
@@ -143,9 +143,9 @@ class _Memory:
         self._on_checkpoint(checkpoint)
 
 
-def _who_is_left_alone(checkpoint: dict[str, Any]) -> str:
-    job_id = checkpoint.get("job_id")
-    if job_id is None:
+def _who_is_left_alone(checkpoint: object) -> str:
+    job_id = checkpoint.get("job_id") if isinstance(checkpoint, dict) else None
+    if type(job_id) is not int:
         return ""
     return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
 

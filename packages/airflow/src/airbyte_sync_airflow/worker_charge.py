@@ -86,7 +86,8 @@ class WorkerCharge:
 
 def _try_of(task_instance: Any) -> tuple[str, str]:
     """Return what tells a process of 2.11 from the next one for the same task."""
-    return str(getattr(task_instance, "try_number", "")), str(getattr(task_instance, "job_id", ""))
+    # The job's id is a number in the database, and a text where the task's process was told it.
+    return str(getattr(task_instance, "try_number", 1)), str(getattr(task_instance, "job_id", None))
 
 
 def _is_known(task_instance: Any) -> bool | None:

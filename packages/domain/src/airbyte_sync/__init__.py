@@ -6,6 +6,7 @@ from airbyte_sync.commands import Command, Flow, Pause
 from airbyte_sync.drivers import AsyncInterpreter, Done, Interpreter, arun, run, step
 from airbyte_sync.errors import (
     AirbyteSyncError,
+    AlreadyClosed,
     BadRequest,
     CallFailed,
     CancelUnconfirmed,
@@ -89,6 +90,7 @@ from airbyte_sync.results import Submission, SyncResult
 
 __all__ = [
     "AirbyteSyncError",
+    "AlreadyClosed",
     "AsyncCheckpointStore",
     "AsyncClock",
     "AsyncConnectionPort",

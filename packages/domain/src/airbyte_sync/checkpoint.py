@@ -51,10 +51,11 @@ class Checkpoint:
     asked_at: datetime
     """When the request was first made."""
     deadline: datetime | None = None
+    """When the job must have ended. Before the request has its job only the caller can have set it."""
     limit: str | None = None
     """What the caller calls this deadline, where it is the caller's and not the policy's."""
     queue_deadline: datetime | None = None
-    """Until when the job must have begun to run."""
+    """Until when the request must have its job, and the job must have begun to run."""
     answered_since: datetime | None = None
     """Set while the job of an earlier try is looked for: it must be active, or have succeeded since."""
     earlier_tries: int = 0
@@ -87,6 +88,8 @@ class Checkpoint:
     """How many submissions had an unknown outcome."""
     lost_status: int | None = None
     """The HTTP status with which the last of them was answered, if it was."""
+    nothing_came: bool = False
+    """Whether it is proven that no job came of them; why is asked next."""
     missing_since: datetime | None = None
     """When Airbyte first said that it does not know the job, which it had shown before."""
     missing_polls: int = 0
@@ -99,7 +102,8 @@ class Checkpoint:
     @property
     def knows_the_server(self) -> bool:
         """Whether the server is surely an Airbyte: it has answered like one, or has shown the job."""
-        return self.has_met_airbyte or self.status is not None
+        has_shown_the_job = self.status is not None or self.origin is Origin.STARTED
+        return self.has_met_airbyte or has_shown_the_job
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as JSON types, without the fields that have their default."""
@@ -196,6 +200,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "submit_failures": _count,
     "lost_submissions": _count,
     "lost_status": _count,
+    "nothing_came": _exactly(bool),
     "missing_since": _moment,
     "missing_polls": _count,
     "has_met_airbyte": _exactly(bool),

@@ -5,6 +5,7 @@
     AirbyteSyncError
     ├── InvalidInput                 an argument cannot be right; nothing was sent
     │   └── InvalidCheckpoint        a stored checkpoint cannot be read
+    ├── AlreadyClosed                a gateway, feed or transport was used after it was closed
     ├── CallFailed                   one call to Airbyte gave no usable answer
     │   ├── RequestNotSent           it never left: safe to repeat
     │   ├── ResponseNotReceived      it may have been carried out: in doubt
@@ -27,9 +28,9 @@
     └── SyncNotDone                  the sync did not succeed
         ├── SyncFailed               Airbyte says it failed
         ├── SyncCancelled            Airbyte says it was cancelled
-        ├── SyncTimedOut             the total timeout passed
+        ├── SyncTimedOut             it did not end within timeout
         │   └── DeadlinePassed       the caller's own deadline passed
-        ├── QueueTimedOut            it did not begin within the queue time-out
+        ├── QueueTimedOut            it did not begin within queue_timeout
         ├── SyncSkipped              another sync runs, and the caller asked to skip then
         ├── SubmitInDoubt            nobody can say whether it was started
         ├── JobGone                  Airbyte had the job, and has it no more
@@ -43,16 +44,31 @@ No message holds a credential.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from airbyte_sync.jobs import Connection, FailureReason, Job
 
+Error = TypeVar("Error", bound="AirbyteSyncError")
+
 
 class AirbyteSyncError(Exception):
-    """The root: catch it to catch everything that this project raises on purpose."""
+    """
+    The root: catch it to catch everything that this project raises on purpose.
+
+    Every error can be pickled and copied with all its attributes, as process pools need it.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made anew from its positional arguments alone by default.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[Error], args: tuple[Any, ...]) -> Error:
+    """Return an error as its pickle begins; its attributes follow."""
+    return kind.__new__(kind, *args)
 
 
 class InvalidInput(AirbyteSyncError):
@@ -61,6 +77,15 @@ class InvalidInput(AirbyteSyncError):
 
 class InvalidCheckpoint(InvalidInput):
     """A stored checkpoint is damaged, or of a version that this release does not read."""
+
+
+class AlreadyClosed(AirbyteSyncError):
+    """
+    A gateway, a feed or a transport was used after it was closed. Nothing was sent.
+
+    It is no :class:`CallFailed`: no policy waits for something that is closed to open again. Close what
+    syncs share only when the last of them has ended.
+    """
 
 
 class CallFailed(AirbyteSyncError):
@@ -222,7 +247,7 @@ class SyncCancelled(SyncNotDone):
 
 
 class SyncTimedOut(SyncNotDone):
-    """The total timeout passed."""
+    """The sync did not end within ``timeout``, which counts from when the request has its job."""
 
 
 class DeadlinePassed(SyncTimedOut):
@@ -230,7 +255,7 @@ class DeadlinePassed(SyncTimedOut):
 
 
 class QueueTimedOut(SyncNotDone):
-    """The sync did not begin within the queue time-out: Airbyte or its connection was too busy."""
+    """The sync did not begin within ``queue_timeout``: Airbyte or its connection was too busy."""
 
 
 class SyncSkipped(SyncNotDone):

@@ -11,6 +11,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
+from airbyte_sync.checks import (
+    require_choice,
+    require_count,
+    require_duration,
+    require_moment,
+    require_text,
+    require_type,
+)
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync.texts import shown
 
@@ -38,6 +46,9 @@ class JobStatus:
     """
 
     word: str
+
+    def __post_init__(self) -> None:
+        require_text("a job's status", self.word)
 
     PENDING: ClassVar[JobStatus]
     QUEUED: ClassVar[JobStatus]
@@ -137,6 +148,19 @@ class Job:
     bytes: int | None = None
     """Committed bytes; ``None`` as for :attr:`rows`."""
 
+    def __post_init__(self) -> None:
+        require_count("job_id", self.job_id)
+        require_type(
+            "status", self.status, JobStatus, f"a JobStatus, as in JobStatus({shown(self.status)})"
+        )
+        require_text("job_type", self.job_type)
+        require_text("connection_id", self.connection_id)
+        require_moment("created_at", self.created_at)
+        if self.ended_at is not None:
+            require_moment("ended_at", self.ended_at)
+        if self.duration is not None:
+            require_duration("duration", self.duration)
+
     def to_json(self) -> dict[str, Any]:
         """
         Return the job as JSON types, for whatever cannot carry this class: an XCom, a queue, a log.
@@ -177,6 +201,15 @@ class EarlierTries:
     after_job: int | None = None
     """The newest job that is known to belong to an earlier request, where the moments are not exact."""
 
+    def __post_init__(self) -> None:
+        require_moment("since", self.since)
+        require_moment("over_at", self.over_at)
+        require_count("tries", self.tries)
+        if self.succeeded_after is not None:
+            require_moment("succeeded_after", self.succeeded_after)
+        if self.after_job is not None:
+            require_count("after_job", self.after_job)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncRequest:
@@ -201,6 +234,12 @@ class SyncRequest:
                 f"{WHERE_TO_FIND_THE_ID}"
             )
         object.__setattr__(self, "connection_id", text)
+        require_choice("job_type", self.job_type, JobType)
+        if self.end_by is not None:
+            require_moment("end_by", self.end_by)
+        require_text("limit", self.limit)
+        if self.earlier is not None:
+            require_type("earlier", self.earlier, EarlierTries, "an EarlierTries")
 
     @property
     def has_uuid(self) -> bool:
@@ -229,6 +268,17 @@ class JobQuery:
     limit: int = 20
     offset: int = 0
 
+    def __post_init__(self) -> None:
+        given: object = self.connection_id
+        if isinstance(given, UUID):
+            object.__setattr__(self, "connection_id", str(given))
+        if self.job_type is not None:
+            require_choice("job_type", self.job_type, JobType)
+        if self.updated_since is not None:
+            require_moment("updated_since", self.updated_since)
+        require_count("limit", self.limit)
+        require_count("offset", self.offset)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobPage:
@@ -237,6 +287,11 @@ class JobPage:
     jobs: tuple[Job, ...]
     server_time: datetime | None = None
     """The server's clock when it answered, where it says so: what job times are compared with."""
+
+    def __post_init__(self) -> None:
+        require_type("jobs", self.jobs, tuple, "a tuple of Job")
+        if self.server_time is not None:
+            require_moment("server_time", self.server_time)
 
 
 class ConnectionStatus(Enum):
@@ -260,6 +315,11 @@ class Connection:
     source_id: str
     destination_id: str
 
+    def __post_init__(self) -> None:
+        for name in ("connection_id", "name", "workspace_id", "source_id", "destination_id"):
+            require_text(name, getattr(self, name))
+        require_choice("status", self.status, ConnectionStatus)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureReason:
@@ -271,6 +331,10 @@ class FailureReason:
     """What failed: ``source``, ``destination``, ``replication``, ``airbyte_platform`` ..."""
     kind: str = "unknown"
     """``config_error``, ``system_error``, ``transient_error``, ``heartbeat_timeout`` ..."""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "origin", "kind"):
+            require_text(name, getattr(self, name))
 
 
 def is_same_id(one: str, other: str) -> bool:

@@ -12,6 +12,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from airbyte_sync.checks import (
+    require_choice,
+    require_duration,
+    require_flags,
+    require_number,
+    require_type,
+)
 from airbyte_sync.errors import InvalidInput, Throttled
 
 if TYPE_CHECKING:
@@ -55,6 +62,7 @@ class PollSchedule:
         if self.cap < self.floor:
             raise InvalidInput(f"the longest poll interval {self.cap} is below {self.floor}")
         for name, part in (("fraction", self.fraction), ("jitter", self.jitter)):
+            require_number(name, part)
             if not 0 <= part <= 1:
                 raise InvalidInput(f"{name} is {part}: give a number from 0 to 1")
 
@@ -85,10 +93,11 @@ class SyncPolicy:
 
     poll: PollSchedule = field(default_factory=PollSchedule)
     timeout: timedelta | None = timedelta(hours=1)
-    """Total time from the request to the end; then an own job is cancelled. ``None``: no end."""
+    """Time from the moment that the request has its job (started, adopted or attached to) to its end; then an
+    own job is cancelled. ``None``: no end."""
     queue_timeout: timedelta | None = None
-    """Time from the request until the job must have begun to run; ``None``: the total time-out alone.
-    Airbyte itself cancels a sync that was queued for eight hours."""
+    """Time from the request until its job must have begun to run: behind another sync, and in Airbyte's
+    own queue. ``None``: the value of ``timeout``. Airbyte cancels a sync that was queued for eight hours."""
     on_conflict: OnConflict = OnConflict.QUEUE
     unreachable_timeout: timedelta = timedelta(minutes=15)
     """How long calls may fail in a row before we give up on seeing the job."""
@@ -101,6 +110,10 @@ class SyncPolicy:
     """Whether to ask Airbyte why a job failed; it takes a few seconds at most and never fails."""
 
     def __post_init__(self) -> None:
+        require_type("poll", self.poll, PollSchedule, "a PollSchedule")
+        require_choice("on_conflict", self.on_conflict, OnConflict)
+        require_duration("adopt_window", self.adopt_window)
+        require_flags(cancel_on_timeout=self.cancel_on_timeout, explain=self.explain)
         if self.timeout is not None:
             _require_positive("timeout", self.timeout)
         if self.queue_timeout is not None:
@@ -112,6 +125,11 @@ class SyncPolicy:
                 f"adopt_window is {self.adopt_window.total_seconds():g} s: give a number of seconds "
                 "that is not below zero, and at most ten years"
             )
+
+    @property
+    def time_to_begin(self) -> timedelta | None:
+        """How long the request may wait until its job begins to run; ``None``: without end."""
+        return self.timeout if self.queue_timeout is None else self.queue_timeout
 
     def backoff(self, error: Exception, *, failures: int, seed: int | str) -> timedelta:
         """
@@ -192,6 +210,7 @@ def _duration(seconds: float | None) -> timedelta | None:
 
 
 def _require_positive(what: str, value: timedelta) -> None:
+    require_duration(what, value)
     if not _ZERO < value <= _LONGEST:
         raise InvalidInput(
             f"{what} is {value.total_seconds():g} s: give a number of seconds above zero, and at most "

@@ -4,9 +4,10 @@ A port's docstrings are its contract. An adapter proves that it keeps it with th
 ``airbyte-sync-testkit``.
 
 Every method of the three Airbyte ports raises only :class:`~airbyte_sync.errors.CallFailed` and its
-subclasses. A call is made once: no adapter repeats a request on its own, except that a 401 is
-answered by fetching a fresh token and repeating that request once. Whether anything else is
-repeated is the policy's decision, and the policy is in the flows.
+subclasses, and :class:`~airbyte_sync.errors.AlreadyClosed` once its adapter was closed. A call is made
+once: no adapter repeats a request on its own, except that a 401 is answered by fetching a fresh token and
+repeating that request once. Whether anything else is repeated is the policy's decision, and the policy is
+in the flows.
 """
 
 from __future__ import annotations

@@ -145,7 +145,11 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
     try:
         response = yield from Send(call.request)
         return _read_token(call, _hiding(credentials.client_secret, response))
-    except (Unauthorized, Throttled):
+    except Unauthorized as error:
+        if not credentials.oddities:
+            raise
+        raise Unauthorized(f"{error}{credentials.oddities}", status=error.status) from error
+    except Throttled:
         raise
     except CallFailed as error:
         what, _, advice = str(error).partition(". ")
@@ -214,9 +218,15 @@ def _advice(auth: Auth) -> str:
         case NoAuth():
             return "This server wants credentials: give a client id and secret."
         case BasicAuth():
-            return "The user name or the password is wrong, or this server wants a client id and secret."
+            return (
+                "The user name or the password is wrong, or this server wants a client id and secret."
+                f"{auth.oddities}"
+            )
         case BearerToken():
-            return "The token is wrong or has ended: get a new one, or give a client id and secret."
+            return (
+                "The token is wrong or has ended: get a new one, or give a client id and secret."
+                f"{auth.oddities}"
+            )
     return (
         "A fresh token was refused, too: it is from another server than the one asked. Check that the "
         "token URL and the server's address belong together, and that nothing in between removes the "

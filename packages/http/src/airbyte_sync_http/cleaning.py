@@ -7,6 +7,11 @@ of a surrogate pair cannot be encoded, a line break forges a log line, and a meg
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+from unicodedata import category
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 LONGEST_TEXT = 2000
 """Characters of a message that are kept: an error of ours with the server's words in it is shorter."""
@@ -17,6 +22,8 @@ LARGEST_NUMBER = 2**63 - 1
 """What a database column, and Airbyte's own ``int64``, can hold."""
 
 _BLANKS = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029]")
+_BREAKS = re.compile(r"[\n-\r\x1c-\x1e\x85\u2028\u2029]")
+_QUOTES = tuple("\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -56,6 +63,38 @@ def shown(value: object, longest: int = LONGEST_NAME) -> str:
         return clean(repr(value[:longest] if isinstance(value, str) else value), longest)
     except Exception:  # a foreign class may raise anything
         return f"a {type(value).__name__} that cannot be shown"
+
+
+def oddities(texts: Mapping[str, object]) -> str:
+    """
+    Say what is unusual about credentials: how they look when they were copied badly. Never repeats them.
+
+    Args:
+        texts: What people call them, and what was given.
+
+    Returns:
+        A blank and a sentence for each text that is unusual, or nothing.
+    """
+    found = {what: list(_oddities(text)) for what, text in texts.items() if isinstance(text, str)}
+    return "".join(f" The {what} {' and '.join(odd)}." for what, odd in found.items() if odd)
+
+
+def _oddities(text: str) -> Iterator[str]:
+    core = text.strip()
+    tail, head = text[len(text.rstrip()) :], text[: len(text) - len(text.lstrip())]
+    for edge, said in ((head, "begins with"), (tail, "ends with")):
+        if edge:
+            yield f"{said} {'a line break' if _BREAKS.search(edge) else 'a blank'}"
+    if core[:1] in _QUOTES or core[-1:] in _QUOTES:
+        yield "has a quotation mark around it" if len(core) > 1 else "is a quotation mark"
+    if _BREAKS.search(core):
+        yield "has a line break in it"
+    elif any(letter.isspace() for letter in core):
+        yield "has a blank in it"
+    if any(category(letter) == "Cf" for letter in text):
+        yield "has an invisible (zero-width) character"
+    if any(category(letter) in {"Cc", "Cs"} and not letter.isspace() for letter in core):
+        yield "has a control character"
 
 
 def told(error: BaseException) -> str:

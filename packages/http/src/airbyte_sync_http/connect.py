@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airbyte_sync.checks import require_type
 from airbyte_sync_http.gateway import AirbyteGateway, AsyncAirbyteGateway
 from airbyte_sync_http.registry import open_async_transport, open_transport
+from airbyte_sync_http.settings import ServerSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_http.auth import TokenCache
-    from airbyte_sync_http.settings import ServerSettings
 
 
 def open_gateway(
@@ -27,9 +28,11 @@ def open_gateway(
         A gateway that closes its transport when it is closed.
 
     Raises:
-        UnknownTransport: Nobody registers the transport.
+        InvalidInput: ``settings`` are no :class:`~airbyte_sync_http.settings.ServerSettings`.
+        UnknownTransport: No installed package registers the transport, or it is an async one.
         MissingLibrary: Its library is not installed.
     """
+    _require_settings(settings)
     return AirbyteGateway(open_transport(transport, settings.transport), settings, tokens)
 
 
@@ -37,6 +40,12 @@ def open_async_gateway(
     settings: ServerSettings, transport: str = "aiohttp", *, tokens: TokenCache | None = None
 ) -> AsyncAirbyteGateway:
     """Open an async gateway: ``async with open_async_gateway(settings) as gateway``; as above."""
+    _require_settings(settings)
     return AsyncAirbyteGateway(
         open_async_transport(transport, settings.transport), settings, tokens
     )
+
+
+def _require_settings(settings: object) -> None:
+    expected = 'ServerSettings, as in ServerSettings(base_url="http://localhost:8000")'
+    require_type("settings", settings, ServerSettings, expected, is_secret=True)

@@ -38,6 +38,7 @@ LONGEST_DURATION = timedelta(days=3650)
 
 _LONGEST_NUMBER = 20
 """Digits of the largest number that is read, with its sign."""
+_LONG_NUMBER = re.compile(rb"[0-9]{21}")
 _LONGEST_TIME = 64
 _HEAD = 1024
 
@@ -86,7 +87,9 @@ class Part:
         if separators > most_values:
             raise TooManyValues(f"the body has more than {most_values} values")
         try:
-            return cls(json.loads(body, parse_int=_whole_number))
+            return cls(
+                json.loads(body, parse_int=_whole_number if _LONG_NUMBER.search(body) else None)
+            )
         except (ValueError, RecursionError) as error:
             raise Unreadable("the body is not JSON") from error
 

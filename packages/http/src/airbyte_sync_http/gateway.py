@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.drivers import arun, run
-from airbyte_sync.errors import UnexpectedReply
+from airbyte_sync.errors import AlreadyClosed, UnexpectedReply
 from airbyte_sync.jobs import ConnectionStatus
 from airbyte_sync_http import wire
 from airbyte_sync_http.auth import (
@@ -66,6 +66,7 @@ class AirbyteGateway:
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or SystemClock()
         self._clock = clock
+        self._is_closed = False
         self._interpreter = TransportInterpreter(transport, settings, tokens, clock)
         self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock)
 
@@ -91,12 +92,12 @@ class AirbyteGateway:
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return run(_find_connections(self._settings, name, workspace_id), self._interpreter)
+        return self._run(_find_connections(self._settings, name, workspace_id), self._interpreter)
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = wire.explain_failure(self._settings, job_id)
-        return run(perform(call, self._settings.auth), self._hasty)
+        return self._run(perform(call, self._settings.auth), self._hasty)
 
     def fetch_lineage(self, connection_id: str) -> Lineage:
         """
@@ -125,7 +126,8 @@ class AirbyteGateway:
         self._call(wire.list_connections(self._settings, None, 0, 1))
 
     def close(self) -> None:
-        """Close the transport."""
+        """Close the transport; every call from then on raises :class:`~airbyte_sync.errors.AlreadyClosed`."""
+        self._is_closed = True
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -140,7 +142,11 @@ class AirbyteGateway:
         self.close()
 
     def _call(self, call: wire.Call[Result]) -> Result:
-        return run(perform(call, self._settings.auth), self._interpreter)
+        return self._run(perform(call, self._settings.auth), self._interpreter)
+
+    def _run(self, flow: Flow[Result], interpreter: TransportInterpreter) -> Result:
+        _require_open(self._is_closed)
+        return run(flow, interpreter)
 
 
 class AsyncAirbyteGateway:
@@ -162,6 +168,7 @@ class AsyncAirbyteGateway:
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
         self._clock = clock
+        self._is_closed = False
         self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock)
         self._hasty = AsyncTransportInterpreter(transport, settings.in_haste(), tokens, clock)
 
@@ -189,19 +196,22 @@ class AsyncAirbyteGateway:
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return await arun(_find_connections(self._settings, name, workspace_id), self._interpreter)
+        return await self._run(
+            _find_connections(self._settings, name, workspace_id), self._interpreter
+        )
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = wire.explain_failure(self._settings, job_id)
-        return await arun(perform(call, self._settings.auth), self._hasty)
+        return await self._run(perform(call, self._settings.auth), self._hasty)
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
         await self._call(wire.list_connections(self._settings, None, 0, 1))
 
     async def close(self) -> None:
-        """Close the transport."""
+        """Close the transport, as :meth:`AirbyteGateway.close`."""
+        self._is_closed = True
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -216,7 +226,19 @@ class AsyncAirbyteGateway:
         await self.close()
 
     async def _call(self, call: wire.Call[Result]) -> Result:
-        return await arun(perform(call, self._settings.auth), self._interpreter)
+        return await self._run(perform(call, self._settings.auth), self._interpreter)
+
+    async def _run(self, flow: Flow[Result], interpreter: AsyncTransportInterpreter) -> Result:
+        _require_open(self._is_closed)
+        return await arun(flow, interpreter)
+
+
+def _require_open(is_closed: bool) -> None:  # noqa: FBT001
+    if is_closed:
+        raise AlreadyClosed(
+            "this gateway was closed, so nothing was sent. Keep it open until the last sync that uses it has "
+            "ended."
+        )
 
 
 def _find_connections(

@@ -68,7 +68,8 @@ from functools import partial
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from airbyte_sync.errors import CallFailed, InvalidInput, UnexpectedReply
+from airbyte_sync.checks import require_count
+from airbyte_sync.errors import AlreadyClosed, CallFailed, InvalidInput, UnexpectedReply
 from airbyte_sync.jobs import JobQuery, JobType
 from airbyte_sync.policy import SyncPolicy
 from airbyte_sync_http.alarms import Alarms, wake
@@ -198,7 +199,8 @@ class JobFeed:
     An :class:`~airbyte_sync.ports.AsyncFeedPort` over the gateway to one server, on one event loop.
 
     Share it among all who wait for jobs of that server. As an async context manager it is closed in the
-    end; the gateway is not. Whoever waits then is woken, and may begin anew.
+    end; the gateway is not. All who wait then are woken, and from then on every call raises
+    :class:`~airbyte_sync.errors.AlreadyClosed`.
     """
 
     def __init__(
@@ -213,10 +215,12 @@ class JobFeed:
         Raises:
             InvalidInput: ``at_a_time`` leaves none for single jobs.
         """
+        require_count("at_a_time", at_a_time)
         if at_a_time < 2:  # noqa: PLR2004 - one for the feed, one for everybody else
             raise InvalidInput(f"at_a_time is {at_a_time}: a feed needs two requests at a time")
         self._gateway = gateway
         self._clock = clock
+        self._is_closed = False
         self._slots = Slots(at_a_time - 1)
         self._alarms = Alarms(clock)
         self._followed: dict[int, _Followed] = {}
@@ -247,12 +251,14 @@ class JobFeed:
 
     async def fetch_job(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.PollPort.fetch_job`: always read afresh, before all others."""
+        self._require_open()
         followed = self._followed.get(job_id)
         if followed is not None:
             followed.has_news = False  # also if it fails: who waits then keeps its own pace
         if self._slots.are_taken:
             self._raise_failure()  # a server in trouble is not asked by a queue
         async with self._slots.take(is_urgent=True):
+            self._require_open()
             asked_at = self._clock.now()
             job = await self._gateway.fetch_job(job_id)
         followed = self._followed.get(job_id)
@@ -264,7 +270,9 @@ class JobFeed:
 
     async def find_jobs(self, query: JobQuery) -> JobPage:
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
+        self._require_open()
         async with self._slots.take(is_urgent=True):
+            self._require_open()
             return await self._gateway.find_jobs(query)
 
     async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
@@ -297,7 +305,8 @@ class JobFeed:
         return job
 
     async def close(self) -> None:
-        """End what runs in the background, and wake all who wait."""
+        """End what runs in the background, and wake all who wait. Closing again does nothing."""
+        self._is_closed = True
         self._followed.clear()
         if self._reader is not None:
             self._reader.cancel()
@@ -317,7 +326,14 @@ class JobFeed:
 
     # --- who follows what -------------------------------------------------------------------------
 
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise AlreadyClosed(
+                "this job feed was closed. Keep it open until the last sync that uses it has ended."
+            )
+
     def _follow(self, job_id: int) -> _Followed:
+        self._require_open()
         now = self._clock.now()
         followed = self._followed.get(job_id)
         if followed is None:
@@ -362,6 +378,7 @@ class JobFeed:
         if job is None:
             self._raise_failure()
             async with self._slots.take():  # others may have read it while we queued
+                self._require_open()
                 job = self._known(followed) or await self._read(job_id, followed)
         return job
 
@@ -518,6 +535,8 @@ class JobFeed:
                 pause = _BACKOFF.backoff(error, failures=self._failures - 1, seed="feed")
                 self._lose_touch()
                 self._failure, self._retry_at = error, self._clock.now() + pause
+        except AlreadyClosed:  # the gateway was closed first: all who poll are told so
+            self._do_without_the_list()
         except Exception:  # a transport may have bugs: who looks alone meets them as what they are
             _log.exception("The list of jobs cannot be read")
             self._do_without_the_list()

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 HEADERS_LIMIT = 256 * 1024
 """Bytes of headers, and of what frames a body, that are read in one call."""
 
+MOST_HEADERS = 100
+"""Headers of an answer; the standard library stops at this number, too."""
+LONGEST_HEADER = 64 * 1024
+"""Bytes of a header; the standard library stops there, too."""
+LONGEST_IDLE = 25.0
+"""Seconds for which an idle connection is kept: load balancers forget one soon, and without a word."""
+
 _IN_FORCE: ContextVar[CallLimits | None] = ContextVar("airbyte_sync_http_limits", default=None)
 
 

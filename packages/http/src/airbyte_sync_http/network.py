@@ -5,7 +5,9 @@ Transports lean on it where their HTTP library leaves something to the caller.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -13,15 +15,16 @@ from base64 import b64encode
 from functools import lru_cache
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airbyte_sync.errors import InvalidInput
-from airbyte_sync_http.cleaning import shown, told
+from airbyte_sync_http.cleaning import clean, shown, told
 from airbyte_sync_http.limits import BoundedTlsSocket
-from airbyte_sync_http.transport import ANSWER_LIMIT, TooLarge, causes
+from airbyte_sync_http.transport import ANSWER_LIMIT, TooLarge, causes, complaint_about_proxy
 
 try:
     import certifi
@@ -30,6 +33,7 @@ except ImportError:  # Requests brings it, aiohttp does not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from ipaddress import IPv4Address, IPv6Address
 
     from airbyte_sync_http.limits import CallLimits
     from airbyte_sync_http.transport import TransportOptions
@@ -115,6 +119,7 @@ def _no_pass_phrase() -> str:
     raise ValueError("the key wants a pass phrase, and none can be given: store it without")
 
 
+_log = logging.getLogger(__name__)
 _PROXY_FAILED = {"ProxyError", "ClientProxyConnectionError", "ClientHttpProxyError"}
 """What urllib3 and aiohttp call it; neither is imported here."""
 
@@ -171,12 +176,76 @@ def _advice(cause: BaseException) -> str | None:
 
 
 def proxy_for(url: str, options: TransportOptions) -> str | None:
-    """Return the URL of the proxy for an address, from the options or else the environment."""
+    """
+    Return the URL of the proxy for an address: the same decision for every transport.
+
+    What the options say for the scheme of the address holds. Where they say nothing and ``trust_env`` is set,
+    the environment decides, in lower case or else in upper case: no proxy for what ``NO_PROXY`` lists, else
+    ``HTTP_PROXY`` or ``HTTPS_PROXY`` by the scheme, else ``ALL_PROXY``.
+
+    ``NO_PROXY`` is ``*``, or a list with commas of host names, which stand for their subdomains too, of
+    addresses, and of ranges such as ``10.0.0.0/8``; a name or an address may have a port.
+
+    Args:
+        url: The address.
+        options: What is known of the network.
+
+    Raises:
+        InvalidInput: The proxy of the environment is none that every transport can use.
+    """
     parts = urlsplit(url)
-    proxy = options.proxies.get(parts.scheme)
-    if proxy or not options.trust_env or proxy_bypass(parts.hostname or ""):
-        return proxy
-    return getproxies().get(parts.scheme)
+    given = options.proxies.get(parts.scheme)
+    if given or not options.trust_env:
+        return given
+    host = parts.hostname or ""
+    found = getproxies()
+    port = parts.port or _USUAL_PORTS.get(parts.scheme)
+    # Without NO_PROXY, macOS and Windows have lists of their own.
+    if _is_excluded(host, port, found["no"]) if found.get("no") else proxy_bypass(host):
+        return None
+    proxy = found.get(parts.scheme) or found.get("all")
+    if proxy is None:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if (complaint := complaint_about_proxy(proxy)) is not None:
+        raise InvalidInput(f"the proxy of the environment for {parts.scheme}:// {complaint}")
+    return proxy
+
+
+def _is_excluded(host: str, port: int | None, no_proxy: str) -> bool:
+    """Tell whether ``NO_PROXY`` lists a host: as Requests and curl read it, taken together."""
+    address = _address(host)
+    for entry in re.split(r"[,\s]+", no_proxy.lower()):
+        name, its_port = _split_port(entry)
+        if entry == "*":
+            return True
+        if not name or (its_port is not None and its_port != str(port)):
+            continue
+        if address is not None:
+            if _contains(name, address):
+                return True
+        elif f".{host.lower().rstrip('.')}".endswith(f".{name.strip('.')}"):
+            return True
+    return False
+
+
+def _split_port(entry: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?", entry)
+    return (match[1].strip("[]"), match[2]) if match else (entry, None)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _contains(network: str, address: IPv4Address | IPv6Address) -> bool:
+    try:
+        return address in ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def proxy_headers(proxy: str) -> dict[str, str]:
@@ -186,6 +255,22 @@ def proxy_headers(proxy: str) -> dict[str, str]:
         return {}
     user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
+
+
+def warn_once_that_nothing_is_verified(url: str) -> None:
+    """Warn that a server's certificate is not checked: once for each server and process."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        _warn_once(f"{parts.hostname}:{parts.port or 443}")
+
+
+@lru_cache(maxsize=1024)
+def _warn_once(server: str) -> None:
+    _log.warning(
+        "The certificate of %s is not checked, because verify is false: anyone on the way can read the "
+        "credentials. Set verify to the path of the CA bundle that it was signed with.",
+        clean(server),
+    )
 
 
 def without_credentials(proxy: str) -> str:
@@ -213,6 +298,8 @@ def connect(url: str, proxy: str | None, tls: ssl.SSLContext, limits: CallLimits
     try:
         if target.scheme != "https":
             return line
+        if tls.verify_mode is ssl.CERT_NONE:
+            warn_once_that_nothing_is_verified(url)
         if proxy:
             _open_a_tunnel(line, f"{target.hostname}:{target.port or 443}", proxy_headers(proxy))
         return tls.wrap_socket(line, server_hostname=target.hostname)

@@ -23,6 +23,18 @@ TRANSPORTS = "airbyte_sync.transports"
 ASYNC_TRANSPORTS = "airbyte_sync.async_transports"
 
 _OURS = "airbyte-sync-http"
+_KINDS = {
+    TRANSPORTS: (
+        "blocking",
+        ASYNC_TRANSPORTS,
+        "an async transport, for open_async_gateway and the setting async_transport",
+    ),
+    ASYNC_TRANSPORTS: (
+        "async",
+        TRANSPORTS,
+        "a blocking transport, for open_gateway and the setting transport",
+    ),
+}
 
 
 class UnknownTransport(InvalidInput):
@@ -73,10 +85,16 @@ def require_registered(group: str, name: str, said: str = "") -> None:
         said: How the error begins, where the caller knows which setting holds the name.
 
     Raises:
-        UnknownTransport: Nobody registers it.
+        UnknownTransport: No installed package registers it, or it is one of the other kind.
     """
     known = registered(group)
     if name not in known:
+        here, other, its = _KINDS[group]
+        if name in registered(other):
+            raise UnknownTransport(
+                f"{said or f'no {here} transport is called {name!r}'}: that is {its}. Known {here} ones "
+                f"are: {', '.join(known) or 'none'}."
+            )
         raise UnknownTransport(
             f"{said or f'no transport is called {name!r}'}; known are: {', '.join(known) or 'none'}. "
             "Install the package that brings it, or register your own as an entry point in the group "

@@ -6,23 +6,36 @@ No ``repr`` of these values shows a secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from airbyte_sync.checks import require_duration, require_text, require_type
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http import addresses
-from airbyte_sync_http.cleaning import is_clean, matches
+from airbyte_sync_http.cleaning import is_clean, matches, oddities
 from airbyte_sync_http.transport import TransportOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __version__ = "0.1.0"
 
 _HASTY_CONNECT_TIMEOUT = timedelta(seconds=2)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_NOT_OURS = frozenset(
+    {
+        *("connection", "content-length", "expect", "keep-alive", "proxy-authenticate"),
+        *(
+            "proxy-authorization",
+            "proxy-connection",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ),
+    }
+)
+"""Headers that frame a request, or that hold for one hop only (RFC 9110, section 7.6.1)."""
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -44,10 +57,18 @@ class BasicAuth:
     password: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        require_text("username", self.username)
+        require_text("password", self.password, is_secret=True)
         if not (is_clean(self.username) and is_clean(self.password)):
             raise InvalidInput(
-                "the user name or the password has a character that cannot be sent: type both again"
+                "the user name or the password has a character that cannot be sent: type both again."
+                f"{self.oddities}"
             )
+
+    @property
+    def oddities(self) -> str:
+        """What is unusual about them, for error texts: a blank and sentences, or nothing."""
+        return oddities({"user name": self.username, "password": self.password})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +83,17 @@ class BearerToken:
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        require_text("token", self.token, is_secret=True)
         if not is_token(self.token):
             raise InvalidInput(
                 "the bearer token is empty, or has a blank, a line break or another odd character: copy "
-                "it again, without the word Bearer"
+                f"it again, without the word Bearer.{self.oddities}"
             )
+
+    @property
+    def oddities(self) -> str:
+        """What is unusual about it, for error texts: a blank and sentences, or nothing."""
+        return oddities({"bearer token": self.token})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +111,9 @@ class ClientCredentials:
     """Where to buy tokens, see :func:`~airbyte_sync_http.addresses.token_url`."""
 
     def __post_init__(self) -> None:
+        require_text("client_id", self.client_id)
+        require_text("client_secret", self.client_secret, is_secret=True)
+        require_text("token_url", self.token_url)
         if not self.client_id or not self.client_secret:
             raise InvalidInput(
                 "client id and client secret belong together, and one is empty: copy both from the "
@@ -92,8 +122,13 @@ class ClientCredentials:
         if not (is_clean(self.client_id) and is_clean(self.client_secret)):
             raise InvalidInput(
                 "client id or client secret has a character that cannot be sent: copy both again from the "
-                "application in Airbyte"
+                f"application in Airbyte.{self.oddities}"
             )
+
+    @property
+    def oddities(self) -> str:
+        """What is unusual about them, for error texts: a blank and sentences, or nothing."""
+        return oddities({"client id": self.client_id, "client secret": self.client_secret})
 
 
 Auth: TypeAlias = NoAuth | BasicAuth | BearerToken | ClientCredentials
@@ -128,10 +163,20 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", addresses.normalise_base_url(self.base_url))
+        kinds = (NoAuth, BasicAuth, BearerToken, ClientCredentials)
+        names = "a NoAuth, BasicAuth, BearerToken or ClientCredentials"
+        require_type("auth", self.auth, kinds, names, is_secret=True)
+        require_type("headers", self.headers, Mapping, "a dict of str to str", is_secret=True)
+        require_type("transport", self.transport, TransportOptions, "TransportOptions")
         for name, value in {**self.headers, "User-Agent": self.user_agent}.items():
             if not matches(_HEADER_NAME, name):  # it may be a value that slipped
                 raise InvalidInput(
                     "one of the extra headers cannot be sent: a name is one word, as in X-Api-Key"
+                )
+            if name.lower() in _NOT_OURS:
+                raise InvalidInput(
+                    f"the extra header {name!r} belongs to the connection or to the framing of a request: "
+                    "leave it out"
                 )
             if not matches(_HEADER_VALUE, value):
                 raise InvalidInput(
@@ -152,6 +197,7 @@ class ServerSettings:
             "submit_timeout",
             "explain_timeout",
         ):
+            require_duration(option, getattr(self, option))
             if getattr(self, option) <= timedelta(0):
                 raise InvalidInput(f"{option} is not above zero: give a number of seconds")
         if isinstance(self.auth, ClientCredentials):

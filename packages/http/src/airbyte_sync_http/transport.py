@@ -8,16 +8,24 @@ Two or three dozen lines make one; ``transports/`` has two, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from airbyte_sync.checks import (
+    require_count,
+    require_duration,
+    require_flags,
+    require_text,
+    require_type,
+)
 from airbyte_sync.errors import InvalidInput, RequestNotSent, ResponseNotReceived
 from airbyte_sync_http.cleaning import is_clean, shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import timedelta
 
 ANSWER_LIMIT = 4 * 1024 * 1024
@@ -41,6 +49,16 @@ class HttpRequest:
     answer_limit: int = ANSWER_LIMIT
     """The largest body to read, in bytes after decompression. Reading stops there."""
 
+    def __post_init__(self) -> None:
+        require_text("method", self.method)
+        require_text("url", self.url)
+        require_type("headers", self.headers, Mapping, "a dict of str to str", is_secret=True)
+        if self.body is not None:
+            require_type("body", self.body, bytes, "bytes", is_secret=True)
+        require_duration("connect_timeout", self.connect_timeout)
+        require_duration("read_timeout", self.read_timeout)
+        require_count("answer_limit", self.answer_limit)
+
     def with_header(self, name: str, value: str) -> HttpRequest:
         """Return the same request with this header, in place of one of the same name."""
         others = {
@@ -56,6 +74,11 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        require_count("status", self.status)
+        require_type("headers", self.headers, Mapping, "a dict of str to str", is_secret=True)
+        require_type("body", self.body, bytes, "bytes", is_secret=True)
 
     def header(self, name: str) -> str | None:
         """Return a header's value, whatever the case of its name, or ``None``."""
@@ -97,11 +120,17 @@ class Transport(Protocol):
             RequestNotSent: It is *proven* that the request was not sent: no connection came about.
             ResponseNotReceived: Anything else that went wrong. The server may have carried it out.
             AnswerTooLarge: The same, because the body is larger than the request allows.
+            AlreadyClosed: The transport was closed.
         """
         ...
 
     def close(self) -> None:
-        """Close what this transport opened itself; a session that was handed in stays open."""
+        """
+        Close what this transport opened itself; a session that was handed in stays open.
+
+        From then on :meth:`send` raises :class:`~airbyte_sync.errors.AlreadyClosed`, and never opens anything
+        anew. Closing again does nothing.
+        """
         ...
 
 
@@ -138,11 +167,12 @@ class TransportOptions:
     """Whether ``HTTPS_PROXY``, ``NO_PROXY`` and their like hold where :attr:`proxies` is silent."""
 
     def __post_init__(self) -> None:
+        expected = 'a dict of scheme to URL, as in {"https": "http://proxy:8080"}'
+        require_type("proxies", self.proxies, Mapping, expected, is_secret=True)
+        require_flags(trust_env=self.trust_env)
         for scheme, proxy in self.proxies.items():
-            if not _is_proxy_url(proxy):
-                raise InvalidInput(
-                    f"the proxy for {shown(scheme)} is not a URL: write it as http://host:port"
-                )
+            if (complaint := complaint_about_proxy(proxy)) is not None:
+                raise InvalidInput(f"the proxy for {shown(scheme)} {complaint}")
         if not isinstance(self.verify, (bool, str)):
             raise InvalidInput("verify is neither true nor false nor the path of a PEM file")
         for option, path in self._files():
@@ -196,12 +226,18 @@ def not_received(request: HttpRequest, error: BaseException) -> ResponseNotRecei
     )
 
 
-def answer_too_large(request: HttpRequest) -> AnswerTooLarge:
-    """Return the error for an answer that is larger than its request allows."""
+def answer_too_large(request: HttpRequest, most: str = "") -> AnswerTooLarge:
+    """
+    Return the error for an answer that is larger than its request allows.
+
+    Args:
+        request: What was asked.
+        most: What it has more of, where it is not bytes.
+    """
+    most = most or f"{request.answer_limit} bytes"
     return AnswerTooLarge(
-        f"{request.method} {request.url} was answered with more than {request.answer_limit} bytes, and the "
-        "rest was not read. The server may have carried it out all the same. Is this the public API of an "
-        "Airbyte?"
+        f"{request.method} {request.url} was answered with more than {most}, and the rest was not read. The "
+        "server may have carried it out all the same. Is this the public API of an Airbyte?"
     )
 
 
@@ -232,11 +268,23 @@ def _is_file_or_folder(path: object) -> bool:
         return False
 
 
-def _is_proxy_url(proxy: object) -> bool:
+def complaint_about_proxy(proxy: object) -> str | None:
+    """Return what is wrong with the URL of a proxy, as the end of a sentence that does not repeat it."""
     try:
         if not isinstance(proxy, str) or not is_clean(proxy):
-            return False
+            return _NO_PROXY_URL
         parts = urlsplit(proxy)
-        return "://" in proxy and bool(parts.hostname) and parts.port != 0
+        if "://" not in proxy or not parts.hostname or parts.port == 0:
+            return _NO_PROXY_URL
+        unquote(parts.netloc, errors="strict")
     except ValueError:
-        return False
+        return _NO_PROXY_URL
+    if parts.scheme not in {"http", "https"}:
+        return (
+            "is not an HTTP proxy, and others, such as SOCKS, are not supported: write it as "
+            "http://host:port, or leave Airbyte's host out by NO_PROXY"
+        )
+    return None
+
+
+_NO_PROXY_URL = "is not a URL: write it as http://host:port"

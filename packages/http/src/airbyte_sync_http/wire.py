@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
 
 from airbyte_sync.errors import InvalidInput
@@ -76,7 +76,7 @@ _LONGEST_TOKEN = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Size:
     """
-    How large an answer may be. Python reads 100,000 values in less than 20 ms, and they take some 10 MB.
+    How large an answer may be. Python reads 50,000 values in less than 20 ms, and they take some 5 MB.
     """
 
     bytes: int
@@ -87,8 +87,8 @@ SMALL = Size(512 * 1024, 1_000)
 """One job or one token: a dozen fields. Instead of it may come an error with a stack trace, or a web page."""
 PAGE = Size(1024 * 1024)
 """A hundred jobs of some 400 bytes and a dozen values each."""
-STREAMS = Size(4 * 1024 * 1024, 100_000)
-"""A connection, or a page of them: some ten values for each stream, and four for each column chosen."""
+STREAMS = Size(2 * 1024 * 1024, 50_000)
+"""A connection, or a page of them: some ten values for each stream, and three for each column chosen."""
 CONFIGURATION = Size(1024 * 1024)
 """A source or a destination with its configuration."""
 ATTEMPTS = Size(2 * 1024 * 1024, 50_000)
@@ -129,7 +129,8 @@ class Call(Generic[Result]):
             document = Part.of(response.body, self.most_values)
         except Unreadable as error:
             if isinstance(error, TooManyValues) and self.most_values > MOST_VALUES:
-                raise answer_too_large(self.request) from error  # a connection may be that large
+                # A connection may really be that large, and may be asked for in other ways.
+                raise answer_too_large(self.request, f"{self.most_values} values") from error
             raise wrong_address(self.request, response) from error
         try:
             return self.build(document, response)
@@ -299,8 +300,11 @@ def _told_job_id(part: Part) -> int:
         and value.isascii()
         and value.isdecimal()
     ):
-        return Part(int(value), part.place).count()
-    return part.count()
+        part = Part(int(value), part.place)
+    job_id = part.count()
+    if job_id == 0:
+        raise Unreadable(f"{part.place} is 0, which no job has")
+    return job_id
 
 
 # --------------------------------------------------------------------------------------------------
@@ -512,6 +516,12 @@ def _request(
     )
     if body is not None:
         request = request.with_header("Content-Type", "application/json")
-    for name, value in settings.headers.items():
-        request = request.with_header(name, value)
+    if _origin(url) == _origin(settings.base_url):  # they may hold credentials
+        for name, value in settings.headers.items():
+            request = request.with_header(name, value)
     return request
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc

@@ -86,11 +86,31 @@ SUCCESS = JobLife.of((0, "pending"), (2, "running"), (30, "succeeded"))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """One call that goes wrong."""
+    """
+    One call that goes wrong: it ends with an error, or with a changed reply.
 
-    error: CallFailed
+    Raises:
+        ValueError: It has neither an error nor a change, or both.
+    """
+
+    error: CallFailed | None = None
     carried_out: bool = False
     """Whether the server does what was asked before the answer is lost."""
+    change: Callable[[Any], Any] | None = None
+    """What becomes of the reply of a call that is carried out: another job's, another connection's."""
+    takes: timedelta = timedelta(0)
+    """How long the caller waits for the end of the call: a reply that drips is given up in the end."""
+
+    def __post_init__(self) -> None:
+        if (self.error is None) == (self.change is None):
+            raise ValueError("a fault has an error or a change")
+
+
+def about_another_connection(reply: Any) -> Any:
+    """Return a reply about a job, or about jobs, as one about another connection: a :attr:`Fault.change`."""
+    if isinstance(reply, JobPage):
+        return replace(reply, jobs=tuple(map(about_another_connection, reply.jobs)))
+    return replace(reply, connection_id="00000000-0000-4000-8000-0000000000ff")
 
 
 @dataclass(kw_only=True)
@@ -259,9 +279,13 @@ class InMemoryAirbyte:
         fault = faults.popleft() if faults else None
         if fault is None:
             return carry_out()
-        if fault.carried_out:
-            carry_out()
-        raise fault.error
+        reply = carry_out() if fault.carried_out or fault.change is not None else None
+        if fault.takes:
+            self.clock.sleep(fault.takes)
+        if fault.error is not None:
+            raise fault.error
+        changed: T = fault.change(reply)  # type: ignore[misc]  # it has one or the other
+        return changed
 
     def _create(self, connection_id: str, job_type: JobType, life: JobLife) -> Job:
         job = Job(

@@ -12,6 +12,9 @@ from airbyte_sync.errors import (
     CallFailed,
     CancelUnconfirmed,
     JobNotRunning,
+    NotFound,
+    StateConflict,
+    SyncAlreadyRunning,
     SyncNotDone,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
@@ -23,12 +26,16 @@ from airbyte_sync.flows.steps import (
     require_same_connection,
     resting,
 )
-from airbyte_sync.flows.verdicts import judge, last_error, timed_out
+from airbyte_sync.flows.verdicts import how_to_give_more_time, judge, last_error, timed_out
 from airbyte_sync.jobs import Job, JobStatus
 from airbyte_sync.results import SyncResult
 
 if TYPE_CHECKING:
     from airbyte_sync.policy import SyncPolicy
+
+
+_ABOUT_A_STATE = (NotFound, StateConflict, SyncAlreadyRunning)
+"""Refusals of a cancellation that say how things are, and not that it is forbidden or impossible."""
 
 
 def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -48,7 +55,8 @@ def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResu
         raise timed_out(
             checkpoint,
             policy,
-            f" and was cancelled; Airbyte says {job.status}. Raise the time-out if it needs longer.",
+            f" and was cancelled; Airbyte says {job.status}. {how_to_give_more_time(checkpoint)} if it "
+            "needs longer.",
             job,
         )
     return SyncResult(job=(yield from judge(job, policy)), origin=origin_of(checkpoint))
@@ -77,7 +85,7 @@ def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[
             raise timed_out(
                 checkpoint,
                 policy,
-                "; it was left running. Raise the time-out if it needs longer.",
+                f"; it was left running. {how_to_give_more_time(checkpoint)} if it needs longer.",
                 job,
             )
         yield from Report(JobEnded(job=job))
@@ -100,16 +108,21 @@ def insist_on_cancelling(
         failure: CallFailed | None = None
         try:
             job = require_same_connection(checkpoint, (yield from FetchJob(job_id)))
-            checkpoint = replace(checkpoint, status=job.status)
+            checkpoint = replace(
+                checkpoint,
+                connection_id=checkpoint.connection_id or job.connection_id,
+                status=job.status,
+            )
             if not job.status.is_final:
                 yield from Report(CancelRequested(job=job))
                 checkpoint = replace(checkpoint, cancel_sent=True)
-                job = yield from CancelJob(job_id)
+                job = require_same_connection(checkpoint, (yield from CancelJob(job_id)))
         except JobNotRunning as error:
             failure = error  # it ended between the poll and the request: the next poll tells how
         except CallFailed as error:
-            is_about_the_cancel = job is not None
-            if error.retry_safe is False and (is_about_the_cancel or not may_pass(checkpoint)):
+            # The poll a moment ago showed the job: that it is unknown, or in another state, may pass.
+            is_final_word = job is not None and not isinstance(error, _ABOUT_A_STATE)
+            if error.retry_safe is False and (is_final_word or not may_pass(checkpoint)):
                 raise
             failure = error
         if failure is None and job is not None and job.status.is_final:

@@ -23,11 +23,9 @@ from airbyte_sync.errors import (
     InvalidCheckpoint,
     InvalidInput,
     NotFound,
-    QueueTimedOut,
     StateConflict,
     SyncAlreadyRunning,
     SyncSkipped,
-    SyncTimedOut,
     Unauthorized,
     UnexpectedReply,
 )
@@ -53,13 +51,13 @@ from airbyte_sync.flows.steps import (
     until_a_stranger_is_given_up,
 )
 from airbyte_sync.flows.verdicts import (
+    clock_of_the_wait,
     give_up_on_a_stranger,
     give_up_postponing,
     give_up_submitting,
-    how_to_give_more_time,
-    is_late,
-    is_queued_too_long,
+    has_waited_too_long,
     lost_again,
+    with_timeout,
     without_a_job,
 )
 from airbyte_sync.jobs import (
@@ -107,6 +105,8 @@ def come_to_a_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
         match checkpoint.phase:
             case Phase.SUBMIT:
                 checkpoint = yield from _submit(checkpoint, policy)
+            case Phase.LOOK if checkpoint.nothing_came:
+                checkpoint = yield from _nothing_came(checkpoint, policy)
             case Phase.LOOK:
                 checkpoint = yield from _adopt(checkpoint, policy)
             case Phase.QUEUE:
@@ -120,8 +120,8 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     looking = replace(checkpoint, phase=Phase.LOOK)
     connection_id = connection_id_of(checkpoint)
     now = yield from Now()
-    if is_late(checkpoint, now):
-        raise without_a_job(checkpoint)
+    if has_waited_too_long(checkpoint, now):
+        raise without_a_job(checkpoint, policy)
     # If this process dies now, the request made again does not know what became of it.
     lost = replace(
         looking,
@@ -198,15 +198,16 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         may_decide = policy.on_conflict is OnConflict.QUEUE or not _is_open(checkpoint, now)
         if active is not None and may_decide:
             return (yield from _conflict(checkpoint, policy, active))
-        if is_late(checkpoint, now):
-            raise without_a_job(checkpoint)
+        if has_waited_too_long(checkpoint, now):
+            raise without_a_job(checkpoint, policy)
         if checkpoint.settle_until is None or now >= checkpoint.settle_until:
             if checkpoint.answered_since is not None:
                 return _anew(checkpoint, now, newest(spent))
             give_up_submitting(checkpoint, policy, now)
             if not checkpoint.lost_submissions:
                 return replace(checkpoint, phase=Phase.SUBMIT, settle_until=None)
-            return (yield from _nothing_came(checkpoint, policy))
+            proven = replace(checkpoint, nothing_came=True)
+            return (yield from _nothing_came(proven, policy))
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
 
@@ -242,8 +243,8 @@ def _nothing_came(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
     connection_id = connection_id_of(checkpoint)
     while True:
         now = yield from awake(checkpoint)
-        if is_late(checkpoint, now):
-            raise without_a_job(checkpoint)
+        if has_waited_too_long(checkpoint, now):
+            raise without_a_job(checkpoint, policy)
         try:
             connection = yield from FetchConnection(connection_id)
         except CallFailed as error:
@@ -265,7 +266,13 @@ def _nothing_came(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
         raise ConnectionUnavailable(reason, connection=connection)
     if checkpoint.lost_submissions > 1:
         raise lost_again(checkpoint)
-    return replace(answered(checkpoint), phase=Phase.SUBMIT, settle_until=None, wake_at=None)
+    return replace(
+        answered(checkpoint),
+        phase=Phase.SUBMIT,
+        settle_until=None,
+        nothing_came=False,
+        wake_at=None,
+    )
 
 
 def _settled(checkpoint: Checkpoint) -> Checkpoint:
@@ -320,9 +327,9 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         raise InvalidCheckpoint("a checkpoint in phase queue needs a blocked_by")
     while True:
         now = yield from awake(checkpoint, policy.poll.floor)
-        is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
+        is_over = has_waited_too_long(checkpoint, now)
         try:
-            job = yield from FetchJob(checkpoint.blocked_by, recent=not is_to_be_judged)
+            job = yield from FetchJob(checkpoint.blocked_by, recent=not is_over)
             require_same_connection(checkpoint, job)
         except NotFound as error:  # the list tells whether anything is in the way
             checkpoint = yield from look_failed(checkpoint, policy, error, now)
@@ -334,14 +341,12 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         if job.status.is_final:
             # A submission in doubt may still come to life: how long to look for it has not changed.
             return replace(checkpoint, phase=Phase.LOOK, status=None, wake_at=None, looks=0)
-        is_over = is_late(checkpoint, now)
-        if is_over or is_queued_too_long(checkpoint, now):
-            kind = SyncTimedOut if is_over else QueueTimedOut
-            setting = how_to_give_more_time(checkpoint) if is_over else "raise queue_timeout"
+        if is_over:
+            kind, patience, advice = clock_of_the_wait(checkpoint, policy)
             raise kind(
-                f"the sync did not begin in time: connection {job.connection_id} was busy with job "
+                f"the sync did not begin{patience}: connection {job.connection_id} was busy with job "
                 f"{job.job_id} ({job.status}), which is not ours. Set on_conflict to attach or skip, or "
-                f"{setting}.",
+                f"{advice}.",
                 job=job,
             )
         checkpoint = resting_until_next_look(checkpoint, policy, now, job.job_id)
@@ -405,6 +410,7 @@ def _obtained(
         has_met_airbyte=True,
         strange_since=None,
     )
+    watching = with_timeout(watching, policy, now)
     if not job.status.is_final:
         watching = resting_until_next_look(watching, policy, now, job.job_id)
     yield from Remember(watching)

@@ -25,7 +25,7 @@ from airbyte_sync.flows.obtaining import (
     search_until,
 )
 from airbyte_sync.flows.steps import awake, job_id_of, look_failed, origin_of
-from airbyte_sync.flows.verdicts import judge
+from airbyte_sync.flows.verdicts import judge, with_timeout
 from airbyte_sync.flows.waiting import look_until_it_ends
 from airbyte_sync.jobs import JobStatus
 from airbyte_sync.results import Submission, SyncResult
@@ -75,17 +75,16 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
         As :func:`sync`, as far as it gets.
     """
     now = yield from Now()
-    deadline, is_callers = _deadline(now, policy, request.end_by)
     fresh = Checkpoint(
         phase=Phase.LOOK if request.job_type.preempts else Phase.SUBMIT,
         connection_id=request.connection_id,
         job_type=request.job_type,
         asked_at=now,
-        deadline=deadline,
-        limit=request.limit if is_callers else None,
-        queue_deadline=None if policy.queue_timeout is None else now + policy.queue_timeout,
+        deadline=request.end_by,
+        limit=None if request.end_by is None else request.limit,
+        queue_deadline=None if policy.time_to_begin is None else now + policy.time_to_begin,
     )
-    checkpoint = yield from _where_we_were(fresh)
+    checkpoint = yield from _where_we_were(fresh, policy)
     if checkpoint is fresh:
         if not request.has_uuid:
             yield from ask_whether_it_exists(request.connection_id)
@@ -170,7 +169,7 @@ def watch(
 
     Args:
         job_id: The job.
-        policy: Its poll schedule and time-outs hold.
+        policy: Its poll schedule and timeouts hold. ``timeout`` counts from this call.
         end_by: When the caller's own time is over.
         limit: What the caller calls that deadline, for error texts.
         is_ours: Whether the caller is responsible for the job: only then may a time-out, or
@@ -212,15 +211,15 @@ def watching(
     Returns:
         A checkpoint for :func:`resume` and :func:`end_now`.
     """
-    deadline, is_callers = _deadline(began, policy, end_by)
-    return Checkpoint(
+    checkpoint = Checkpoint(
         phase=Phase.WATCH,
         asked_at=began,
-        deadline=deadline,
-        limit=limit if is_callers else None,
+        deadline=end_by,
+        limit=None if end_by is None else limit,
         job_id=job_id,
         origin=Origin.ADOPTED if is_ours else Origin.ATTACHED,
     )
+    return with_timeout(checkpoint, policy, began)
 
 
 def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:
@@ -374,16 +373,6 @@ def describe_connection(connection_id: str) -> Flow[Connection | None]:
         return None
 
 
-def _deadline(
-    now: datetime, policy: SyncPolicy, end_by: datetime | None
-) -> tuple[datetime | None, bool]:
-    """Return the earlier of two deadlines, and whether it is the caller's."""
-    deadline = None if policy.timeout is None else now + policy.timeout
-    if end_by is not None and (deadline is None or end_by < deadline):
-        return end_by, True
-    return deadline, False
-
-
 def _submission(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
     checkpoint = yield from come_to_a_job(checkpoint, policy)
     return Submission(
@@ -391,12 +380,13 @@ def _submission(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
     )
 
 
-def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
+def _where_we_were(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     """
     Return where an earlier try of the same request left off, or ``fresh``.
 
     A job that is active is followed and one that succeeded is the result; after one that failed or
-    was cancelled the request starts anew. A try has its own time-outs.
+    was cancelled the request starts anew. A try has its own timeouts: from the moment that it goes on with a
+    job, it has the whole ``timeout`` for it.
     """
     before = yield from Recall()
     if before is None or before.phase is Phase.SUBMIT:
@@ -416,12 +406,14 @@ def _where_we_were(fresh: Checkpoint) -> Flow[Checkpoint]:
         submit_failing_since=None,
         submit_failures=0,
         lost_submissions=min(before.lost_submissions, 1),  # this try has a submission of its own
+        nothing_came=False,
         missing_since=None,
         missing_polls=0,
         strange_since=None,
     )
     if before.job_id is None:
         return again
+    again = with_timeout(again, policy, fresh.asked_at)
     try:
         job = yield from FetchJob(before.job_id)
     except CallFailed:

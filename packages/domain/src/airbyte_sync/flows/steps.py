@@ -14,7 +14,7 @@ from airbyte_sync.flows.verdicts import (
     PATIENCE_WITH_STRANGERS,
     give_up_on_a_stranger,
     give_up_when_unreachable,
-    is_late,
+    has_waited_too_long,
     without_a_job,
 )
 from airbyte_sync.jobs import is_same_id
@@ -185,8 +185,8 @@ def look_failed(
     checkpoint = note_who_answered(failing(checkpoint, now), error, now)
     give_up_on_a_stranger(checkpoint, now, error)
     give_up_when_unreachable(checkpoint, policy, now, error)
-    if is_late(checkpoint, now) and checkpoint.job_id is None:
-        raise without_a_job(checkpoint, error) from error
+    if checkpoint.job_id is None and has_waited_too_long(checkpoint, now):
+        raise without_a_job(checkpoint, policy, error) from error
     until = now + backoff(checkpoint, policy, error)
     checkpoint = resting(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
     yield from Report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,9 @@ def _reason_of(job: Job) -> Flow[FailureReason | None]:
 def timed_out(
     checkpoint: Checkpoint, policy: SyncPolicy, outcome: str, job: Job | None = None
 ) -> SyncNotDone:
-    """Say which time-out has passed, and what became of the job."""
+    """Say which clock has run out, and what became of the job."""
     if checkpoint.queued_too_long:
-        patience = f"did not begin{_within(policy.queue_timeout)} (queue_timeout)"
+        patience = f"did not begin{_time_to_begin(policy)}"
         return QueueTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
     if checkpoint.limit is not None and checkpoint.deadline is not None:
         patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.limit})"
@@ -78,6 +79,27 @@ def _within(duration: timedelta | None) -> str:
     return "" if duration is None else f" within {duration.total_seconds():g} s"
 
 
+def _time_to_begin(policy: SyncPolicy) -> str:
+    default = ", by default the value of timeout" if policy.queue_timeout is None else ""
+    return f"{_within(policy.time_to_begin)} (queue_timeout{default})"
+
+
+def with_timeout(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> Checkpoint:
+    """
+    Start the policy's ``timeout``, because the request has its job from now on.
+
+    A deadline of the caller's stays where it is earlier. A checkpoint of a release in which ``timeout``
+    counted from the request keeps the deadline that it was put away with.
+    """
+    is_callers = checkpoint.limit is not None
+    if policy.timeout is None or (checkpoint.deadline is not None and not is_callers):
+        return checkpoint
+    deadline = now + policy.timeout
+    if checkpoint.deadline is not None and checkpoint.deadline < deadline:
+        return checkpoint
+    return replace(checkpoint, deadline=deadline, limit=None)
+
+
 def is_queued_too_long(checkpoint: Checkpoint, now: datetime) -> bool:
     """Whether the time to wait for the job to begin is over."""
     return checkpoint.queue_deadline is not None and now >= checkpoint.queue_deadline
@@ -86,6 +108,17 @@ def is_queued_too_long(checkpoint: Checkpoint, now: datetime) -> bool:
 def is_late(checkpoint: Checkpoint, now: datetime) -> bool:
     """Whether the deadline has passed."""
     return checkpoint.deadline is not None and now >= checkpoint.deadline
+
+
+def is_queue_deadline_first(checkpoint: Checkpoint) -> bool:
+    """Whether the time to begin ends before the time to end does, or with it."""
+    queue_deadline, deadline = checkpoint.queue_deadline, checkpoint.deadline
+    return queue_deadline is not None and (deadline is None or queue_deadline <= deadline)
+
+
+def has_waited_too_long(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether a request without a job has none to expect: the time to begin, or any deadline, is over."""
+    return is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
 
 
 def is_unreachable(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> bool:
@@ -101,20 +134,41 @@ def _has_failed_to_submit_for_too_long(
     return since is not None and now - since >= policy.unreachable_timeout
 
 
-def without_a_job(checkpoint: Checkpoint, error: CallFailed | None = None) -> SyncNotDone:
-    """Say what is known at the deadline where the request has no job."""
+def without_a_job(
+    checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed | None = None
+) -> SyncNotDone:
+    """Say what is known when a clock has run out and the request has no job."""
     if checkpoint.in_doubt:
         return submit_in_doubt(checkpoint, error)
-    return SyncTimedOut(
-        f"no sync of connection {checkpoint.connection_id} could be started before the time-out, and "
-        f"none is running for this request. Start it again, or {how_to_give_more_time(checkpoint)}."
-        f"{last_error(error)}"
+    kind, patience, advice = clock_of_the_wait(checkpoint, policy)
+    return kind(
+        f"no sync of connection {checkpoint.connection_id} could be started{patience}, and none is running "
+        f"for this request. Start it again, or {advice}.{last_error(error)}"
     )
 
 
+def clock_of_the_wait(
+    checkpoint: Checkpoint, policy: SyncPolicy
+) -> tuple[type[SyncNotDone], str, str]:
+    """Return the error for the clock that ends the wait for a job, its words, and how to give more time."""
+    if is_queue_deadline_first(checkpoint):
+        advice = (
+            "set queue_timeout to more than that"
+            if policy.queue_timeout is None
+            else "raise queue_timeout"
+        )
+        return QueueTimedOut, _time_to_begin(policy), advice
+    if checkpoint.limit is not None and checkpoint.deadline is not None:
+        patience = f" by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.limit})"
+        return DeadlinePassed, patience, f"raise {checkpoint.limit}"
+    return SyncTimedOut, f"{_within(policy.timeout)} (timeout)", "raise timeout"
+
+
 def how_to_give_more_time(checkpoint: Checkpoint) -> str:
-    """Return which time has passed, as advice."""
-    return f"raise {checkpoint.limit or 'timeout'}"
+    """Return which time of a job has passed, as advice."""
+    if checkpoint.queued_too_long:
+        return "Raise queue_timeout"
+    return f"Raise {checkpoint.limit or 'timeout'}"
 
 
 def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:

@@ -21,7 +21,7 @@ from airbyte_sync.flows.steps import (
     resting_until_next_look,
     seen,
 )
-from airbyte_sync.flows.verdicts import is_late, is_queued_too_long
+from airbyte_sync.flows.verdicts import is_late, is_queue_deadline_first, is_queued_too_long
 from airbyte_sync.jobs import JobQuery, JobType
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ def look_until_it_ends(
             yield from Report(StatusChanged(job=job, previous=previous))
         else:
             yield from Report(JobSeen(job=job, at=now))
-        if is_late(checkpoint, now):
-            return None, to_cancel(checkpoint, policy, now)
         if not job.status.is_waiting_to_run:
             checkpoint = replace(checkpoint, queue_deadline=None)
-        elif is_queued_too_long(checkpoint, now):
+        elif is_queued_too_long(checkpoint, now) and is_queue_deadline_first(checkpoint):
             overdue = replace(checkpoint, queued_too_long=True)
             return None, to_cancel(overdue, policy, now)
+        if is_late(checkpoint, now):
+            return None, to_cancel(checkpoint, policy, now)
         checkpoint = resting_until_next_look(checkpoint, policy, now, job_id)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from http.cookiejar import DefaultCookiePolicy
+from time import monotonic
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from airbyte_sync.errors import AlreadyClosed
+from airbyte_sync_http import limits
 from airbyte_sync_http.limits import CallLimits, limits_in_force
-from airbyte_sync_http.network import BodyReader, proxy_for, proxy_headers, tls_context
+from airbyte_sync_http.network import (
+    BodyReader,
+    proxy_for,
+    proxy_headers,
+    tls_context,
+    warn_once_that_nothing_is_verified,
+)
 from airbyte_sync_http.transport import (
     HttpRequest,
     HttpResponse,
@@ -57,9 +66,12 @@ class RequestsTransport:
         self._options = options or TransportOptions()
         self._owns_session = session is None
         self._session = session or _new_session(self._options)
+        self._is_closed = False
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See :meth:`airbyte_sync_http.transport.Transport.send`."""
+        if self._is_closed:
+            raise AlreadyClosed("this transport was closed, so nothing was sent")
         timeout = (request.connect_timeout.total_seconds(), request.read_timeout.total_seconds())
         try:
             with CallLimits(request):
@@ -92,12 +104,15 @@ class RequestsTransport:
 
     def close(self) -> None:
         """See :meth:`airbyte_sync_http.transport.Transport.close`."""
+        self._is_closed = True
         if self._owns_session:
             self._session.close()
 
     def _network(self, url: str) -> dict[str, Any]:
         """Return the proxies and certificates of a request."""
         if self._owns_session:
+            if self._options.verify is False:
+                warn_once_that_nothing_is_verified(url)
             proxy = proxy_for(url, self._options)
             return {"proxies": {"http": proxy, "https": proxy} if proxy else {}}
         session = self._session
@@ -175,14 +190,19 @@ class BoundedAdapter(HTTPAdapter):
 class _Bounded:
     """What connections of urllib3 do otherwise here."""
 
-    _used_at = 0.0
+    idle_since = 0.0
+
+    @property
+    def is_connected(self: Any) -> bool:
+        is_idle_for_long = monotonic() - self.idle_since > limits.LONGEST_IDLE
+        return not is_idle_for_long and super().is_connected  # type: ignore[misc]
 
     def _new_conn(self: Any) -> socket.socket:
-        limits = limits_in_force()
-        if limits is None:
+        in_force = limits_in_force()
+        if in_force is None:
             return super()._new_conn()  # type: ignore[misc, no-any-return]
         try:
-            return limits.connect(self._dns_host, self.port, self.socket_options or ())
+            return in_force.connect(self._dns_host, self.port, self.socket_options or ())
         except socket.gaierror as error:
             raise urllib3.exceptions.NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -192,6 +212,7 @@ class _Bounded:
 
     def connect(self: Any) -> None:
         super().connect()  # type: ignore[misc]
+        self.is_verified = True  # urllib3 would warn each time of what is warned of once
         _begin_answer()
 
     def request(self: Any, *args: Any, **others: Any) -> None:
@@ -201,9 +222,9 @@ class _Bounded:
 
 
 def _begin_answer() -> None:
-    limits = limits_in_force()
-    if limits is not None:
-        limits.begin_answer()
+    in_force = limits_in_force()
+    if in_force is not None:
+        in_force.begin_answer()
 
 
 class _BoundedHttp(_Bounded, HTTPConnection):
@@ -214,11 +235,20 @@ class _BoundedHttps(_Bounded, HTTPSConnection):
     pass
 
 
-class _HttpPool(HTTPConnectionPool):
+class _NotingIdleness:
+    """Notes since when a connection is not used."""
+
+    def _put_conn(self: Any, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = monotonic()
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _HttpPool(_NotingIdleness, HTTPConnectionPool):
     ConnectionCls = _BoundedHttp
 
 
-class _HttpsPool(HTTPSConnectionPool):
+class _HttpsPool(_NotingIdleness, HTTPSConnectionPool):
     ConnectionCls = _BoundedHttps
 
 

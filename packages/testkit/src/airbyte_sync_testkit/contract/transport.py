@@ -15,12 +15,14 @@ import os
 import ssl
 import tracemalloc
 import zlib
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 import pytest
 
@@ -31,7 +33,7 @@ from airbyte_sync.errors import (
     ResponseNotReceived,
 )
 from airbyte_sync_http import AsyncTransport, HttpRequest, Transport, TransportOptions
-from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
+from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY, LOCKED_KEY
 from airbyte_sync_testkit.contract.raw_server import (
     PATIENCE,
     Peer,
@@ -53,6 +55,7 @@ SOON = timedelta(milliseconds=300)
 IN_TIME = 2 * SOON.total_seconds() + 1
 """Seconds within which a call ends whose two timeouts are :data:`SOON`."""
 ENDLESS = 64 * 1024 * 1024
+_CERTIFICATES = {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SECRET = "s3cr3t-t0k3n"
 BODY = b'{"data": []}'
@@ -110,7 +113,7 @@ class TransportFacts:
     @pytest.fixture(autouse=True)
     def _no_proxy_from_outside(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in list(os.environ):
-            if name.lower().endswith("_proxy"):
+            if name.lower().endswith("_proxy") or name in _CERTIFICATES:
                 monkeypatch.delenv(name)
 
     # --- what is sent and what is returned ---
@@ -555,6 +558,25 @@ class TransportFacts:
         asked = request.headers.get("accept-encoding", "identity").split(",")
         assert {word.partition(";")[0].strip() for word in asked} <= {"gzip", "deflate", "identity"}
 
+    def test_takes_long_headers(self, open_transport: OpenTransport) -> None:
+        """Some proxies set policies and cookies of many KB: no more breaks one transport than another."""
+        header = "X-Policy: " + "x" * 60_000
+        with RawServer(answering(answer(headers=(header,)))) as server:
+            response = open_transport().send(get(server.url))
+        assert "x" * 60_000 == response.header("X-Policy")
+
+    @pytest.mark.parametrize(
+        "headers", [("X-Long: " + "x" * 70_000,), tuple(f"X-{n}: a" for n in range(110))]
+    )
+    def test_headers_without_measure_are_no_answer(
+        self, open_transport: OpenTransport, headers: tuple[str, ...]
+    ) -> None:
+        """More than 64 KB in one, or more than a hundred of them: in doubt."""
+        with RawServer(answering(answer(headers=headers))) as server:
+            with pytest.raises(ResponseNotReceived):
+                open_transport().send(get(server.url))
+            assert 1 == len(server.requests)
+
     # --- options ---
 
     def test_trusts_a_private_certificate(
@@ -574,14 +596,51 @@ class TransportFacts:
             with pytest.raises(InvalidInput, match="cannot be read"):
                 open_transport(options).send(post(server.url))
 
-    @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-    def test_trusts_anybody_when_told_so(
-        self, open_transport: OpenTransport, server_tls: ssl.SSLContext
+    def test_a_key_with_a_pass_phrase_is_wrong_input(
+        self, open_transport: OpenTransport, certificate: Path, tmp_path: Path
     ) -> None:
-        """``verify=False`` takes any certificate."""
+        """It is refused at once: OpenSSL would ask for the pass phrase on the terminal, and wait."""
+        key = tmp_path / "locked.pem"
+        key.write_text(LOCKED_KEY)
+        options = TransportOptions(client_cert=(str(certificate), str(key)))
+        with pytest.raises(InvalidInput, match="pass phrase"):
+            open_transport(options).send(post("https://127.0.0.1:1/"))
+
+    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+    def test_trusts_the_bundle_of_the_environment(
+        self,
+        open_transport: OpenTransport,
+        server_tls: ssl.SSLContext,
+        certificate: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """What a company sets for Requests, curl or OpenSSL holds in worker and triggerer."""
+        monkeypatch.setenv(name, str(certificate))
+        with RawServer(answering(answer()), tls=server_tls) as server:
+            assert 200 == open_transport().send(get(server.url)).status
+
+    def test_a_bundle_of_the_environment_that_is_gone_is_wrong_input(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The variable is named."""
+        monkeypatch.setenv("CURL_CA_BUNDLE", "/no/such/file.pem")
+        with pytest.raises(InvalidInput, match="CURL_CA_BUNDLE of the environment cannot be read"):
+            open_transport().send(post("https://127.0.0.1:1/"))
+
+    def test_trusts_anybody_when_told_so(
+        self,
+        open_transport: OpenTransport,
+        server_tls: ssl.SSLContext,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """``verify=False`` takes any certificate, and says so once."""
         with RawServer(answering(answer()), tls=server_tls) as server:
             transport = open_transport(TransportOptions(verify=False))
-            assert 200 == transport.send(get(server.url)).status
+            with caplog.at_level("WARNING"):
+                for _ in range(2):
+                    assert 200 == transport.send(get(server.url)).status
+        assert 1 == caplog.text.count(f"certificate of 127.0.0.1:{server.port} is not checked")
 
     def test_shows_a_client_certificate(
         self,
@@ -625,6 +684,90 @@ class TransportFacts:
             transport.send(get("http://airbyte.invalid/"))
             transport.send(get(server.url))
         assert (1, 1) == (len(proxy.requests), len(server.requests))
+
+    @pytest.mark.parametrize(
+        "excluded",
+        [
+            *("*", "127.0.0.1", "127.0.0.0/8", "10.0.0.0/8,127.0.0.1", "a.example, 127.0.0.0/24"),
+            *("127.0.0.1:{port}", "::1,127.0.0.0/8"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+    def test_leaves_out_the_proxy_for_what_is_excluded(
+        self,
+        open_transport: OpenTransport,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        excluded: str,
+    ) -> None:
+        """``NO_PROXY`` lists addresses, ranges of them and ports: a secret does not go to the proxy."""
+        with RawServer(answering(answer())) as proxy, RawServer(answering(answer())) as server:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv(name, excluded.format(port=server.port))
+            open_transport().send(post(server.url))
+        assert (0, 1) == (len(proxy.requests), len(server.requests))
+
+    @pytest.mark.parametrize(
+        "excluded", ["10.0.0.0/8", "127.0.0.1:1", "0.0.1", "localhost", "128/8"]
+    )
+    def test_uses_the_proxy_for_what_is_not_excluded(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, excluded: str
+    ) -> None:
+        """What only looks like the host is another one."""
+        with RawServer(answering(answer())) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("no_proxy", excluded)
+            open_transport().send(get("http://127.0.0.1:9/"))
+        assert 1 == len(proxy.requests)
+
+    @pytest.mark.parametrize("name", ["all_proxy", "ALL_PROXY"])
+    def test_uses_the_proxy_for_all(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """``ALL_PROXY`` holds where no other is set."""
+        with RawServer(answering(answer())) as proxy:
+            monkeypatch.setenv(name, proxy.url)
+            open_transport().send(get("http://airbyte.invalid/"))
+        assert 1 == len(proxy.requests)
+
+    @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "socks5h://u:p4ssw0rd@127.0.0.1:1"])
+    def test_refuses_a_proxy_of_another_kind(
+        self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, url: str
+    ) -> None:
+        """SOCKS is refused as wrong input, whoever names it, and no password is repeated."""
+        with pytest.raises(InvalidInput, match="SOCKS") as refused:
+            TransportOptions(proxies={"http": url})
+        assert "p4ssw0rd" not in str(refused.value)
+        monkeypatch.setenv("all_proxy", url)
+        with pytest.raises(InvalidInput, match="SOCKS") as refused:
+            open_transport().send(post("http://airbyte.invalid/"))
+        assert "p4ssw0rd" not in str(refused.value)
+
+    @pytest.mark.parametrize("url", ["http://airbyte.invalid/", "https://airbyte.invalid/"])
+    @pytest.mark.parametrize("write", [quote, str], ids=["percent", "plain"])
+    def test_a_proxy_password_in_any_letters(
+        self,
+        open_transport: OpenTransport,
+        monkeypatch: pytest.MonkeyPatch,
+        url: str,
+        write: Callable[[str], str],
+    ) -> None:
+        """A password outside latin-1 is sent as UTF-8, and is in no error when the proxy refuses it."""
+        password = "p\u0105ssw\u00f6rd\u4e16"
+        refusal = answer(status="407 Proxy Authentication Required")
+        with RawServer(answering(refusal)) as proxy:
+            monkeypatch.setenv("all_proxy", proxy.url.replace("//", f"//ann:{write(password)}@"))
+            try:
+                answered = open_transport().send(post(url))
+            except RequestNotSent as error:
+                text = f"{error} {error!r} {error.__cause__}"
+            else:
+                text = f"{answered}"
+        shown = b64encode(f"ann:{password}".encode()).decode()
+        assert [f"Basic {shown}"] == [
+            request.headers.get("proxy-authorization") for request in proxy.requests
+        ]
+        assert not any(secret in text for secret in (password, quote(password), shown))
 
     def test_leaves_the_environment_alone_when_told_so(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
