@@ -182,7 +182,10 @@ def _require_scheme(connection: Any, host: str) -> None:
     """
     if not _HOST_AND_PORT.fullmatch(host):
         return  # what else may be wrong with it is told where addresses are read
-    told = [str(part or "").strip().lower() for part in (connection.conn_type, connection.schema)]
+    told = [
+        str(part or "").strip().lower()
+        for part in (getattr(connection, "conn_type", ""), connection.schema)
+    ]
     usual = "https" if "airbyte.com" in host else "http"
     scheme = next((part for part in told if part in _SCHEMES), usual)
     port = f":{connection.port}" if connection.port and ":" not in host else ""

@@ -322,8 +322,16 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def _request(self, work: Work) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection, run
-        from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
+        from airbyte_sync_airflow.task_instances import (
+            deadline_of,
+            earlier_tries,
+            may_have_run_without_a_store,
+        )
 
+        is_known = work.store.load() is not None
+        is_guessed = not is_known and may_have_run_without_a_store(work.context, self)
+        if not is_known and not is_guessed:
+            work.store.begin()
         if self.connection_name is None:
             connection_id: Any = plain_id(
                 self.connection_id
@@ -341,9 +349,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             job_type=JobType(self.job_type),
             end_by=deadline_of(work.context, self.execution_timeout),
             limit="execution_timeout",
-            earlier=None
-            if work.store.load() is not None
-            else earlier_tries(work.context, self, connection_id, work.policy.unreachable_timeout),
+            earlier=earlier_tries(
+                work.context, self, connection_id, work.policy.unreachable_timeout
+            )
+            if is_guessed
+            else None,
         )
 
     def _follow(self, work: Work, checkpoint: Checkpoint) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -197,6 +198,12 @@ def job_id_from(value: object) -> int:
         AirbyteInputInvalid: It is not a job id.
     """
     job_id: object = value.strip() if isinstance(value, str) else value
+    if _is_a_list(job_id):
+        raise AirbyteInputInvalid(
+            f"airbyte_job_id is the list {_shown(value)}: a sensor follows one job. Put the sensor into the "
+            "loop or the task group that starts the jobs, or expand it: "
+            "AirbyteJobSensor.partial(...).expand(airbyte_job_id=...)"
+        )
     if isinstance(job_id, str) and _JOB_ID.fullmatch(job_id):
         job_id = int(job_id)
     if type(job_id) is not int or not 0 <= job_id <= _LARGEST_JOB_ID:
@@ -205,6 +212,13 @@ def job_id_from(value: object) -> int:
             "an asynchronous AirbyteTriggerSyncOperator, as .output or as a template with xcom_pull."
         )
     return job_id
+
+
+def _is_a_list(value: object) -> bool:
+    """Whether a value is several ids, as of mapped tasks and of a loop; a template gives their text."""
+    if isinstance(value, str):
+        return value.startswith("[") or "LazySelectSequence" in value or "LazyXCom" in value
+    return isinstance(value, Sequence) and not isinstance(value, bytes)
 
 
 def _schedule(name: str, interval: float, settings: Mapping[str, Any], *, deferred: bool) -> Any:
