@@ -1,7 +1,7 @@
 """Airflow 3.4: a task of a loop is more than its four names, and a clear drops what it has kept.
 
-Airflow 3.4 cannot be installed here yet. The stand-ins behave as its documentation says: the state of a task is
-told for the latest iteration, an XCom that cannot be resolved is answered with 400 or 409, and a clear
+Airflow 3.4 cannot be installed here yet. The stand-ins behave as its documentation says: the state of a task
+is told for the latest iteration, an XCom that cannot be resolved is answered with 400 or 409, and a clear
 empties the store, while a retry keeps it.
 """
 
@@ -189,9 +189,10 @@ def test_a_retry_after_such_a_clear_does_not_go_back_behind_it(
     defer(operator(deferrable=True).execute, try_of())
     clock.advance(MINUTE)
     cleared = try_of(2, max_tries=4, was_cleared=True)
-    with pytest.raises(Died), pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr("airbyte_sync.submit", _dies)
-        operator().execute(cleared)
+        with pytest.raises(Died):
+            operator().execute(cleared)
     assert 2 == operator().execute(try_of(3, max_tries=4))
 
 
@@ -213,7 +214,11 @@ def test_in_a_loop_no_state_is_believed(monkeypatch, map_index):
 
     monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", staticmethod(states))
     instance = SimpleNamespace(
-        **{"id": uuid4(), "dag_id": "d", "run_id": "r", "task_id": "sync", "region_id": uuid4()},
+        id=uuid4(),
+        dag_id="d",
+        run_id="r",
+        task_id="sync",
+        region_id=uuid4(),
         map_index=map_index,
     )
     mine = TaskKey.of(instance, in_loop=True)
@@ -223,7 +228,11 @@ def test_in_a_loop_no_state_is_believed(monkeypatch, map_index):
 def test_a_mapped_task_outside_of_a_loop_is_told_of():
     """Each expansion has a region, too; its states are right."""
     instance = SimpleNamespace(
-        **{"id": uuid4(), "dag_id": "d", "run_id": "r", "task_id": "sync", "region_id": uuid4()},
+        id=uuid4(),
+        dag_id="d",
+        run_id="r",
+        task_id="sync",
+        region_id=uuid4(),
         map_index=3,
     )
     assert not TaskKey.of(instance).is_in_loop
