@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout")
 
 _SCHEMES = frozenset({"http", "https"})
-_HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
 
 
