@@ -29,7 +29,10 @@ WITHOUT_AIRFLOW = [
     "testkit",
 ]
 CLIENTS = {
-    envs.CLIENTS: ("tests/clients/test_official_provider.py", "tests/clients/test_airbyte_sdk.py"),
+    envs.CLIENTS: tuple(
+        f"tests/clients/test_{name}.py"
+        for name in ("official_provider", "side_by_side", "airbyte_sdk")
+    ),
     envs.DAGSTER: ("tests/clients/test_dagster.py",),
     envs.PYAIRBYTE_CLIENT: ("tests/clients/test_pyairbyte.py",),
     envs.PREFECT: ("tests/clients/test_prefect.py",),
@@ -43,7 +46,7 @@ def tests(session: nox.Session) -> None:
     """Everything: lint, typing, import contracts, all tests on Airflow 3.3 and 2.11. See also e2e_older."""
     for name in (
         *("lint", "typing", "contracts", "unit", "lives"),
-        *("clients", "connectors", "airflow3", "airflow2", "e2e"),
+        *("clients", "connectors", "airflow3", "airflow2", "airflow34", "e2e"),
     ):
         session.notify(name)
 
@@ -130,6 +133,18 @@ def airflow2(session: nox.Session) -> None:
     """The Airflow tests that need no running Airflow, on 2.11."""
     _build(session, envs.AIRFLOW_2)
     _pytest(session, envs.AIRFLOW_2, "tests/airflow")
+
+
+@nox.session
+def airflow34(session: nox.Session) -> None:
+    """Everything on Airflow 3.4; it waits for apache-airflow 3.4.0 in the package registry, and says so."""
+    reason = envs.why_it_waits(envs.AIRFLOW_34)
+    if reason is not None:
+        session.skip(f"nothing was tested on Airflow 3.4: {reason}")
+    _build(session, envs.AIRFLOW_34)
+    _pytest(session, envs.AIRFLOW_34, "tests/airflow")
+    if not session.posargs:
+        _end_to_end(session, envs.AIRFLOW_34, "postgresql")
 
 
 @nox.session

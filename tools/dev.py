@@ -9,6 +9,7 @@ Everything is installed into ``.dev`` in this checkout. Any other word is a nox 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import subprocess
@@ -30,14 +31,33 @@ def main(arguments: list[str]) -> None:
         return
     if not arguments or arguments[0].startswith("-"):
         sys.exit(__doc__)
-    install_bootstrap()
     session, *rest = arguments
+    if rest in (["-h"], ["--help"]):
+        show_help(session)
+        return
+    install_bootstrap()
     programs = str(BOOTSTRAP / "bin")
     command = [f"{programs}/nox", "--noxfile", str(ROOT / "noxfile.py"), "--session", session]
     environment = {**os.environ, "PATH": programs + os.pathsep + os.environ.get("PATH", "")}
     environment.pop("PYTHONPATH", None)  # what is checked is what is installed
     # In place of this process, so that Ctrl-C and signals reach nox and what it runs.
     os.execve(command[0], [*command, "--", *rest], environment)  # noqa: S606
+
+
+def show_help(session: str) -> None:
+    """Say what a session does, and what it takes, without installing anything."""
+    if session == "demo":
+        run(sys.executable, ROOT / "tools" / "demo.py", "--help")
+        return
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    told = {
+        node.name: ast.get_docstring(node)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.decorator_list
+    }
+    if session not in told:
+        sys.exit(f"dev: there is no session {session!r}. There are: {', '.join(told)}")
+    print(f"python3 tools/dev.py {session}\n\n{told[session]}")
 
 
 def install_bootstrap() -> None:

@@ -68,6 +68,25 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
         ({"extra": {"verify": 0}}, "neither true nor false nor the path"),
         ({"extra": {"client_cert": ["", ""]}}, "there is no such file"),
         ({"extra": {"headers": {"X-Key": None}}}, "is not a JSON object of texts"),
+        (
+            {"host": "airbyte.internal", "port": 8001},
+            (
+                "write http://airbyte.internal:8001 as the host. As a URI the Airflow connection is "
+                "airbyte://http://airbyte.internal:8001, or with credentials "
+                "airbyte://http://CLIENT_ID:CLIENT_SECRET@airbyte.internal:8001"
+            ),
+        ),
+        (
+            {"host": "airbyte.internal", "port": 8001, "schema": "https"},
+            (
+                "write https://airbyte.internal:8001 as the host, and leave the schema empty, because it is "
+                "the token URL. As a URI the Airflow connection is airbyte://https://airbyte.internal:8001"
+            ),
+        ),
+        (
+            {"login": "me", "password": "hunter22", "extra": {"headers": "Authorization: Basic x"}},
+            "there are credentials and an extra header Authorization",
+        ),
         ({"host": ""}, "has no scheme: write https://api.airbyte.com"),
         ({"host": "ftp://airbyte.internal"}, "begins with ftp://"),
         ({"host": "http://user:pass@airbyte.internal"}, "user name or password"),
@@ -89,6 +108,35 @@ def test_an_airflow_connection_that_cannot_be_right(
     assert text in str(failure.value)
     assert "hunter2" not in str(failure.value)
     assert [] == list(airbyte.requests)
+
+
+def test_the_uri_of_an_address_is_refused_with_the_right_one(context, monkeypatch):
+    """Airflow takes ``http`` for the type of the connection, and keeps the port apart."""
+    monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", "http://airbyte.internal:8001")
+    with pytest.raises(AirflowFailException, match=r"airbyte://http://airbyte\.internal:8001,"):
+        run(context)
+
+
+def test_the_uri_that_is_advised_works(airbyte, context, monkeypatch, submissions):
+    """With credentials in it."""
+    connection = airbyte.add_connection()
+    place = airbyte.base_url.removeprefix("http://")
+    uri = f"airbyte://http://the-client-id:the-client-secret@{place}"
+    monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", uri)
+    run(context, connection.connection_id, asynchronous=True)
+    assert 1 == len(submissions())
+
+
+def test_the_scheme_in_the_schema_of_an_old_connection_is_no_token_url(
+    airbyte, connect, context, submissions
+):
+    """The host has it already."""
+    connection = airbyte.add_connection()
+    connect(
+        host=airbyte.base_url, login="the-client-id", password="the-client-secret", schema="http"
+    )
+    run(context, connection.connection_id, asynchronous=True)
+    assert 1 == len(submissions())
 
 
 def test_an_airflow_connection_that_is_not_there(context):
@@ -128,7 +176,6 @@ def test_a_wrong_token_url(airbyte, connect, context, submissions):
     ("option", "value"),
     [
         ("wait_seconds", -1),
-        ("wait_seconds", 0),
         ("timeout", -1),
         ("timeout", "soon"),
         ("timeout", float("nan")),

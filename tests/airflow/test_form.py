@@ -131,7 +131,7 @@ def test_the_browser_gets_the_form():
     done = subprocess.run([sys.executable, "-c", SEND], capture_output=True, text=True, check=True)
     form = json.loads(done.stdout.splitlines()[-1])
     usual, fields = form["standard_fields"], form["extra_fields"]
-    assert ("Server URL", "https://api.airbyte.com") == (
+    assert ("Server URL", "https://api.airbyte.com/v1") == (
         usual["host"]["title"],
         usual["host"]["placeholder"],
     )

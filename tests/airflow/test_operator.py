@@ -214,7 +214,6 @@ def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
         {"job_id": "1"},
         {"job_id": True},
         "done",
-        {"status": "error", "message": "Job run 1 has failed.", "job_id": 1},  # the official one's
         {"error": None, "job_id": 1},
     ],
 )

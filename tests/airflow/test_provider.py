@@ -1,6 +1,7 @@
 """What Airflow and a DAG's author find installed."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_airflow.coexistence import warn_if_files_are_overwritten
+from airbyte_sync_airflow.coexistence import what_is_wrong
 from airbyte_sync_airflow.provider_info import get_provider_info
 
 HEAVY = {"requests", "aiohttp", "httpx", "urllib3", "dependency_injector", "asyncio", "asgiref"}
@@ -53,25 +54,87 @@ def test_the_official_import_paths_serve_our_classes(path, name, ours):
     assert getattr(official, name) is getattr(import_module(f"airbyte_sync_airflow.{ours}"), name)
 
 
-def installed(folder, *names):
-    for name in names:
-        info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
+OFFICIAL = "apache-airflow-providers-airbyte"
+DROP_IN = "airbyte-sync-airflow-dropin"
+SHARED = ("__init__.py", "hooks/__init__.py", "hooks/airbyte.py", "operators/airbyte.py")
+OWN = {OFFICIAL: ("get_provider_info.py", "version_compat.py"), DROP_IN: ("py.typed",)}
+
+
+class SitePackages:
+    """A folder in which packages are installed and uninstalled as pip does it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._place = folder / "airflow" / "providers" / "airbyte"
+
+    def _files(self, name):
+        return [f"airflow/providers/airbyte/{file}" for file in SHARED + OWN[name]]
+
+    def _info(self, name):
+        return self.folder / f"{name.replace('-', '_')}-1.0.dist-info"
+
+    def install(self, name):
+        info = self._info(name)
+        info.mkdir(exist_ok=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "RECORD").write_text("".join(f"{file},,\n" for file in self._files(name)))
+        for file in self._files(name):
+            (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / file).write_text(f"# {name}\n")
+
+    def uninstall(self, name):
+        for file in self._files(name):
+            (self.folder / file).unlink(missing_ok=True)
+        shutil.rmtree(self._info(name))
 
 
-def test_beside_the_official_provider_a_warning_names_the_remedy(tmp_path, monkeypatch, caplog):
+@pytest.fixture
+def site_packages(tmp_path, monkeypatch):
+    """The only folder in which packages are looked for."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    return SitePackages(tmp_path)
+
+
+def test_beside_the_official_provider_a_warning_names_the_remedy(site_packages, caplog):
     """The two packages own the same files."""
-    installed(tmp_path, "apache-airflow-providers-airbyte")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    site_packages.install(OFFICIAL)
+    site_packages.install(DROP_IN)
     with caplog.at_level("WARNING", logger="airbyte_sync_airflow"):
         get_provider_info()
-    assert "pip uninstall -y apache-airflow-providers-airbyte" in caplog.text
+    assert f"pip uninstall -y {OFFICIAL} {DROP_IN} && pip install {DROP_IN}" in caplog.text
+
+
+@pytest.mark.parametrize(("left", "gone"), [(DROP_IN, OFFICIAL), (OFFICIAL, DROP_IN)])
+def test_files_that_went_with_the_other_package_are_told_with_the_remedy(
+    site_packages, caplog, left, gone
+):
+    """``airflow providers list`` shows no logs, but the description."""
+    site_packages.install(OFFICIAL)
+    site_packages.install(DROP_IN)
+    site_packages.uninstall(gone)
+    with caplog.at_level("WARNING", logger="airbyte_sync_airflow"):
+        described = get_provider_info()["description"]
+    remedy = f"Run: pip install --force-reinstall --no-deps {left}"
+    assert described.startswith(
+        f"ATTENTION: files of {left} under airflow/providers/airbyte are gone"
+    )
+    assert described.endswith(remedy)
+    assert remedy in caplog.text
+    site_packages.install(left)
+    assert "ATTENTION" not in get_provider_info()["description"]
+
+
+def test_the_official_provider_without_the_drop_in_is_no_problem_and_told(site_packages, caplog):
+    """Which hook Airflow uses for the connection type is said."""
+    site_packages.install(OFFICIAL)
+    with caplog.at_level("INFO", logger="airbyte_sync_airflow"):
+        assert what_is_wrong() is None
+    assert "connections of type airbyte get the form, the test and the hook of" in caplog.text
 
 
 def test_alone_there_is_no_warning(caplog):
     """The drop-in without the official provider is as it should be."""
-    warn_if_files_are_overwritten()
+    assert what_is_wrong() is None
     assert "" == caplog.text
 
 

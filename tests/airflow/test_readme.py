@@ -77,5 +77,5 @@ def test_the_settings_of_the_package_readme_are_understood(monkeypatch):
     assert {
         "on_conflict": "attach",
         "unreachable_timeout": timedelta(hours=1),
-        "cancel_on_kill": True,
+        "cancel_on_kill": False,
     } == policy_defaults("airbyte_default", {})

@@ -37,8 +37,8 @@ TABLE = {
     "timeout": (FAILS_AT_ONCE, SKIPPED, SKIPPED),
     "execution_timeout": (RETRIED, SKIPPED, SKIPPED),
     "unreachable": (RETRIED, RETRIED, SKIPPED),
-    "refused": (FAILS_AT_ONCE, SKIPPED, SKIPPED),
-    "bad_input": (FAILS_AT_ONCE, SKIPPED, SKIPPED),
+    "refused": (FAILS_AT_ONCE, RETRIED, SKIPPED),
+    "bad_input": (FAILS_AT_ONCE, RETRIED, SKIPPED),
     "trigger_died": (RETRIED, RETRIED, SKIPPED),
 }
 ROWS = [

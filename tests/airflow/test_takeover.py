@@ -69,6 +69,29 @@ def test_a_job_that_succeeds_is_the_tasks_result(job, now, context):
     assert 1 == context["ti"].xcoms["return_value"]
 
 
+def test_a_task_that_was_taken_over_has_a_link(job, now, context):
+    """The official trigger carries the job's id only: the rest is asked for."""
+    resume(context, event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3)))))
+    told = context["ti"].xcoms["airbyte_job"]
+    assert told["url"].endswith("jobId=1&openLogs=true")
+    assert "Faker to DuckDB" == told["connection_name"]
+
+
+def test_a_sensor_that_was_taken_over_has_a_link(job, now, context):
+    """The same for it."""
+    event = event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3))))
+    AirbyteJobSensor(task_id="wait", airbyte_job_id=1).execute_complete(context, event)
+    assert context["ti"].xcoms["airbyte_job"]["url"].endswith("jobId=1&openLogs=true")
+
+
+def test_a_link_that_cannot_be_found_fails_no_task(job, now, context, connect):
+    """The sync has succeeded."""
+    event = event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3))))
+    connect(host="http://127.0.0.1:1")
+    resume(context, event)
+    assert 1 == context["ti"].xcoms["return_value"]
+
+
 def test_a_job_that_fails_fails_the_task(job, now, context):
     """With the exception of our own trigger."""
     event = event_of(now, job(lives.fails()))

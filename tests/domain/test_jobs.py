@@ -32,6 +32,17 @@ def test_every_other_word_does_not_end_a_job(word):
     assert not JobStatus(word).is_final
 
 
+def test_a_status_equals_its_word():
+    """Code that compares with Airbyte's words means what it says; sets and dicts agree with it."""
+    assert JobStatus.SUCCEEDED == "succeeded"
+    assert "succeeded" == JobStatus("succeeded")
+    assert JobStatus.SUCCEEDED != "failed"
+    assert JobStatus.SUCCEEDED in ("failed", "succeeded")
+    assert JobStatus.SUCCEEDED not in (None, 1, b"succeeded")
+    assert {"succeeded"} == {JobStatus.SUCCEEDED, "succeeded", JobStatus("succeeded")}
+    assert hash("succeeded") == hash(JobStatus.SUCCEEDED)
+
+
 def test_a_status_knows_its_words():
     """Known words are told from unknown ones, and those before the first attempt from the others."""
     assert JobStatus.QUEUED.is_known

@@ -15,6 +15,7 @@ import pytest
 
 from airbyte_sync import (
     CallFailed,
+    InvalidInput,
     JobType,
     RefusedOnTheWay,
     RequestNotSent,
@@ -101,17 +102,35 @@ def gateway(transport, clock):
     ],
 )
 def test_constant_credentials(scripted, auth, header):
-    """They go into the header of every request, in place of one from the extra headers."""
+    """They go into the header of every request."""
     transport = scripted(lambda _: response(body=JOB))
     AirbyteGateway(transport, replace(SETTINGS, auth=auth)).fetch_job(1)
     assert header == transport.sent[0].headers.get("Authorization")
-    settings = replace(SETTINGS, auth=auth, headers={"authorization": "Basic proxy"})
+
+
+def test_an_authorization_header_of_ones_own_is_sent_as_it_is(scripted):
+    """Where there are no other credentials."""
+    transport = scripted(lambda _: response(body=JOB))
+    settings = replace(SETTINGS, auth=NoAuth(), headers={"authorization": "Basic proxy"})
     AirbyteGateway(transport, settings).fetch_job(1)
-    assert [header or "Basic proxy"] == [
-        value
-        for name, value in transport.sent[1].headers.items()
-        if name.lower() == "authorization"
-    ]
+    assert "Basic proxy" == transport.sent[0].headers["authorization"]
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+@pytest.mark.parametrize(
+    "auth",
+    [
+        BasicAuth(username="ann", password="s3cr3t"),
+        BearerToken(token="s3cr3t"),
+        ClientCredentials(client_id="me", client_secret="s3cr3t"),
+    ],
+    ids=lambda auth: type(auth).__name__,
+)
+def test_credentials_and_an_authorization_header_are_refused_together(auth, name):
+    """Neither is dropped without a word."""
+    with pytest.raises(InvalidInput, match="a request can carry one of them only") as refusal:
+        replace(SETTINGS, auth=auth, headers={name: "Basic s3cr3t"})
+    assert "s3cr3t" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

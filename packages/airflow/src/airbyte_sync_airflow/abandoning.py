@@ -24,7 +24,11 @@ from airbyte_sync_airflow.connection import read_server
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sessions import blocking_session
 from airbyte_sync_airflow.standstill import changes_something
-from airbyte_sync_airflow.task_instances import checkpoint_left_behind, job_left_behind
+from airbyte_sync_airflow.task_instances import (
+    checkpoint_left_behind,
+    is_in_loop,
+    job_left_behind,
+)
 from airbyte_sync_airflow.task_states import Standing, TaskKey, ask
 
 if TYPE_CHECKING:
@@ -197,7 +201,7 @@ class _Word:
 
     def _ask(self) -> None:
         with suppress(Exception):
-            key = TaskKey.of(self._context["ti"])
+            key = TaskKey.of(self._context["ti"], in_loop=is_in_loop(self._context))
             while self._standing is Standing.UNKNOWN and monotonic() < self._end:
                 self._standing = ask([key])[key].standing
                 if self._standing is Standing.UNKNOWN:

@@ -59,7 +59,7 @@ async def await_charge_of_trigger(trigger: AirbyteSyncTrigger) -> None:
     kills = shared_kills()
     if trigger.task_instance is None:  # in ``dag.test()`` there is no other process
         return
-    key = TaskKey.of(trigger.task_instance)
+    key = TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop)
     trigger.log.warning(
         "This triggerer stood still: asking Airflow whether this trigger is still in charge"
     )

@@ -24,12 +24,25 @@ def depend_on(task: Any, *arguments: Any) -> None:
 
 def rendered_conn_id(task: Any, context: Context) -> str:
     """
-    Return the id of the Airflow connection that a task uses.
+    Return the id of the Airflow connection that a task uses, and keep it in ``airbyte_conn_id``.
+
+    A task that runs once more in the same process is rendered from its template again.
 
     Raises:
         AirbyteInputInvalid: The template gave none.
     """
-    return rendered(task, "airbyte_conn_id", context)
+    template = task.airbyte_conn_id
+    before = getattr(task, _RENDERED, None)
+    if before is not None and before[1] == template:
+        template = before[0]
+    conn_id = _render(task, "airbyte_conn_id", template, context)
+    setattr(task, _RENDERED, (template, conn_id))
+    task.airbyte_conn_id = conn_id
+    return conn_id
+
+
+_RENDERED = "_airbyte_conn_id_rendered"
+"""Where a task keeps the template of ``airbyte_conn_id``, and what it last rendered to."""
 
 
 def rendered(task: Any, argument: str, context: Context) -> str:
@@ -39,9 +52,12 @@ def rendered(task: Any, argument: str, context: Context) -> str:
     Raises:
         AirbyteInputInvalid: The template gave nothing, or something else than a text or a UUID.
     """
+    return _render(task, argument, getattr(task, argument), context)
+
+
+def _render(task: Any, argument: str, template: Any, context: Context) -> str:
     from airbyte_sync_http.cleaning import LONGEST_NAME, is_clean, shown
 
-    template = getattr(task, argument)
     value = task.render_template(template, context)
     text = plain_id(value)
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST_NAME or not is_clean(text):

@@ -22,6 +22,7 @@ No error repeats a value that may hold a secret.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout")
 
+_SCHEMES = frozenset({"http", "https"})
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
 
 
@@ -160,6 +163,7 @@ def _address(connection: Any) -> str:
     host = str(connection.host or "").strip()
     if not is_clean(host):
         return host  # urlsplit would pass over a tab within it
+    _require_scheme(connection, host)
     try:
         parts = urlsplit(host)
         wants_port = bool(connection.port and parts.netloc and parts.port is None)
@@ -170,6 +174,38 @@ def _address(connection: Any) -> str:
     return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
 
 
+def _require_scheme(connection: Any, host: str) -> None:
+    """
+    Refuse a host without a scheme, and show the whole address and the URI to write.
+
+    Old connections have the scheme in ``schema``, and those that are written as ``http://host:8001`` have
+    it as their type: Airflow takes a URI apart like that.
+    """
+    if not _HOST_AND_PORT.fullmatch(host):
+        return  # what else may be wrong with it is told where addresses are read
+    told = [
+        str(part or "").strip().lower()
+        for part in (getattr(connection, "conn_type", ""), connection.schema)
+    ]
+    usual = "https" if "airbyte.com" in host else "http"
+    scheme = next((part for part in told if part in _SCHEMES), usual)
+    port = f":{connection.port}" if connection.port and ":" not in host else ""
+    address = f"{scheme}://{host}{port}"
+    is_old = told[1] in _SCHEMES
+    hint = ", and leave the schema empty, because it is the token URL" if is_old else ""
+    raise InvalidInput(
+        f"the Airbyte address {host!r} has no scheme: write {address} as the host{hint}. As a URI the "
+        f"Airflow connection is airbyte://{address}, or with credentials "
+        f"airbyte://{scheme}://CLIENT_ID:CLIENT_SECRET@{host}{port}"
+    )
+
+
+def _token_url(connection: Any) -> str:
+    """Return the schema; the scheme of an address, as in old connections, is no token URL."""
+    schema = str(connection.schema or "").strip()
+    return "" if schema.lower() in _SCHEMES else schema
+
+
 def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
     login, password = connection.login or "", connection.password or ""
     mode = extra.get("auth")
@@ -178,7 +214,7 @@ def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
             return NoAuth()
         case None | "client_credentials":
             return ClientCredentials(
-                client_id=login, client_secret=password, token_url=connection.schema or ""
+                client_id=login, client_secret=password, token_url=_token_url(connection)
             )
         case "basic":
             return BasicAuth(username=login, password=password)
@@ -221,7 +257,8 @@ def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
         lines = [line.partition(":") for line in value.splitlines() if line.strip()]
         if not all(name.strip() and colon for name, colon, _ in lines):
             raise InvalidInput(
-                'the extra \'headers\' cannot be read: write {"Name": "value"}, or lines like Name: value'
+                "the extra 'headers' cannot be read: write one header as Name: value, and several as JSON: "
+                '{"Name": "value", "Other-Name": "value"}'
             )
         value = {name.strip(): text.strip() for name, _, text in lines}
     if not _holds_texts(value):

@@ -1,7 +1,7 @@
 """The hook: Airbyte's API for tasks of one's own, and the connection type of the Airflow UI.
 
 The public methods are those of the official provider's hook, over our gateway; jobs are
-:class:`airbyte_sync.Job`.
+:class:`airbyte_sync.Job`, and answer to the names of the official replies, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class AirbyteHook(BaseHook):
     """
     Talk to the Airbyte server that an Airflow connection leads to.
 
-    Its methods return an :class:`airbyte_sync.Job`. A ``@task`` cannot return that: Airflow reads back
+    Its methods return an :class:`airbyte_sync.Job` that has the names of the official replies as well
+    (:mod:`airbyte_sync_airflow.official_replies`). A ``@task`` cannot return that: Airflow reads back
     only classes that its configuration allows. Return ``job.to_json()``, or ``job.job_id``::
 
         @task
@@ -100,11 +101,13 @@ class AirbyteHook(BaseHook):
         from airbyte_sync_airflow.options import job_id_from
 
         with self._gateway() as gateway:
-            return gateway.fetch_job(job_id_from(job_id))
+            return _reply(gateway.fetch_job(job_id_from(job_id)))
 
     def get_job_status(self, job_id: int) -> str:
         """Return the server's word for a job's status; see :meth:`get_job_details`."""
-        return self.get_job_details(job_id).status.word
+        from airbyte_sync_airflow.official_replies import Word
+
+        return Word(self.get_job_details(job_id).status.word)
 
     def submit_sync_connection(self, connection_id: str) -> Job:
         """
@@ -116,14 +119,14 @@ class AirbyteHook(BaseHook):
         from airbyte_sync import JobType
 
         with self._gateway() as gateway:
-            return gateway.submit(connection_id, JobType.SYNC)
+            return _reply(gateway.submit(connection_id, JobType.SYNC))
 
     def submit_reset_connection(self, connection_id: str) -> Job:
         """Start a reset, once; it cancels a running sync of the connection."""
         from airbyte_sync import JobType
 
         with self._gateway() as gateway:
-            return gateway.submit(connection_id, JobType.RESET)
+            return _reply(gateway.submit(connection_id, JobType.RESET))
 
     def cancel_job(self, job_id: int) -> Job:
         """
@@ -137,7 +140,8 @@ class AirbyteHook(BaseHook):
 
         with self._session() as (server, session):
             limit: Any = server.policy.get("cancel_timeout", SyncPolicy().cancel_timeout)
-            return run(cancel(job_id_from(job_id), SyncPolicy(cancel_timeout=limit)), session)
+            policy = SyncPolicy(cancel_timeout=limit)
+            return _reply(run(cancel(job_id_from(job_id), policy), session))
 
     def wait_for_job(
         self, job_id: int | str, wait_seconds: float = 3, timeout: float | None = 3600
@@ -195,6 +199,13 @@ class AirbyteHook(BaseHook):
             text += ". Its certificate was not checked, because verify is false"
         return True, text
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from airbyte_sync_airflow.official_replies import refuse_on_the_hook
+
+        return refuse_on_the_hook(name)
+
     def _server(self) -> AirbyteServer:
         from airbyte_sync_airflow.connection import TIMEOUTS, read_server, seconds_of
 
@@ -223,6 +234,13 @@ class AirbyteHook(BaseHook):
             server = self._server()
             with blocking_session(server, TaskLog(self.log)) as session:
                 yield server, session
+
+
+def _reply(job: Job) -> Job:
+    """Return a job that also has the names of the official hook's replies."""
+    from airbyte_sync_airflow.official_replies import HookJob
+
+    return HookJob.of(job)
 
 
 def _form(part: str) -> dict[str, Any]:

@@ -116,7 +116,9 @@ def stopped_trigger(
     """
     try:
         return StoppedTrigger(
-            key=None if trigger.task_instance is None else TaskKey.of(trigger.task_instance),
+            key=None
+            if trigger.task_instance is None
+            else TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop),
             checkpoint=checkpoint or Checkpoint.from_json(trigger.checkpoint),
             policy=SyncPolicy.from_json(trigger.policy),
             conn_id=trigger.airbyte_conn_id,

@@ -52,7 +52,7 @@ def publish(task: Any, context: Any, job: JobSummary) -> None:
     from airbyte_sync_airflow.summary import XCOM_KEY
     from airbyte_sync_airflow.task_instances import push_link
 
-    if not task.do_xcom_push:
+    if not task.do_xcom_push or context.get("ti") is None:
         return
     try:
         context["ti"].xcom_push(key=XCOM_KEY, value=job.to_json())

@@ -16,8 +16,12 @@ from airbyte_sync_airflow.options import (
     JobTypeName,
     OnConflictName,
     check_choice,
+    check_interval,
+    check_job_type,
     check_one_connection,
     check_seconds,
+    check_timeout,
+    warn_of_zero,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
     from airbyte_sync import Checkpoint, SyncPolicy, SyncRequest
     from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.official_events import OfficialEvent
+    from airbyte_sync_airflow.outcome import Outcome
     from airbyte_sync_airflow.rendering import Follower
     from airbyte_sync_airflow.summary import JobSummary
     from airbyte_sync_airflow.task_instances import RequestStore
@@ -60,10 +66,12 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         asynchronous: End as soon as Airbyte has taken the sync; wins over ``deferrable``.
         deferrable: Wait in the triggerer.
         api_version: The version in the API's address.
-        wait_seconds: Seconds between two looks at the job; deferred, the shortest such time.
+        wait_seconds: Seconds between two polls of the job; deferred, the shortest such time. Zero means
+            one second, with a warning.
         timeout: Seconds until the sync must have ended; then it is cancelled and the task fails. They count
-            from the moment that the task has its sync: started, found again or attached to. Airflow's own
-            ``execution_timeout`` bounds the whole task and cancels the sync, too.
+            from the moment that the task has its sync: started, found again or attached to. ``None`` means
+            no timeout; so does zero, with a warning. Airflow's own ``execution_timeout`` bounds the whole
+            task and cancels the sync, too.
         connection_name: The connection's name as Airbyte shows it, in the place of its id. A template.
         workspace_id: The workspace to look for the name in; without it, everywhere. A template.
         job_type: What to run: ``sync``, or ``reset`` or ``clear``, which cancel a running sync.
@@ -84,6 +92,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     ui_color: str = "#6C51FD"
     operator_extra_links: Collection[BaseOperatorLink] = (AirbyteJobLink(),)
 
+    job_id: int | None = None
+    """The Airbyte job of this task, as soon as it has one."""
     _conn_id = ""
     """What ``airbyte_conn_id`` rendered to."""
     _store: RequestStore | None = None
@@ -108,7 +118,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),  # noqa: FBT001
         api_version: str = "v1",
         wait_seconds: float = 3,
-        timeout: float = 3600,
+        timeout: float | None = 3600,
         *,
         connection_name: str | None = None,
         workspace_id: str | None = None,
@@ -120,9 +130,11 @@ class AirbyteTriggerSyncOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_one_connection(connection_id, connection_name)
-        check_seconds("wait_seconds", wait_seconds)
-        check_seconds("timeout", timeout)
-        check_choice("job_type", job_type, JobTypeName)
+        check_interval("wait_seconds", wait_seconds)
+        check_timeout("timeout", timeout)
+        warn_of_zero("wait_seconds", wait_seconds, "one second between two polls")
+        warn_of_zero("timeout", timeout, "no timeout: only execution_timeout ends the task")
+        check_job_type(job_type)
         if on_conflict is not None:
             check_choice("on_conflict", on_conflict, OnConflictName)
         if queue_timeout is not None:
@@ -157,6 +169,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 :mod:`airbyte_sync_airflow.exceptions`.
         """
         begin(self)
+        self.job_id = None
         return self._start(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
@@ -170,27 +183,20 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Raises:
             AirflowException: The sync did not succeed, or the event is not one of ours.
         """
-        from airbyte_sync_airflow.exceptions import AirbyteJobGone
-        from airbyte_sync_airflow.links import publish
+        from airbyte_sync_airflow.official_events import official_event
         from airbyte_sync_airflow.outcome import outcome_of
         from airbyte_sync_airflow.task_instances import RequestStore
 
-        outcome = outcome_of(event, awaited=self._awaited)
-        if outcome.checkpoint is not None:
-            with self._at_work(context) as work:
-                work.follower.take_over(outcome.job, outcome.checkpoint)
-                work.store.save(outcome.checkpoint)
-                job_id = self._follow(work, outcome.checkpoint)
+        self._try_to_render_conn_id(context)
+        official = official_event(event)
+        if official is not None:
+            job_id = self._go_on_for_the_official_provider(context, official)
         else:
-            self._job = outcome.job
-            if outcome.job is not None:
-                publish(self, context, outcome.job)
-            if isinstance(outcome.error, AirbyteJobGone):  # the next try starts another
-                RequestStore(context, self.log).clear()
-            job_id = outcome.job_id()
+            job_id = self._conclude(context, outcome_of(event, awaited=self._awaited))
         self.log.info("Airbyte job %s succeeded", job_id)
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=RETURN_VALUE, value=job_id)
+        task_instance = context.get("ti")
+        if self.do_xcom_push and task_instance is not None:
+            task_instance.xcom_push(key=RETURN_VALUE, value=job_id)
         self._finish(RequestStore(context, self.log))
 
     def resume_execution(
@@ -316,8 +322,16 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def _request(self, work: Work) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection, run
-        from airbyte_sync_airflow.task_instances import deadline_of, earlier_tries
+        from airbyte_sync_airflow.task_instances import (
+            deadline_of,
+            earlier_tries,
+            may_have_run_without_a_store,
+        )
 
+        is_known = work.store.load() is not None
+        is_guessed = not is_known and may_have_run_without_a_store(work.context, self)
+        if not is_known and not is_guessed:
+            work.store.begin()
         if self.connection_name is None:
             connection_id: Any = plain_id(
                 self.connection_id
@@ -335,15 +349,18 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             job_type=JobType(self.job_type),
             end_by=deadline_of(work.context, self.execution_timeout),
             limit="execution_timeout",
-            earlier=None
-            if work.store.load() is not None
-            else earlier_tries(work.context, self, connection_id, work.policy.unreachable_timeout),
+            earlier=earlier_tries(
+                work.context, self, connection_id, work.policy.unreachable_timeout
+            )
+            if is_guessed
+            else None,
         )
 
     def _follow(self, work: Work, checkpoint: Checkpoint) -> int:
         """Tell of the job, and wait for its end where this task is to wait."""
         from airbyte_sync import Pause, resume, run, step
 
+        self.job_id = checkpoint.job_id
         work.introduce()
         if not self.asynchronous:
             flow = resume(checkpoint, work.policy)
@@ -354,6 +371,79 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             work.publish()
             self._job = work.follower.job
         return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
+
+    def _conclude(self, context: Context, outcome: Outcome) -> int:
+        """Go on from what our own trigger said."""
+        from airbyte_sync_airflow.exceptions import AirbyteJobGone
+        from airbyte_sync_airflow.task_instances import RequestStore
+
+        if outcome.checkpoint is not None:
+            with self._at_work(context) as work:
+                work.follower.take_over(outcome.job, outcome.checkpoint)
+                work.store.save(outcome.checkpoint)
+                return self._follow(work, outcome.checkpoint)
+        self._job = outcome.job
+        if outcome.job is not None:
+            self.job_id = outcome.job.job_id
+            self._job = self._publish(context, outcome.job)
+        if isinstance(outcome.error, AirbyteJobGone):  # the next try starts another
+            RequestStore(context, self.log).clear()
+        return outcome.job_id()
+
+    def _go_on_for_the_official_provider(self, context: Context, event: OfficialEvent) -> int:
+        """
+        Judge the job that the official operator started, or wait for it again.
+
+        Its ``timeout`` counts from the task's start, as it did before.
+        """
+        from airbyte_sync import Pause, end_now, resume, step, watching
+        from airbyte_sync_airflow.task_instances import deadline_of, start_of
+
+        self.job_id = event.job_id
+        with self._at_work(context) as work:
+            work.follower.follow(event.job_id, attached=False)
+            checkpoint = watching(
+                event.job_id,
+                work.policy,
+                began=start_of(context),
+                end_by=deadline_of(context, self.execution_timeout),
+                limit="execution_timeout",
+                is_ours=True,
+            )
+            flow = (
+                end_now(checkpoint, work.policy, limit="execution_timeout")
+                if event.is_out_of_time
+                else resume(checkpoint, work.policy)
+            )
+            turn = step(flow, work.session)
+            if isinstance(turn, Pause):
+                work.store.save(turn.checkpoint)
+                return self._follow(work, turn.checkpoint)
+            work.introduce()
+            self._job = work.follower.job
+            return event.job_id
+
+    def _publish(self, context: Context, job: JobSummary) -> JobSummary:
+        """Show the job; find its link where the trigger, as of a task that was taken over, knew none."""
+        from airbyte_sync_airflow.links import publish
+
+        if job.url is None and job.connection_id is not None:
+            try:
+                with self._at_work(context) as work:
+                    work.follower.job = job
+                    work.describe()
+                    job = work.follower.job
+            except Exception as error:
+                self.log.debug("The link to Airbyte job %s is not known: %r", job.job_id, error)
+        publish(self, context, job)
+        return job
+
+    def _try_to_render_conn_id(self, context: Context) -> None:
+        """A sync that has ended is not lost because its Airflow connection is not known any more."""
+        try:
+            self._conn_id = rendered_conn_id(self, context)
+        except Exception as error:
+            self.log.warning("airbyte_conn_id could not be rendered: %s", error)
 
     def _finish(self, store: RequestStore) -> None:
         """Let go of a sync whose result the task has, as its last act."""
@@ -372,6 +462,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         return None if self._store is None else self._store.checkpoint
 
     def _after_save(self) -> None:
-        """Finish what a kill in the middle of a submission began."""
+        """Take note of the job, and finish what a kill in the middle of a submission began."""
+        self.job_id = None if self._checkpoint is None else self._checkpoint.job_id
         if self._is_killed:
             self.on_kill()

@@ -42,8 +42,9 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
     },
     "headers": {
         "label": "Headers",
-        "description": "Sent with every request, as an identity-aware proxy may want: one Name: value; "
-        'or JSON for several, {"CF-Access-Client-Id": "...", "CF-Access-Client-Secret": "..."}.',
+        "description": "Sent with every request, as an identity-aware proxy may want. One header: "
+        'Name: value. Several, as JSON on one line: {"CF-Access-Client-Id": "...", '
+        '"CF-Access-Client-Secret": "..."}. The header Authorization only with auth = none.',
         "schema": {"type": _TEXT, "format": "password"},
     },
     "connect_timeout": {
@@ -81,13 +82,14 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, see Airflow's ``provider_info.schema.json``."""
-    from airbyte_sync_airflow.coexistence import warn_if_files_are_overwritten
+    from airbyte_sync_airflow.coexistence import what_is_wrong
 
-    warn_if_files_are_overwritten()
+    problem = what_is_wrong()
+    description = "One request for a sync gives one sync, seen through to its end."
     return {
         "package-name": "airbyte-sync-airflow",
         "name": "Airbyte Sync",
-        "description": "One request for a sync gives one sync, seen through to its end.",
+        "description": description if problem is None else f"ATTENTION: {problem}",
         "integrations": [
             {
                 "integration-name": "Airbyte Sync",
@@ -135,7 +137,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": "Token URL",
                     },
                     "placeholders": {
-                        "host": "https://api.airbyte.com",
+                        "host": "https://api.airbyte.com/v1",
                         "schema": "v1/applications/token",
                     },
                 },

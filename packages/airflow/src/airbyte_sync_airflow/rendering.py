@@ -199,6 +199,11 @@ class Follower:
         self.job = job
         self._introduction = _OBTAINED[checkpoint.origin or Origin.STARTED]
 
+    def follow(self, job_id: int, *, attached: bool) -> None:
+        """Go on with a job that is known by its id only: the first poll introduces it."""
+        self.job = JobSummary(job_id=job_id, attached=attached)
+        self._introduction = _FOLLOWED
+
     def introduce(self) -> None:
         """Write how the task came to its job, with its name and where to look at it; once."""
         text, job = self._introduction, self.job

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat import (
+    AirflowException,
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSensorTimeout,
@@ -24,7 +25,7 @@ from airbyte_sync_airflow.exceptions import (
     AirbyteSyncTimedOut,
 )
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
-from airbyte_sync_airflow.options import check_seconds
+from airbyte_sync_airflow.options import check_interval, check_timeout, warn_of_zero
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -34,12 +35,17 @@ if TYPE_CHECKING:
 
     from airbyte_sync import Checkpoint, Flow, Pause, SyncPolicy
     from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.official_events import OfficialEvent
     from airbyte_sync_airflow.rendering import Follower
+    from airbyte_sync_airflow.summary import JobSummary
     from airbyte_sync_airflow.task_instances import PokeStore
     from airbyte_sync_airflow.work import Work
 
 LAST_POLLS = timedelta(seconds=5)
 """How long to repeat the last poll of a job after Airflow's own clock has run out."""
+
+POLL_ONCE = timedelta(milliseconds=1)
+"""What a sensor's ``timeout`` of zero means: as everywhere in Airflow, one poke and no wait."""
 
 
 class AirbyteJobSensor(BaseSensorOperator):
@@ -78,8 +84,9 @@ class AirbyteJobSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.api_version = api_version
         self.cancel_on_kill = cancel_on_kill
-        check_seconds("poke_interval", self.poke_interval)
-        check_seconds("timeout", self.timeout)
+        check_interval("poke_interval", self.poke_interval)
+        check_timeout("timeout", self.timeout)
+        warn_of_zero("poke_interval", self.poke_interval, "one second between two polls")
         depend_on(self, airbyte_conn_id)
 
     _conn_id = ""
@@ -110,6 +117,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         """
         self._forget_earlier_runs()
         with self._skipping_as_asked():
+            self._conn_id = rendered_conn_id(self, context)
             if self.deferrable:
                 return self._look_or_defer(context)
             try:
@@ -139,15 +147,71 @@ class AirbyteJobSensor(BaseSensorOperator):
             AirflowException: The job did not succeed, or the event is not one of ours.
             AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.links import publish
+        from airbyte_sync_airflow.official_events import official_event
         from airbyte_sync_airflow.outcome import outcome_of
 
-        outcome = outcome_of(event, awaited=self._job_awaited(), when_late=AirbyteSensorTimedOut)
-        if outcome.job is not None:
-            publish(self, context, outcome.job)
-        with self._skipping_as_asked():
-            job_id = outcome.job_id()
+        self._try_to_render_conn_id(context)
+        official = official_event(event)
+        if official is not None:
+            with self._skipping_as_asked():
+                self._go_on_for_the_official_provider(context, official)
+            job_id = official.job_id
+        else:
+            outcome = outcome_of(
+                event, awaited=self._job_awaited(), when_late=AirbyteSensorTimedOut
+            )
+            if outcome.job is not None:
+                self._publish(context, outcome.job)
+            with self._skipping_as_asked():
+                job_id = outcome.job_id()
         self.log.info("Airbyte job %s succeeded", job_id)
+
+    def _go_on_for_the_official_provider(self, context: Context, event: OfficialEvent) -> None:
+        """Judge the job that the official sensor waited for, or wait for it again."""
+        from airbyte_sync import watching
+        from airbyte_sync_airflow.exceptions import AirbyteTroubled
+        from airbyte_sync_airflow.task_instances import deadline_of, start_of
+
+        awaited = self._job_awaited()
+        if awaited not in {None, event.job_id}:
+            raise AirbyteTroubled(
+                f"the official provider's trigger ended with an event about Airbyte job {event.job_id}, "
+                f"but this task waits for job {awaited}. Clear the task: it then looks job {awaited} up."
+            )
+        with self._at_work(context, job_id=event.job_id) as work:
+            self._checkpoint = watching(
+                event.job_id,
+                work.policy,
+                began=start_of(context),
+                end_by=deadline_of(context, self.execution_timeout),
+                limit="execution_timeout",
+                is_ours=self.cancel_on_kill,
+            )
+            if event.is_out_of_time:
+                self._end_now(work, limit="execution_timeout")
+            else:
+                self._follow(work)
+
+    def _publish(self, context: Context, job: JobSummary) -> None:
+        """Show the job; find its link where the trigger, as of a task that was taken over, knew none."""
+        from airbyte_sync_airflow.links import publish
+
+        if job.url is None and job.connection_id is not None:
+            try:
+                with self._at_work(context, job_id=job.job_id) as work:
+                    work.follower.job = job
+                    work.describe()
+                    job = work.follower.job
+            except Exception as error:
+                self.log.debug("The link to Airbyte job %s is not known: %r", job.job_id, error)
+        publish(self, context, job)
+
+    def _try_to_render_conn_id(self, context: Context) -> None:
+        """A job that has ended is not lost because the Airflow connection is not known any more."""
+        try:
+            self._conn_id = rendered_conn_id(self, context)
+        except Exception as error:
+            self.log.warning("airbyte_conn_id could not be rendered: %s", error)
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -252,12 +316,15 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def _end(self, context: Context, *, limit: str | None) -> None:
         """Poll once more, and judge: as everywhere, a late wake-up fails no job that has succeeded."""
+        with self._at_work(context) as work:
+            self._end_now(work, limit=limit)
+
+    def _end_now(self, work: Work, *, limit: str | None) -> None:
         from airbyte_sync import end_now, run
 
-        with self._at_work(context) as work:
-            policy = replace(work.policy, cancel_timeout=LAST_POLLS)
-            run(end_now(self._checkpoint, policy, limit=limit), work.session)  # type: ignore[arg-type]
-            work.publish()
+        policy = replace(work.policy, cancel_timeout=LAST_POLLS)
+        run(end_now(self._checkpoint, policy, limit=limit), work.session)  # type: ignore[arg-type]
+        work.introduce()
 
     def _job_awaited(self) -> int | None:
         from airbyte_sync_airflow.options import job_id_from
@@ -271,20 +338,24 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def _look_or_defer(self, context: Context) -> None:
         with self._at_work(context) as work:
-            turn = self._look(work)
-            if turn is not None:
-                work.wait_in_the_triggerer(
-                    turn.checkpoint, conn_id=self._conn_id, cancel_on_kill=self.cancel_on_kill
-                )
+            self._follow(work)
+
+    def _follow(self, work: Work) -> None:
+        turn = self._look(work)
+        if turn is not None:
+            work.wait_in_the_triggerer(
+                turn.checkpoint, conn_id=self._conn_id, cancel_on_kill=self.cancel_on_kill
+            )
 
     @contextmanager
-    def _at_work(self, context: Context) -> Iterator[Work]:
+    def _at_work(self, context: Context, *, job_id: int | None = None) -> Iterator[Work]:
         from airbyte_sync_airflow.connection import read_server
         from airbyte_sync_airflow.options import job_id_from
         from airbyte_sync_airflow.outcome import airflow_exceptions
         from airbyte_sync_airflow.work import at_work
 
-        job_id = job_id_from(self.airbyte_job_id)
+        if job_id is None:
+            job_id = job_id_from(self.airbyte_job_id)
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
         self._follower = self._follower or _new_follower(self.log, job_id)
         with airflow_exceptions(when_late=AirbyteSensorTimedOut):
@@ -328,7 +399,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         return watch_policy(
             interval=self.poke_interval,
             interval_name="poke_interval",
-            timeout=self.timeout,
+            timeout=self.timeout or POLL_ONCE.total_seconds(),
             deferred=self.deferrable,
             settings=server.policy,
         )
@@ -338,8 +409,9 @@ class AirbyteJobSensor(BaseSensorOperator):
         """
         Skip where ``soft_fail`` or ``never_fail`` asks for it, by the same rule in every mode.
 
-        It is the rule of Airflow's own loop of pokes. Airflow itself has others for what happens between
-        two pokes and after a deferral, and they differ between releases.
+        It is the rule of Airflow's own loop of pokes, but for what no retry can mend, such as an unknown
+        job: the official sensor fails then, and so does this one. Airflow itself has other rules for what
+        happens between two pokes and after a deferral, and they differ between releases.
         """
         try:
             yield
@@ -348,7 +420,6 @@ class AirbyteJobSensor(BaseSensorOperator):
         except (
             AirflowSensorTimeout,
             AirflowTaskTimeout,
-            AirflowFailException,
             AirbyteSyncTimedOut,  # of a sensor: its execution_timeout
         ) as error:
             if self.soft_fail or self.never_fail:
@@ -357,6 +428,9 @@ class AirbyteJobSensor(BaseSensorOperator):
         except Exception as error:
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
+            if self.soft_fail and isinstance(error, AirflowFailException):
+                # Airflow itself would skip this one: but soft_fail is for a job that is late.
+                raise AirflowException(str(error)) from error
             raise
 
 

@@ -1,7 +1,7 @@
 """What Airflow knows of a task instance, and how each release tells it. See also ``compat``.
 
 ==============================  =================  =====================  ==============================
-question                        2.11               3.0 to 3.2             3.3
+question                        2.11               3.0 to 3.2             3.3 and 3.4
 ==============================  =================  =====================  ==============================
 how far had it come?            nobody knows       nobody knows           ``task_state_store``
 when was it first tried?        history of tries   the run's start        (not needed)
@@ -17,6 +17,8 @@ Source: the code of Airflow 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2, and what it d
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import takewhile
@@ -25,9 +27,12 @@ from uuid import UUID
 
 from airbyte_sync import Checkpoint, EarlierTries, InvalidCheckpoint, Origin, Phase
 from airbyte_sync_airflow.summary import XCOM_KEY, JobSummary, summary_in
+from airbyte_sync_airflow.task_states import TaskKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_log = logging.getLogger(__name__)
 
 STORE_KEY = "airbyte_sync"
 
@@ -62,6 +67,17 @@ class RequestStore:
             self._log.warning("What an earlier try left behind is passed over: %s", error)
             return None
 
+    def begin(self) -> None:
+        """
+        Leave a mark as the first act of a request, so that another try knows that there was one.
+
+        A checkpoint is kept before each submission. Another try that finds the mark alone knows that nothing
+        was submitted, and need not look for a sync in Airbyte.
+        """
+        if self._store is not None and self._store.get(STORE_KEY) is None:
+            mark = Checkpoint(phase=Phase.SUBMIT, asked_at=datetime.now(timezone.utc))
+            self._store.set(STORE_KEY, mark.to_json())
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Remember it. What cannot be kept stops a submission, and nothing that has begun."""
         self.checkpoint = checkpoint
@@ -92,6 +108,42 @@ class RequestStore:
             )
 
 
+def is_in_loop(context: Any) -> bool:
+    """Whether a task belongs to a loop of Airflow 3.4: only its context and its region tell."""
+    if context.get("loop") is not None:
+        return True
+    task_instance = context.get("ti")
+    return (
+        getattr(task_instance, "region_id", None) is not None
+        and TaskKey.of(task_instance).is_in_loop
+    )
+
+
+def was_cleared(task_instance: Any, task: Any) -> bool:
+    """Whether this is the first try since a clear: each adds all retries to the tries already made."""
+    first_try_since_clear = task_instance.max_tries - (task.retries or 0) + 1
+    return bool(task_instance.try_number <= first_try_since_clear)
+
+
+def may_have_run_without_a_store(context: Any, task: Any) -> bool:
+    """
+    Whether an earlier try of a request may have run that Airflow keeps nothing of.
+
+    Where Airflow has a store (3.3), a try of ours leaves a mark in it before anything else. Without a mark,
+    a task that was cleared makes a new request: a success has emptied the store, or, from 3.4 on, the
+    clear has. One that is tried again may have been run by an earlier release, or by the official provider.
+    In a loop the sync of another iteration would be taken for its own, so nothing is guessed there.
+
+    Args:
+        context: The task's context, in whose store nothing was found.
+        task: The operator.
+    """
+    task_instance = context.get("ti")
+    if getattr(task_instance, "try_number", 1) <= 1 or is_in_loop(context):
+        return False
+    return context.get("task_state_store") is None or not was_cleared(task_instance, task)
+
+
 def earlier_tries(
     context: Any, task: Any, connection_id: str | None, unreachable_timeout: timedelta
 ) -> EarlierTries | None:
@@ -108,18 +160,16 @@ def earlier_tries(
         unreachable_timeout: How long a try may have gone on without seeing its job.
 
     Returns:
-        ``None`` where this is the first try.
+        ``None`` where this is the first try, or where nothing is to be guessed.
     """
-    task_instance = context["ti"]
-    if getattr(task_instance, "try_number", 1) <= 1:
+    if not may_have_run_without_a_store(context, task):
         return None
+    task_instance = context["ti"]
     if getattr(task_instance, "id", None) is None:
         return _tries_in_the_history(context)
     over_at = _time_of(task_instance.id)
-    # Each clear adds all retries to the tries that were already made.
-    first_try_since_clear = task_instance.max_tries - (task.retries or 0) + 1
-    was_cleared = task_instance.try_number <= first_try_since_clear
-    blind_for = timedelta(0) if was_cleared else LATEST_DETECTION + unreachable_timeout
+    is_cleared = was_cleared(task_instance, task)
+    blind_for = timedelta(0) if is_cleared else LATEST_DETECTION + unreachable_timeout
     dag_run = context["dag_run"]
     # Clearing a run that has ended gives it a new start; when it was due does not change.
     starts = (dag_run.start_date, getattr(dag_run, "run_after", None))
@@ -142,11 +192,26 @@ def _newest_job_upstream(task_instance: Any, task: Any, connection_id: str | Non
         to_visit.extend(task.dag.get_task(task_id) for task_id in new)
     if not before:
         return None
-    told = task_instance.xcom_pull(task_ids=sorted(before), key=XCOM_KEY)
-    jobs = filter(None, map(summary_in, told or ()))
+    try:
+        told = task_instance.xcom_pull(task_ids=sorted(before), key=XCOM_KEY)
+    except (
+        Exception
+    ) as error:  # 3.4 answers 400 or 409 where it cannot tell which iteration is meant
+        _log.warning("Airflow does not tell the Airbyte jobs of the tasks before: %s", error)
+        return None
+    jobs = filter(None, map(summary_in, _flat(told)))
     wanted = (connection_id or "").lower()  # a UUID may be written in upper case
     job_ids = (job.job_id for job in jobs if (job.connection_id or "").lower() == wanted)
     return max(job_ids, default=None)
+
+
+def _flat(told: Any) -> Iterator[Any]:
+    """Yield XComs that were pulled together: of a task in a loop there is one for each iteration."""
+    if isinstance(told, Sequence) and not isinstance(told, str):
+        for each in told:
+            yield from _flat(each)
+    elif told is not None:
+        yield told
 
 
 def _time_of(identifier: UUID | str) -> datetime:
@@ -202,7 +267,7 @@ def noted_for_later(context: Any, checkpoint: Checkpoint) -> dict[str, Any]:
 
     ``dag.test()`` of 2.11, 3.0, 3.1 and 3.3 drops it.
     """
-    noted = {TRY_NUMBER: getattr(context["ti"], "try_number", 1)}
+    noted = {TRY_NUMBER: getattr(context.get("ti"), "try_number", 1)}
     return noted if checkpoint.job_id is None else noted | {JOB_ID: checkpoint.job_id}
 
 
@@ -223,7 +288,7 @@ def is_of_an_earlier_try(context: Any, next_kwargs: dict[str, Any] | None) -> bo
     out of ``next_kwargs``.
     """
     noted = None if next_kwargs is None else next_kwargs.pop(TRY_NUMBER, None)
-    return noted is not None and noted != getattr(context["ti"], "try_number", noted)
+    return noted is not None and noted != getattr(context.get("ti"), "try_number", noted)
 
 
 POKE_KEY = "airbyte_sync_poke"
@@ -242,7 +307,7 @@ class PokeStore:
 
     def __init__(self, context: Any, log: Any) -> None:
         self._store = context.get("task_state_store")
-        self._try_number = getattr(context["ti"], "try_number", 1)
+        self._try_number = getattr(context.get("ti"), "try_number", 1)
         self._log = log
 
     def load(self, job_id: int) -> tuple[Checkpoint, JobSummary] | None:
@@ -284,7 +349,9 @@ class PokeStore:
 
 def first_poke(context: Any) -> datetime | None:
     """Return when the first poke of this try of a rescheduled sensor began; ``None``: it is this one."""
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
+    if task_instance is None:
+        return None
     if getattr(task_instance, "id", None) is None:
         return _first_poke_in_the_database(task_instance)
     # Its rows hang on the task instance's id, which is a new one after each try.
@@ -309,6 +376,11 @@ def _first_poke_in_the_database(task_instance: Any) -> datetime | None:
     return found
 
 
+def start_of(context: Any) -> datetime:
+    """Return when this try began: a deferral and its resumption keep that moment."""
+    return getattr(context.get("ti"), "start_date", None) or datetime.now(timezone.utc)
+
+
 def deadline_of(
     context: Any, execution_timeout: timedelta | None, *, began: datetime | None = None
 ) -> datetime | None:
@@ -320,7 +392,7 @@ def deadline_of(
     """
     if execution_timeout is None:
         return None
-    began = began or getattr(context["ti"], "start_date", None) or datetime.now(timezone.utc)
+    began = began or start_of(context)
     return began + execution_timeout - min(timedelta(seconds=5), execution_timeout * 0.1)
 
 
@@ -372,7 +444,9 @@ def checkpoint_left_behind(context: Any, log: Any) -> Checkpoint | None:
 
 def job_left_behind(context: Any) -> JobSummary | None:
     """Return what another process of the same try told of its job, with its link."""
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
+    if task_instance is None:
+        return None
     found = task_instance.xcom_pull(  # it survives a deferral, but not another try
         task_ids=task_instance.task_id, key=XCOM_KEY, map_indexes=task_instance.map_index
     )
@@ -381,6 +455,6 @@ def job_left_behind(context: Any) -> JobSummary | None:
 
 def is_tried_again(context: Any) -> bool:
     """Tell whether a failure of this try is followed by another one: each clear adds all retries again."""
-    task_instance = context["ti"]
+    task_instance = context.get("ti")
     max_tries = getattr(task_instance, "max_tries", 0) or 0
     return 0 < getattr(task_instance, "try_number", 1) <= max_tries

@@ -83,13 +83,21 @@ class TaskKey:
     """Whether it belongs to a loop of Airflow 3.4, whose states are told for the latest iteration only."""
 
     @classmethod
-    def of(cls, task_instance: Any) -> TaskKey:
-        """Return the key of a task instance of any release, in a worker or a trigger."""
+    def of(cls, task_instance: Any, *, in_loop: bool = False) -> TaskKey:
+        """
+        Return the key of a task instance of any release, in a worker or a trigger.
+
+        Args:
+            task_instance: The task instance.
+            in_loop: Whether the task's context says that it belongs to a loop. Of a mapped task nothing
+                else tells: outside of loops it has a region, too.
+        """
         identifier = getattr(task_instance, "id", None)
         region = getattr(task_instance, "region_id", None)
         map_index = task_instance.map_index
         # Outside of loops and expansions ``region_id`` is the zero UUID; each expansion has one, too.
-        is_in_loop = map_index < 0 and region is not None and bool(set(str(region)) - {"0", "-"})
+        has_region = region is not None and bool(set(str(region)) - {"0", "-"})
+        is_in_loop = in_loop or (map_index < 0 and has_region)
         return cls(
             dag_id=task_instance.dag_id,
             run_id=task_instance.run_id,

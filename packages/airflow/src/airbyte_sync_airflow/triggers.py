@@ -36,6 +36,8 @@ class AirbyteSyncTrigger(BaseTrigger):
         api_version: The version in the API's address.
         job: What is known of the job: the XCom ``airbyte_job``.
         cancel_on_kill: Cancel the sync when the task is killed while it waits here.
+        in_loop: Whether the task belongs to a loop of Airflow 3.4: states of tasks are then not told for
+            its own iteration.
     """
 
     def __init__(  # noqa: PLR0917 - Airflow makes it of keywords
@@ -46,6 +48,7 @@ class AirbyteSyncTrigger(BaseTrigger):
         api_version: str = "v1",
         job: dict[str, Any] | None = None,
         cancel_on_kill: bool = True,  # noqa: FBT001, FBT002
+        in_loop: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.airbyte_conn_id = airbyte_conn_id
@@ -54,23 +57,24 @@ class AirbyteSyncTrigger(BaseTrigger):
         self.api_version = api_version
         self.job = job
         self.cancel_on_kill = cancel_on_kill
+        self.in_loop = in_loop
         self._latest: Checkpoint | None = None
         self._server: AirbyteServer | None = None
         self._has_fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of JSON types."""
-        return (
-            "airbyte_sync_airflow.triggers.AirbyteSyncTrigger",
-            {
-                "airbyte_conn_id": self.airbyte_conn_id,
-                "checkpoint": self.checkpoint,
-                "policy": self.policy,
-                "api_version": self.api_version,
-                "job": self.job,
-                "cancel_on_kill": self.cancel_on_kill,
-            },
-        )
+        arguments: dict[str, Any] = {
+            "airbyte_conn_id": self.airbyte_conn_id,
+            "checkpoint": self.checkpoint,
+            "policy": self.policy,
+            "api_version": self.api_version,
+            "job": self.job,
+            "cancel_on_kill": self.cancel_on_kill,
+        }
+        if self.in_loop:  # a triggerer of an earlier release of ours need not know it elsewhere
+            arguments["in_loop"] = True
+        return "airbyte_sync_airflow.triggers.AirbyteSyncTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the flow and send one event: see :mod:`airbyte_sync_airflow.outcome`."""

@@ -66,7 +66,7 @@ async def wait(
         memory = _Memory(checkpoint, on_checkpoint)
         kills = shared_kills()
         if trigger.task_instance is not None:
-            kills.warm_up(TaskKey.of(trigger.task_instance))
+            kills.warm_up(TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop))
         caution = AsyncCaution(kills.watch, lambda: await_charge_of_trigger(trigger))
         server = await _read_server(trigger, policy)
         while True:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
 from airbyte_sync_airflow.links import publish
 from airbyte_sync_airflow.sessions import blocking_session
-from airbyte_sync_airflow.task_instances import RequestStore, noted_for_later
+from airbyte_sync_airflow.task_instances import RequestStore, is_in_loop, noted_for_later
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_airflow.worker_charge import WorkerCharge
 
@@ -73,6 +73,7 @@ class Work:
                 policy=self.policy.to_json(),
                 job=None if job is None else job.to_json(),
                 cancel_on_kill=cancel_on_kill,
+                in_loop=is_in_loop(self.context),
             ),
             method_name="execute_complete",
             kwargs=noted_for_later(self.context, checkpoint),
@@ -113,7 +114,12 @@ def at_work(
         AirbyteSyncError: What the flow raised.
     """
     store = RequestStore(context, task.log, on_save)
-    charge = WorkerCharge(context["ti"], task.log)
+    task_instance = context.get("ti")  # there is none where a DAG's test calls the operator itself
+    charge = (
+        None
+        if task_instance is None
+        else WorkerCharge(task_instance, task.log, in_loop=is_in_loop(context))
+    )
     with blocking_session(server, follower, store, is_stopped, charge) as session:
         work = Work(
             task=task,

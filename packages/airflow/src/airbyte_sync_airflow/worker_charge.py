@@ -33,10 +33,12 @@ class WorkerCharge:
     Args:
         task_instance: The task's, as the context of the process has it.
         log: The task's log.
+        in_loop: Whether the task belongs to a loop.
     """
 
-    def __init__(self, task_instance: Any, log: Any) -> None:
+    def __init__(self, task_instance: Any, log: Any, *, in_loop: bool = False) -> None:
         self._task_instance = task_instance
+        self._in_loop = in_loop
         self._log = log
         # On 2.11 this is a row of the database, which may come to tell of the next process.
         self._try = _try_of(task_instance)
@@ -70,7 +72,7 @@ class WorkerCharge:
             return self._says_the_database()
         if not (is_known := _is_known(self._task_instance)):
             return is_known
-        key = TaskKey.of(self._task_instance)
+        key = TaskKey.of(self._task_instance, in_loop=self._in_loop)
         if key.is_in_loop:
             return True
         state = ask([key])[key]

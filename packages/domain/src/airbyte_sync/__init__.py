@@ -53,6 +53,7 @@ from airbyte_sync.flows import (
     submit,
     sync,
     watch,
+    watching,
 )
 from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
@@ -180,4 +181,5 @@ __all__ = [
     "submit",
     "sync",
     "watch",
+    "watching",
 ]

@@ -32,7 +32,7 @@ WHERE_TO_FIND_THE_ID = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class JobStatus:
     """
     The word Airbyte uses for where a job stands: an open set.
@@ -40,6 +40,8 @@ class JobStatus:
     Three words end a job. Every other word, known or not yet invented, means that the job is still
     on its way: Airbyte added ``queued`` years after the others, and clients that took the
     unknown word for a failure abandoned jobs that were alive.
+
+    A status equals its word: ``job.status == "succeeded"``. It has the hash of its word, too.
 
     Source: ``JobStatus.kt`` of airbyte-platform, and ``JobStatusEnum`` of the public OpenAPI file.
     """
@@ -76,6 +78,14 @@ class JobStatus:
     def is_waiting_to_run(self) -> bool:
         """Whether Airbyte has accepted the job but has not begun its first attempt."""
         return self in _WAITING_TO_RUN
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, JobStatus):
+            return self.word == other.word
+        return self.word == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.word)
 
     def __str__(self) -> str:
         return self.word

@@ -147,7 +147,8 @@ class ServerSettings:
     """The root of the public API. Give any spelling; it is normalised."""
     auth: Auth = field(default_factory=NoAuth)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Sent with every request: what an ingress or an identity-aware proxy wants."""
+    """Sent with every request: what an ingress or an identity-aware proxy wants. ``Authorization`` only
+    where there are no other credentials."""
     connect_timeout: timedelta = timedelta(seconds=10)
     """How long to try to connect."""
     read_timeout: timedelta = timedelta(seconds=30)
@@ -182,6 +183,14 @@ class ServerSettings:
                     f"the extra header {name!r} cannot be sent: a value has neither line breaks nor "
                     "characters beyond ASCII"
                 )
+        if not isinstance(self.auth, NoAuth) and any(
+            name.lower() == "authorization" for name in self.headers
+        ):
+            raise InvalidInput(
+                "there are credentials and an extra header Authorization, and a request can carry one of "
+                "them only: remove the header, or use no credentials (auth = none), and the header is sent "
+                "as it is"
+            )
         for option in (
             "connect_timeout",
             "read_timeout",

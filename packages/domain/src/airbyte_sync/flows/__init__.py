@@ -32,6 +32,7 @@ from airbyte_sync.flows.start import (
     submit,
     sync,
     watch,
+    watching,
 )
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "submit",
     "sync",
     "watch",
+    "watching",
 ]

@@ -188,17 +188,43 @@ def watch(
         SyncNotDone: One of its subclasses says what became of it.
     """
     now = yield from Now()
+    checkpoint = watching(job_id, policy, began=now, end_by=end_by, limit=limit, is_ours=is_ours)
+    result = yield from resume(checkpoint, policy)
+    return result.job
+
+
+def watching(
+    job_id: int,
+    policy: SyncPolicy,
+    *,
+    began: datetime,
+    end_by: datetime | None = None,
+    limit: str = "end_by",
+    is_ours: bool = False,
+) -> Checkpoint:
+    """
+    Return where a wait for a known job stands that began at some moment, perhaps in another program.
+
+    Args:
+        job_id: The job.
+        policy: Its ``timeout`` counts from ``began``.
+        began: When the wait began.
+        end_by: As for :func:`watch`.
+        limit: As for :func:`watch`.
+        is_ours: As for :func:`watch`.
+
+    Returns:
+        A checkpoint for :func:`resume` and :func:`end_now`.
+    """
     checkpoint = Checkpoint(
         phase=Phase.WATCH,
-        asked_at=now,
+        asked_at=began,
         deadline=end_by,
         limit=None if end_by is None else limit,
         job_id=job_id,
         origin=Origin.ADOPTED if is_ours else Origin.ATTACHED,
     )
-    checkpoint = with_timeout(checkpoint, policy, now)
-    result = yield from resume(checkpoint, policy)
-    return result.job
+    return with_timeout(checkpoint, policy, began)
 
 
 def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:

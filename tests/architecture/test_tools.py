@@ -1,0 +1,64 @@
+"""The commands of this repository: what they say before they install anything."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import environments  # noqa: E402 - it is beside dev.py
+
+ENVIRONMENTS = [
+    value for value in vars(environments).values() if isinstance(value, environments.Environment)
+]
+
+
+def dev(*arguments):
+    """Run dev.py where no installer is to be found."""
+    command = [sys.executable, str(ROOT / "tools" / "dev.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": ""})
+
+
+@pytest.mark.parametrize(
+    ("session", "told"),
+    [
+        ("demo", "--keep"),
+        ("lint", "ruff: rules and format."),
+        ("airflow34", "waits for apache-airflow 3.4.0"),
+    ],
+)
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_is_given_at_once(session, told, word):
+    """Nothing is installed first."""
+    done = dev(session, word)
+    assert 0 == done.returncode, done.stderr
+    assert told in done.stdout
+    assert "installing" not in done.stdout
+
+
+def test_help_for_what_is_not_there_names_what_is():
+    """Instead of installing and then failing."""
+    done = dev("demp", "--help")
+    assert 1 == done.returncode
+    assert "There are: tests, lint," in done.stderr
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda each: each.name)
+def test_an_environment_has_its_versions_or_says_what_it_waits_for(environment):
+    """A release that cannot be installed yet is never passed over in silence."""
+    there = (ROOT / "constraints" / f"{environment.name}.txt").exists()
+    assert there is (environments.why_it_waits(environment) is None)
+    assert (ROOT / "constraints" / f"{environment.name}.in").exists()
+
+
+def test_all_checks_name_the_release_that_they_wait_for():
+    """``tests`` runs its session, which says so in one line."""
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    (tests,) = (
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "tests"
+    )
+    assert "'airflow34'" in ast.unparse(tests)
