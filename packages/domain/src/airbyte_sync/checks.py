@@ -40,6 +40,8 @@ def require_type(
     Raises:
         InvalidInput: It is something else.
     """
+    if type(value) is kind:  # flows make many values, and nearly all are right
+        return
     kinds = kind if isinstance(kind, tuple) else (kind,)
     is_hidden_flag = isinstance(value, bool) and bool not in kinds and object not in kinds
     if is_hidden_flag or not isinstance(value, kinds):
@@ -95,6 +97,8 @@ def require_duration(name: str, value: object) -> None:
     Raises:
         InvalidInput: It is something else; the text says how to write a number of seconds.
     """
+    if type(value) is timedelta:
+        return
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     example = f"timedelta(seconds={shown(value)})" if is_number else "timedelta(minutes=10)"
     require_type(name, value, timedelta, f"a datetime.timedelta, as in {example}")

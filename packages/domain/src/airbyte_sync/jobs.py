@@ -151,9 +151,10 @@ class Job:
 
     def __post_init__(self) -> None:
         require_count("job_id", self.job_id)
-        require_type(
-            "status", self.status, JobStatus, f"a JobStatus, as in JobStatus({shown(self.status)})"
-        )
+        given: object = self.status
+        if not isinstance(given, JobStatus):
+            example = f"JobStatus({shown(given)})"
+            require_type("status", given, JobStatus, f"a JobStatus, as in {example}")
         require_text("job_type", self.job_type)
         require_text("connection_id", self.connection_id)
         require_moment("created_at", self.created_at)
