@@ -15,7 +15,6 @@ from airbyte_sync.texts import shown
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.summary import JobSummary
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
