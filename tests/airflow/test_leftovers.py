@@ -20,8 +20,9 @@ def stuck(airbyte):
         row = Change(set=SAYS_RUNNING, of=str(job_id))
         job = Change(set=SAYS_RUNNING)
         airbyte.inject(Fault(on="GET /jobs", do="alter", change=row, times=None))
-        one = f"{job_id}"
-        airbyte.inject(Fault(on="GET /jobs/{jobId}", do="alter", change=job, about=one, times=None))
+        airbyte.inject(
+            Fault(on="GET /jobs/{jobId}", do="alter", change=job, about=str(job_id), times=None)
+        )
 
     return say
 
@@ -56,11 +57,10 @@ def test_a_task_that_follows_it_says_so_once(
     )
     with pytest.raises(AirbyteSyncTimedOut, match="it is a leftover"):
         task.execute(context)
-    assert [
-        (
-            "Airbyte job 1 is still told to be running, but the newer job 2 of the connection has ended "
-            "(succeeded). Airbyte runs one job of a connection at a time, so job 1 is a leftover on which "
-            "nothing works any more"
-        )
-    ] == [line for line in log.lines if "leftover" in line and "is still told" in line]
+    [line] = [line for line in log.lines if "leftover" in line and "is still told" in line]
+    assert (
+        "Airbyte job 1 is still told to be running, but the newer job 2 of the connection has ended "
+        "(succeeded). Airbyte runs one job of a connection at a time, so job 1 is a leftover on which "
+        "nothing works any more"
+    ) == line
     assert [] == cancellations()

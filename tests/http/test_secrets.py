@@ -18,7 +18,9 @@ from airbyte_sync_http import (
     open_gateway,
 )
 from airbyte_sync_http.auth import secrets_of
+from airbyte_sync_http.document import Part
 from airbyte_sync_http.hiding import MOST_TOKENS, Secrets, hide, hide_unknown, without_secrets
+from airbyte_sync_http.lineage import endpoint
 from airbyte_sync_testkit.contract.raw_server import RawServer
 from tests import canaries
 
@@ -177,6 +179,15 @@ def test_a_refusal_keeps_its_meaning(scripted):
     gateway = AirbyteGateway(transport, ServerSettings(base_url="http://h", auth=auth))
     with pytest.raises(SyncAlreadyRunning, match=r"A sync is \*\*\* running"):
         gateway.submit(ID, JobType.SYNC)
+
+
+def test_a_configuration_that_is_nested_too_deep_is_left_out():
+    """It is read whole, so it is cleaned whole or not told."""
+    deep: object = "x"
+    for _ in range(3000):
+        deep = [deep]
+    body = {"sourceId": "s", "sourceType": "t", "configuration": {"a": deep}}
+    assert {} == endpoint(Part(body), "source").configuration
 
 
 def test_a_connection_is_found_by_a_name_with_a_credential_in_it(scripted):

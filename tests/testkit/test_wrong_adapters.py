@@ -574,7 +574,11 @@ class SubmitsTwice(AirbyteGateway):
         return job
 
 
-@gateway_caught_by("finds_connections_by_name_on_any_page", "finds_connections_in_a_workspace")
+@gateway_caught_by(
+    "finds_connections_by_name_on_any_page",
+    "finds_connections_in_a_workspace",
+    "finds_connections_whose_names_are_nearly_the_one",
+)
 class FollowsNext(AirbyteGateway):
     def find_connections(self, name, workspace_id):
         call = wire.list_connections(self._settings, workspace_id, 0)
@@ -591,7 +595,9 @@ class FollowsNext(AirbyteGateway):
             call = replace(call, request=replace(call.request, url=following))
 
 
-@gateway_caught_by("finds_connections_by_name_on_any_page")
+@gateway_caught_by(
+    "finds_connections_by_name_on_any_page", "finds_connections_whose_names_are_nearly_the_one"
+)
 class LooksAtTheFirstPageOnly(AirbyteGateway):
     def find_connections(self, name, workspace_id):
         page = self._call(wire.list_connections(self._settings, workspace_id, 0))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync import Checkpoint, JobStatus, errors
+from airbyte_sync.texts import shown
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.summary import JobSummary
-from airbyte_sync_http.cleaning import clean, shown
+from airbyte_sync_http.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

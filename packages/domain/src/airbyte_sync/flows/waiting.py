@@ -35,7 +35,8 @@ MISSING_POLLS = 3
 """For how long, and how often, Airbyte must say that it does not know a job that it has shown before."""
 
 FIRST_LIST = 256
-"""After how many polls of an unchanged job the list is asked for the first time whether it is a leftover."""
+"""After how many polls the list is asked for the first time whether the job is a leftover. Who shares a feed
+polls once a minute, so that an hour of ten thousand waits costs no request more."""
 
 SPREAD = 32
 """Over how many polls the jobs that began together are spread when they ask the list."""
@@ -76,7 +77,7 @@ def look_until_it_ends(
             yield from Report(StatusChanged(job=job, previous=previous))
         else:
             yield from Report(JobSeen(job=job, at=now))
-            checkpoint = yield from _tell_once_if_left_over(checkpoint, job)
+        checkpoint = yield from _tell_once_if_left_over(checkpoint, job, now)
         if not job.status.is_waiting_to_run:
             checkpoint = replace(checkpoint, queue_deadline=None)
         elif is_queued_too_long(checkpoint, now) and is_queue_deadline_first(checkpoint):
@@ -87,15 +88,16 @@ def look_until_it_ends(
         checkpoint = resting_until_next_look(checkpoint, policy, now, job_id)
 
 
-def _tell_once_if_left_over(checkpoint: Checkpoint, job: Job) -> Flow[Checkpoint]:
+def _tell_once_if_left_over(checkpoint: Checkpoint, job: Job, now: datetime) -> Flow[Checkpoint]:
     """
-    Ask the job list after 256, 512, 1024 polls and so on whether a newer job has ended; report it once.
+    Ask the job list whether a newer job has ended, and report it once.
 
-    The wait goes on: its own time limits end it. Asking ever more rarely costs a server next to nothing, and
-    thousands that began together do not ask together.
+    It is asked after 256, 512 polls and so on, and at the deadline. The wait goes on: its own time limits end
+    it. Asking ever more rarely costs a server next to nothing, and thousands that began together do not ask
+    together.
     """
     polls = checkpoint.looks - job.job_id % SPREAD
-    is_due = polls >= FIRST_LIST and polls & (polls - 1) == 0
+    is_due = (polls >= FIRST_LIST and polls & (polls - 1) == 0) or is_late(checkpoint, now)
     if checkpoint.newer_ended is not None or not is_due:
         return checkpoint
     newer = yield from newer_that_ended(job)
