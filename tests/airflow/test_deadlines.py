@@ -47,6 +47,10 @@ def deadline_in(trigger):
     return datetime.fromisoformat(trigger.checkpoint["deadline"])
 
 
+def queue_deadline_in(trigger):
+    return datetime.fromisoformat(trigger.checkpoint["queue_deadline"])
+
+
 @pytest.mark.parametrize(
     ("execution_timeout", "timeout", "expected"),
     [
@@ -118,18 +122,47 @@ def test_the_time_of_a_try_counts_from_its_beginning(
     assert [began + 595 * SECOND] * 2 == [deadline_in(first), deadline_in(second)]
 
 
-def test_the_first_event_of_a_long_wait_is_no_reason_to_begin_anew(
+def test_timeout_counts_from_when_a_deferred_task_has_its_sync(
     airbyte, connection, operator, context, defer, event_of, clock
 ):
-    """``timeout`` is the total time as well."""
-    began = clock.now()
+    """The wait for another sync has a clock of its own, which the trigger keeps."""
     airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
+    asked = clock.now()
     first = defer(operator(deferrable=True, timeout=600).execute, context)
-    second = defer(
-        operator(deferrable=True, timeout=600).execute_complete, context, event_of(first)
-    )
-    assert began + 660 * SECOND == deadline_in(first) == deadline_in(second)
+    assert "deadline" not in first.checkpoint
+    assert asked + 600 * SECOND == queue_deadline_in(first)
+    event = event_of(first)
+    started = clock.now()
+    second = defer(operator(deferrable=True, timeout=600).execute_complete, context, event)
+    assert started >= asked + 3 * MINUTE
+    assert started + 600 * SECOND == deadline_in(second)
+
+
+def test_execution_timeout_bounds_the_wait_for_another_sync_too(
+    airbyte, connection, operator, context, defer, event_of, clock
+):
+    """It is one deadline from the beginning to the end, whatever ``timeout`` says."""
+    began = clock.now()
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    task = operator(deferrable=True, timeout=3600, execution_timeout=600 * SECOND)
+    trigger = defer(task.execute, context)
+    assert began + 595 * SECOND == deadline_in(trigger)
+    with pytest.raises(AirbyteSyncTimedOut, match="raise execution_timeout"):
+        task.execute_complete(context, event_of(trigger))
+
+
+def test_a_task_that_waits_for_another_sync_for_too_long_says_which_clock_has_run_out(
+    airbyte, connection, operator, context, clock
+):
+    """``queue_timeout`` is as long as ``timeout`` where it is not set."""
+    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    clock.advance(MINUTE)
+    with pytest.raises(
+        AirbyteQueueTimedOut, match=r"600 s .queue_timeout, by default the value of"
+    ):
+        operator(timeout=600).execute(context)
 
 
 def test_without_a_time_limit_of_airflows_there_is_none(context):

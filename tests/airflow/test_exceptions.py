@@ -25,6 +25,7 @@ DOCUMENTED = {
     "InvalidCheckpoint": "AirbyteInputInvalid",
     "UnknownTransport": "AirbyteInputInvalid",  # these two are not the domain's but airbyte_sync_http's
     "MissingLibrary": "AirbyteInputInvalid",
+    "AlreadyClosed": "AirbyteTroubled",
     "CallFailed": "AirbyteTroubled",
     "RequestNotSent": "AirbyteTroubled",
     "AnswerTooLarge": "AirbyteTroubled",

@@ -204,7 +204,7 @@ def test_a_task_that_took_too_long_says_which_limit_to_raise(
         operator(timeout=30).execute(context)
     assert (
         "Airbyte job 1 did not end within 30 s (timeout) and was cancelled; Airbyte says cancelled. "
-        "Raise the time-out if it needs longer." == str(failure.value)
+        "Raise timeout if it needs longer." == str(failure.value)
     )
     assert [
         STARTED,

@@ -10,7 +10,15 @@ from uuid import uuid4
 import pytest
 from dependency_injector import providers
 
-from airbyte_sync import AsyncPortInterpreter, Checkpoint, SyncPolicy, SyncTimedOut, arun, resume
+from airbyte_sync import (
+    AsyncPortInterpreter,
+    Checkpoint,
+    SyncPolicy,
+    SyncTimedOut,
+    abandon,
+    arun,
+    resume,
+)
 from airbyte_sync.events import Origin
 from airbyte_sync_airflow import killing
 from airbyte_sync_airflow.charge import await_charge_of_trigger

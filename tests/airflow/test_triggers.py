@@ -279,12 +279,13 @@ def test_a_task_wins_over_its_airflow_connection(airbyte, connect, waiting):
     assert waiting(cancel_on_kill=True).cancel_on_kill is True
 
 
+@pytest.mark.parametrize("failures", [1, 2, 4])
 def test_a_sync_in_doubt_is_looked_for(
-    airbyte, waiting, stop, instance_in, without_on_kill, cancellations
+    airbyte, waiting, stop, instance_in, without_on_kill, cancellations, failures
 ):
-    """The answer to its submission was lost, so nobody has told us its id yet."""
+    """The answer to its submission was lost, and the first looks for it may fail, too."""
     airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
-    airbyte.inject(Fault(on="GET /jobs", do="answer", answer=answers.bad_gateway()))
+    airbyte.inject(Fault(on="GET /jobs", do="answer", answer=answers.bad_gateway(), times=failures))
     trigger = waiting()
     assert "job_id" not in trigger.checkpoint
     trigger.task_instance = instance_in("failed")

@@ -169,11 +169,11 @@ def in_doubt(world):
 
 
 def test_a_job_in_doubt_is_found_and_cancelled(world, in_doubt):
-    """One look at the list tells which it is."""
+    """The list tells which it is, and once more before it is cancelled that it is no leftover."""
     world.pass_time(10)
     status, calls = abandoned(world, in_doubt)
     assert status == "cancelled"
-    assert calls.count("find_jobs") == 1
+    assert calls.count("find_jobs") == 2
     assert statuses(world) == ["cancelled"]
 
 

@@ -54,6 +54,7 @@ FIELDS = {
     "lost_submissions": some.integers(0, 9),
     "lost_status": some.none() | some.integers(100, 599),
     "nothing_came": some.booleans(),
+    "newer_ended": some.none() | some.integers(1, 10**9),
     "missing_since": some.none() | moments,
     "missing_polls": some.integers(0, 10**6),
     "has_met_airbyte": some.booleans(),

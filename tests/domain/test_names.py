@@ -34,9 +34,51 @@ def test_one_of_the_name_is_found(world):
     assert world.run(find_connection("orders")).connection_id == OTHER
 
 
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [("orders ", "orders"), ("orders", " orders\n"), ("Cafe\u0301", "Caf\u00e9"), ("a  b", "a  b")],
+)
+def test_a_name_may_be_written_otherwise(world, stored, asked):
+    """Blanks around it, and how a letter is composed, cannot be seen in the UI."""
+    world.airbyte.add_connection(OTHER, name=stored)
+    assert OTHER == world.run(find_connection(asked)).connection_id
+
+
+def test_a_name_that_is_the_same_letter_by_letter_goes_first(world):
+    """A second connection whose name only looks the same makes nothing ambiguous."""
+    world.airbyte.add_connection(OTHER, name="orders")
+    world.airbyte.add_connection("w", name="orders ")
+    assert OTHER == world.run(find_connection("orders")).connection_id
+
+
+def test_names_that_only_look_the_same_are_ambiguous(world):
+    """Nobody can say which one is meant."""
+    world.airbyte.add_connection(OTHER, name="orders ")
+    world.airbyte.add_connection("w", name=" orders")
+    with pytest.raises(ConnectionAmbiguous, match="2 connections are called 'orders'"):
+        world.run(find_connection("orders"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        (["orders"], ", but 'orders'. "),
+        (["or ders", "ORDERS"], ", but 'ORDERS' and 'or ders'. "),
+        (["orders", "ORDERS", "or ders", "o rders"], " and 'o rders' and 'or ders' and 1 more. "),
+    ],
+)
+def test_near_misses_are_told(world, stored, told):
+    """Up to three names that differ in case or white space only."""
+    for number, name in enumerate(stored):
+        world.airbyte.add_connection(f"{number}", name=name)
+    with pytest.raises(ConnectionNotFound) as caught:
+        world.run(find_connection("Orders"))
+    assert told in str(caught.value)
+
+
 def test_none_of_the_name_is_an_error(world):
     """The text says how names are compared."""
-    with pytest.raises(ConnectionNotFound, match=r"'Orders'.*letter by letter"):
+    with pytest.raises(ConnectionNotFound, match=r"'Orders'\. Upper and lower case"):
         world.run(find_connection("Orders"))
 
 

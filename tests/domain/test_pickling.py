@@ -125,6 +125,7 @@ FIELDS = {
     "job_type": types,
     "look_until": moments,
     "name": texts,
+    "newer": jobs,
     "next_look": moments,
     "next_try": moments,
     "origin": origins,

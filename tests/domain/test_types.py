@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from airbyte_sync import (
+    Checkpoint,
     Connection,
     ConnectionStatus,
     EarlierTries,
@@ -19,9 +20,12 @@ from airbyte_sync import (
     JobPage,
     JobQuery,
     JobStatus,
+    Phase,
     PollSchedule,
     SyncPolicy,
     SyncRequest,
+    cancel,
+    watch,
 )
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
@@ -35,6 +39,7 @@ JOB = {
     "connection_id": ID,
     "created_at": NOON,
 }
+START = {"phase": Phase.SUBMIT, "asked_at": NOON}
 CONNECTION = {
     "connection_id": ID,
     "name": "Orders",
@@ -92,6 +97,12 @@ WRONG = [
     (JobStatus, {}, "word", None, "a job's status is None: give a str"),
     (Connection, CONNECTION, "status", "active", "give ConnectionStatus.ACTIVE$"),
     (Connection, CONNECTION, "name", None, "name is None: give a str"),
+    (Checkpoint, {"asked_at": NOON}, "phase", "watch", "phase is 'watch': give Phase.WATCH$"),
+    (Checkpoint, START, "job_type", "sync", "give JobType.SYNC$"),
+    (Checkpoint, START, "asked_at", NAIVE, AWARE),
+    (Checkpoint, START, "deadline", timedelta(1), AWARE),
+    (Checkpoint, START, "job_id", "7", "job_id is '7': give an int"),
+    (Checkpoint, START, "connection_id", 7, "connection_id is 7: give a str"),
     (FailureReason, {}, "message", None, "message is None: give a str"),
 ]
 
@@ -106,6 +117,21 @@ def test_a_wrong_type_is_refused_at_once(kind, others, name, value, text):
 def test_a_query_takes_a_uuid():
     """It stands for its text, as in a request."""
     assert ID == JobQuery(connection_id=UUID(ID)).connection_id  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("flow", [watch, cancel])
+def test_a_job_id_that_is_a_text_is_refused_before_any_call(world, flow):
+    """A checkpoint with it could not be read again."""
+    with pytest.raises(InvalidInput, match="job_id is '7': give an int"):
+        world.run(flow("7", SyncPolicy()))
+    assert [] == world.airbyte.calls
+
+
+def test_a_request_whose_end_has_no_time_zone_is_refused_before_any_call(world):
+    """Also where a job is watched, which makes no request."""
+    with pytest.raises(InvalidInput, match=r"deadline is .*which has no time zone"):
+        world.run(watch(7, SyncPolicy(), end_by=NAIVE))
+    assert [] == world.airbyte.calls
 
 
 def test_a_long_value_is_cut():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -118,23 +119,25 @@ def by_arun(*answers):
 
 DRIVERS = [by_run, by_arun]
 AWAY = InvalidInput("away")
+TEN = datetime(2026, 1, 5, 10, tzinfo=timezone.utc)
+ELEVEN = datetime(2026, 1, 5, 11, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize("drive", DRIVERS)
 def test_the_toy_runs_to_its_end(drive):
     """One flow, each driver: the same questions, the same result."""
-    result, script = drive("ten", AWAY, None, "eleven")
-    assert result == "ten and eleven"
+    result, script = drive(TEN, AWAY, None, ELEVEN)
+    assert result == f"{TEN} and {ELEVEN}"
     assert script.asked == ["Now", "FetchJob", "Pause", "Now"]
     assert journal == ["survived away", "closed"]
 
 
 def test_the_toy_steps_to_its_first_pause():
     """step hands the pause back unanswered and closes the flow."""
-    script = Script("ten", AWAY)
+    script = Script(TEN, AWAY)
     turn = step(toy(), script)
     assert isinstance(turn, Pause)
-    assert turn.until == "ten"
+    assert turn.until == TEN
     assert script.asked == ["Now", "FetchJob"]
     assert journal == ["survived away", "closed"]
 
@@ -146,7 +149,7 @@ def test_step_hands_back_the_end_when_there_is_no_pause():
         yield from Now()
         return 7
 
-    assert step(short(), Script("ten")) == Done(7)
+    assert step(short(), Script(TEN)) == Done(7)
 
 
 @pytest.mark.parametrize("drive", DRIVERS)
@@ -158,7 +161,7 @@ def test_step_hands_back_the_end_when_there_is_no_pause():
 def test_what_is_no_domain_error_passes_straight_through(drive, interruption):
     """An interrupt, a cancelled task or a bug is not thrown into the flow: the flow is closed."""
     with pytest.raises(type(interruption)):
-        drive("ten", interruption)
+        drive(TEN, interruption)
     assert journal == ["closed"]
 
 

@@ -413,7 +413,7 @@ def test_a_second_refusal_is_final(scripted, clock):
 
 def test_an_interpreter_knows_its_own_commands_only(scripted, clock):
     """A command of somebody else is a mistake in the program, in both colours."""
-    parts = (SETTINGS, TokenCache(), clock)
+    parts = (SETTINGS, TokenCache(), clock, print)
     with pytest.raises(TypeError, match="is not a command of airbyte_sync_http"):
         TransportInterpreter(scripted(None), *parts).answer(Command())
     with pytest.raises(TypeError, match="is not a command of airbyte_sync_http"):

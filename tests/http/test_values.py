@@ -268,8 +268,8 @@ def test_a_title_is_looked_for_at_the_head_of_a_page_only():
         error(page)
     assert 0 < Watched.taken <= 16 * 1024
     # Each start of a title is followed by a bounded number of characters.
-    assert refusals._TITLE.pattern.count(b"{") == 2
-    assert b"*" not in refusals._TITLE.pattern
+    assert refusals._TITLE.pattern.count("{") == 2
+    assert "*" not in refusals._TITLE.pattern
 
 
 def test_a_message_is_cut_before_it_is_searched():

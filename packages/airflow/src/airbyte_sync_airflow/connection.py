@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from socket import gethostname
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from airbyte_sync import AirbyteSyncError, InvalidInput
 from airbyte_sync_airflow.compat import AirflowNotFoundException, BaseHook
@@ -43,6 +43,7 @@ from airbyte_sync_http import (
 )
 from airbyte_sync_http.addresses import normalise_base_url, normalise_ui_url, ui_url
 from airbyte_sync_http.cleaning import is_clean, shown
+from airbyte_sync_http.hiding import SHORTEST, header_secrets, url_secrets
 from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ def _proxies(extra: Mapping[str, Any]) -> dict[str, str]:
             f"the extra 'proxies' names something else than http and https: write {_ONE_PROXY_FOR_EACH}"
         )
     for url in by_scheme.values():
-        _mask_password_of(url)
+        for secret in url_secrets(url):
+            mask(secret)
     usual = by_scheme.pop("all", None)
     return by_scheme if usual is None else {"http": usual, "https": usual, **by_scheme}
 
@@ -259,12 +261,14 @@ def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
                 '{"Name": "value", "Other-Name": "value"}'
             )
         value = {name.strip(): text.strip() for name, _, text in lines}
-        _mask(value)  # Airflow has masked what stands in the extra as JSON
     if not _holds_texts(value):
         raise InvalidInput(
             'the extra \'headers\' is not a JSON object of texts: write {"Name": "value"}'
         )
     headers: dict[str, str] = value
+    for name, text in headers.items():
+        for secret in header_secrets(name, text):
+            mask(secret)
     return headers
 
 
@@ -353,18 +357,15 @@ def _holds_texts(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
 
 
-def _mask_password_of(url: str) -> None:
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return  # it is refused where proxies are checked
-    if password:
-        _mask(password)
-        _mask(unquote(password))
+def mask(secret: str) -> None:
+    """
+    Keep a secret out of Airflow's logs, for as long as this process lives: Airflow never forgets one.
 
-
-def _mask(secret: Any) -> None:
-    """Keep a secret out of Airflow's logs; of an object, what its names call secret."""
+    Args:
+        secret: Passed over where it is too short to be hidden wherever it occurs.
+    """
+    if len(secret) < SHORTEST:
+        return
     try:
         from airflow.sdk.log import mask_secret
     except ImportError:

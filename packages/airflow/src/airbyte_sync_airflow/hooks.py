@@ -85,10 +85,11 @@ class AirbyteHook(BaseHook):
 
     def get_conn(self) -> AirbyteGateway:
         """Open a gateway; close it, or use it in a ``with`` block."""
+        from airbyte_sync_airflow.connection import mask
         from airbyte_sync_http import open_gateway
 
         server = self._server()
-        return open_gateway(server.settings, server.transport)
+        return open_gateway(server.settings, server.transport, on_token=mask)
 
     def get_job_details(self, job_id: int) -> Job:
         """

@@ -17,10 +17,10 @@ import logging
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import Checkpoint, InvalidInput, SyncPolicy, abandon, arun
+from airbyte_sync import CallFailed, Checkpoint, InvalidInput, SyncPolicy, abandon, arun
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.loops import PerLoop
 from airbyte_sync_airflow.rendering import Follower
@@ -314,7 +314,18 @@ async def _cancel(stopped: StoppedTrigger) -> None:
     caution = caution_of(stopped)
     async with servers.use(replace(server, settings=server.settings.in_haste())) as parts:
         session = caution.over(parts.async_canceller(Follower(stopped.log)))
-        await arun(abandon(stopped.checkpoint, stopped.policy), session)
+        clock = Container.async_clock()
+        give_up_at = clock.now() + stopped.policy.cancel_timeout
+        for failures in count():
+            try:
+                await arun(abandon(stopped.checkpoint, stopped.policy), session)
+            except CallFailed as error:  # a job in doubt could not be looked for
+                pause = stopped.policy.backoff(error, failures=failures, seed=stopped.sync)
+                if error.retry_safe is False or clock.now() + pause > give_up_at:
+                    raise
+                await clock.sleep(pause)
+            else:
+                return
 
 
 def caution_of(stopped: StoppedTrigger) -> AsyncCaution:

@@ -13,6 +13,7 @@ from airbyte_sync.events import (
     EarlierTryLookedFor,
     Event,
     JobEnded,
+    JobLeftOver,
     JobObtained,
     JobRecalled,
     JobSeen,
@@ -142,6 +143,17 @@ class TaskLog:
                     job.job_id,
                     job.job_type,
                     job.status,
+                )
+            case JobLeftOver(job=job, newer=newer):
+                log.warning(
+                    "Airbyte job %s is still told to be %s, but the newer job %s of the connection has "
+                    "ended (%s). Airbyte runs one job of a connection at a time, so job %s is a leftover on "
+                    "which nothing works any more",
+                    job.job_id,
+                    job.status,
+                    newer.job_id,
+                    newer.status,
+                    job.job_id,
                 )
             case CancelRequested(job=job):
                 log.warning("Cancelling Airbyte job %s (%s)", job.job_id, job.status)

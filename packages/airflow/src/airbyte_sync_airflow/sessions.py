@@ -42,7 +42,8 @@ def blocking_session(
     from airbyte_sync_airflow.standstill import CautiousInterpreter
 
     container = Container(server=server, is_stopped=is_stopped)
-    with container.gateway():
+    gateway = container.gateway()
+    with gateway, gateway.secrets.in_force():
         interpreter: Interpreter = container.interpreter(on_event, store)
         if charge is not None:
             clock = container.stoppable_clock()

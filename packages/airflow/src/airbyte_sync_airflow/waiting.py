@@ -73,8 +73,10 @@ async def wait(
             on_server(server)
             try:
                 async with shared_servers().use(server) as parts:
+                    secrets = parts.async_gateway().secrets
                     session = caution.over(parts.async_interpreter(follower, memory))
-                    return await _drive(memory.latest, policy, session, follower)
+                    with secrets.in_force():
+                        return await _drive(memory.latest, policy, session, follower)
             except ServerUnreachable:
                 before, server = server, await _read_server(trigger, policy)
                 if server == before:
@@ -111,7 +113,7 @@ async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> Airby
                 "Could not read the Airflow connection %r, reading it again in %.0f s: %s",
                 trigger.airbyte_conn_id,
                 pause.total_seconds(),
-                error,
+                told(error),
             )
             await clock.sleep(pause)
     raise AssertionError("counting never ends")

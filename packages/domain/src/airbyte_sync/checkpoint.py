@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, TypeVar
 
+from airbyte_sync.checks import require_choice, require_count, require_moment, require_text
 from airbyte_sync.errors import InvalidCheckpoint
 from airbyte_sync.events import Origin
 from airbyte_sync.jobs import JobStatus, JobType
@@ -90,6 +91,8 @@ class Checkpoint:
     """The HTTP status with which the last of them was answered, if it was."""
     nothing_came: bool = False
     """Whether it is proven that no job came of them; why is asked next."""
+    newer_ended: int | None = None
+    """The newer job of the connection that has ended, once it is known that ours is a leftover."""
     missing_since: datetime | None = None
     """When Airbyte first said that it does not know the job, which it had shown before."""
     missing_polls: int = 0
@@ -98,6 +101,17 @@ class Checkpoint:
     """Whether the server has answered as Airbyte does."""
     strange_since: datetime | None = None
     """Since when a server that has never done so gives answers that an outage does not explain."""
+
+    def __post_init__(self) -> None:
+        require_choice("phase", self.phase, Phase)
+        require_choice("job_type", self.job_type, JobType)
+        require_moment("asked_at", self.asked_at)
+        if self.connection_id is not None:
+            require_text("connection_id", self.connection_id)
+        if self.job_id is not None:
+            require_count("job_id", self.job_id)
+        if self.deadline is not None:
+            require_moment("deadline", self.deadline)
 
     @property
     def knows_the_server(self) -> bool:
@@ -201,6 +215,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "lost_submissions": _count,
     "lost_status": _count,
     "nothing_came": _exactly(bool),
+    "newer_ended": _count,
     "missing_since": _moment,
     "missing_polls": _count,
     "has_met_airbyte": _exactly(bool),

@@ -105,6 +105,14 @@ class WaitingForOther:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobLeftOver:
+    """A newer job of the connection has ended, so the one that is followed is no longer worked on."""
+
+    job: Job
+    newer: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CancelRequested:
     """Airbyte was asked to cancel the job."""
 
@@ -128,6 +136,7 @@ Event: TypeAlias = (
     | SubmitPostponed
     | SubmitUncertain
     | WaitingForOther
+    | JobLeftOver
     | CancelRequested
     | JobEnded
 )

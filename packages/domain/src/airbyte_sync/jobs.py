@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
+from unicodedata import normalize
 from uuid import UUID
 
 from airbyte_sync.checks import (
@@ -342,6 +343,48 @@ def is_same_id(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names look the same: however letters are composed, and without blanks around them."""
+    return _composed(one) == _composed(other)
+
+
+def is_similar_name(one: str, other: str) -> bool:
+    """Whether two names are the same, or differ in case and white space only."""
+    return _bare(one) == _bare(other)
+
+
+def _composed(name: str) -> str:
+    return normalize("NFC", name).strip()
+
+
+def _bare(name: str) -> str:
+    return "".join(normalize("NFC", name.casefold()).split())
+
+
 def newest(jobs: Iterable[Job]) -> Job | None:
     """Return the newest of some jobs, whatever order the server listed them in."""
-    return max(jobs, key=lambda job: (job.created_at, job.job_id), default=None)
+    return max(jobs, key=_age, default=None)
+
+
+def ended_after(job: Job, listed: Iterable[Job]) -> Job | None:
+    """
+    Return the newest job of the same connection that began after a job and has ended.
+
+    Airbyte runs one job of a connection at a time. So a job that is told to be running although a newer one
+    has ended is a leftover of a crash or an upgrade: nothing works on it, and its row never changes.
+
+    Args:
+        job: A job that has not ended.
+        listed: Jobs of any type.
+    """
+    return newest(
+        other
+        for other in listed
+        if other.status.is_final
+        and _age(other) > _age(job)
+        and is_same_id(other.connection_id, job.connection_id)
+    )
+
+
+def _age(job: Job) -> tuple[datetime, int]:
+    return job.created_at, job.job_id

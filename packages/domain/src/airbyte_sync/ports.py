@@ -194,14 +194,16 @@ class ConnectionPort(Protocol):
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """
-        Find connections by their exact name.
+        Find connections by their name, and those whose names are nearly the same.
 
         Args:
             name: The name as the Airbyte UI shows it.
             workspace_id: Where to look; ``None`` means everywhere these credentials can see.
 
         Returns:
-            All that carry the name; deleted ones are left out.
+            All whose name is similar (:func:`~airbyte_sync.jobs.is_similar_name`); deleted ones are left
+            out. The caller decides which of them are meant: :func:`~airbyte_sync.find_connection` takes those
+            of the same name, and tells the others where there is none.
 
         Raises:
             CallFailed: Any subclass.

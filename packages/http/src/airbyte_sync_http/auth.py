@@ -39,6 +39,7 @@ from airbyte_sync.errors import (
 )
 from airbyte_sync_http import wire
 from airbyte_sync_http.document import Part, Unreadable
+from airbyte_sync_http.hiding import Secrets, basic_secrets, header_secrets, url_secrets
 from airbyte_sync_http.refusals import (
     is_about_the_path,
     is_airbytes,
@@ -57,6 +58,7 @@ from airbyte_sync_http.transport import AsyncTransport, HttpRequest, HttpRespons
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from airbyte_sync.ports import AsyncClock, Clock
@@ -144,7 +146,7 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
     usual = settings.token_url(replace(credentials, token_url=""))
     try:
         response = yield from Send(call.request)
-        return _read_token(call, _hiding(credentials.client_secret, response))
+        return _read_token(call, response)
     except Unauthorized as error:
         if not credentials.oddities:
             raise
@@ -199,8 +201,7 @@ _TOKEN_REFUSED: dict[int, str] = {
 def _send_as(authorization: str | None, request: HttpRequest) -> Flow[HttpResponse]:
     if authorization is None:
         return (yield from Send(request))
-    response = yield from Send(request.with_header("Authorization", authorization))
-    return _hiding(authorization.partition(" ")[2], response)
+    return (yield from Send(request.with_header("Authorization", authorization)))
 
 
 def _constant(auth: NoAuth | BasicAuth | BearerToken) -> str | None:
@@ -234,11 +235,34 @@ def _advice(auth: Auth) -> str:
     )
 
 
-def _hiding(secret: str, response: HttpResponse) -> HttpResponse:
-    """Blot out a secret that a server or a proxy sends back in an error, which people will read."""
-    if response.status < HTTPStatus.BAD_REQUEST:
-        return response
-    return replace(response, body=response.body.replace(secret.encode(), b"***"))
+def secrets_of(settings: ServerSettings) -> Secrets:
+    """
+    Return what of a server's settings must not be read anywhere else.
+
+    Proxies may also be named in the environment, which is read again for every call.
+    """
+    texts: list[str] = []
+    match settings.auth:
+        case ClientCredentials(client_id=client_id, client_secret=secret):
+            texts += basic_secrets(client_id, secret)
+        case BasicAuth(username=username, password=password):
+            texts += basic_secrets(username, password)
+        case BearerToken(token=token):
+            texts.append(token)
+    for name, value in settings.headers.items():
+        texts += header_secrets(name, value)
+    options = settings.transport
+    for proxy in options.proxies.values():
+        texts += url_secrets(proxy)
+    return Secrets(texts, _proxies_of_the_environment if options.trust_env else tuple)
+
+
+def _proxies_of_the_environment() -> Iterator[str]:
+    from urllib.request import getproxies  # noqa: PLC0415 - it loads ssl
+
+    for name, url in getproxies().items():
+        if name != "no" and "@" in url:
+            yield from url_secrets(url)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -322,15 +346,30 @@ class TokenHolder:
 
 
 class TransportInterpreter:
-    """Carries out the commands of this module on a blocking transport."""
+    """
+    Carries out the commands of this module on a blocking transport.
+
+    Args:
+        transport: Sends the requests.
+        settings: The server.
+        tokens: Where access tokens are kept.
+        clock: Tells when a token ends.
+        on_token: Is told the token of each call that needs one, before anything is sent with it.
+    """
 
     def __init__(
-        self, transport: Transport, settings: ServerSettings, tokens: TokenCache, clock: Clock
+        self,
+        transport: Transport,
+        settings: ServerSettings,
+        tokens: TokenCache,
+        clock: Clock,
+        on_token: Callable[[str], object],
     ) -> None:
         self._transport = transport
         self._settings = settings
         self._tokens = tokens
         self._clock = clock
+        self._on_token = on_token
 
     def answer(self, command: Command[Any]) -> Any:
         """Carry out one command; see :class:`~airbyte_sync.drivers.Interpreter`."""
@@ -341,14 +380,16 @@ class TransportInterpreter:
                 holder = self._tokens.holder(self._settings, credentials)
                 purchases = holder.purchases
                 with holder.turn:
-                    return run(holder.token(self._settings, command, purchases), self)
+                    token = run(holder.token(self._settings, command, purchases), self)
+                self._on_token(token)
+                return token
             case Now():
                 return self._clock.now()
         raise TypeError(f"{command!r} is not a command of airbyte_sync_http")
 
 
 class AsyncTransportInterpreter:
-    """Carries out the commands of this module on an async transport."""
+    """Carries out the commands of this module on an async transport; see :class:`TransportInterpreter`."""
 
     def __init__(
         self,
@@ -356,11 +397,13 @@ class AsyncTransportInterpreter:
         settings: ServerSettings,
         tokens: TokenCache,
         clock: AsyncClock,
+        on_token: Callable[[str], object],
     ) -> None:
         self._transport = transport
         self._settings = settings
         self._tokens = tokens
         self._clock = clock
+        self._on_token = on_token
 
     async def answer(self, command: Command[Any]) -> Any:
         """Carry out one command; see :class:`~airbyte_sync.drivers.AsyncInterpreter`."""
@@ -371,7 +414,9 @@ class AsyncTransportInterpreter:
                 holder = self._tokens.holder(self._settings, credentials)
                 purchases = holder.purchases
                 async with holder.async_turn():
-                    return await arun(holder.token(self._settings, command, purchases), self)
+                    token = await arun(holder.token(self._settings, command, purchases), self)
+                self._on_token(token)
+                return token
             case Now():
                 return self._clock.now()
         raise TypeError(f"{command!r} is not a command of airbyte_sync_http")

@@ -13,6 +13,8 @@ from unicodedata import category
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+from airbyte_sync_http.hiding import hide, hide_unknown
+
 LONGEST_TEXT = 2000
 """Characters of a message that are kept: an error of ours with the server's words in it is shorter."""
 LONGEST_NAME = 300
@@ -60,7 +62,8 @@ def shown(value: object, longest: int = LONGEST_NAME) -> str:
     Some values have none: Python refuses to write an ``int`` of more than 4,300 digits.
     """
     try:
-        return clean(repr(value[:longest] if isinstance(value, str) else value), longest)
+        text = hide(value)[:longest] if isinstance(value, str) else value
+        return clean(hide(repr(text)), longest)
     except Exception:  # a foreign class may raise anything
         return f"a {type(value).__name__} that cannot be shown"
 
@@ -99,12 +102,13 @@ def _oddities(text: str) -> Iterator[str]:
 
 def told(error: BaseException) -> str:
     """
-    Return what an exception of another library says: its class, and its text clean and bounded.
+    Return what an exception of another library says: its class, and its text clean, bounded and without
+    credentials.
 
     Never its ``repr``, which may hold what the exception is about, such as a password that cannot be encoded.
     """
     try:
-        text = clean(str(error))
+        text = clean(hide_unknown(str(error)))
     except Exception:  # a foreign class may raise anything
         text = ""
     return f"{type(error).__name__}: {text}".rstrip(": ")

@@ -10,11 +10,17 @@ from airbyte_sync_http.registry import open_async_transport, open_transport
 from airbyte_sync_http.settings import ServerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airbyte_sync_http.auth import TokenCache
 
 
 def open_gateway(
-    settings: ServerSettings, transport: str = "requests", *, tokens: TokenCache | None = None
+    settings: ServerSettings,
+    transport: str = "requests",
+    *,
+    tokens: TokenCache | None = None,
+    on_token: Callable[[str], None] | None = None,
 ) -> AirbyteGateway:
     """
     Open a blocking gateway: ``with open_gateway(settings) as gateway: ...``.
@@ -23,6 +29,7 @@ def open_gateway(
         settings: The server.
         transport: The name of a registered transport.
         tokens: Where to keep access tokens; give the same one to gateways that should share them.
+        on_token: Is told each new token, so that the caller can keep it out of logs of its own.
 
     Returns:
         A gateway that closes its transport when it is closed.
@@ -33,17 +40,21 @@ def open_gateway(
         MissingLibrary: Its library is not installed.
     """
     _require_settings(settings)
-    return AirbyteGateway(open_transport(transport, settings.transport), settings, tokens)
+    opened = open_transport(transport, settings.transport)
+    return AirbyteGateway(opened, settings, tokens, on_token=on_token)
 
 
 def open_async_gateway(
-    settings: ServerSettings, transport: str = "aiohttp", *, tokens: TokenCache | None = None
+    settings: ServerSettings,
+    transport: str = "aiohttp",
+    *,
+    tokens: TokenCache | None = None,
+    on_token: Callable[[str], None] | None = None,
 ) -> AsyncAirbyteGateway:
     """Open an async gateway: ``async with open_async_gateway(settings) as gateway``; as above."""
     _require_settings(settings)
-    return AsyncAirbyteGateway(
-        open_async_transport(transport, settings.transport), settings, tokens
-    )
+    opened = open_async_transport(transport, settings.transport)
+    return AsyncAirbyteGateway(opened, settings, tokens, on_token=on_token)
 
 
 def _require_settings(settings: object) -> None:

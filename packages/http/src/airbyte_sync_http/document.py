@@ -20,9 +20,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync_http.cleaning import LARGEST_NUMBER, LONGEST_NAME, clean, is_clean
+from airbyte_sync_http.hiding import HIDDEN, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 Value = TypeVar("Value")
 
@@ -42,6 +43,7 @@ _LONG_NUMBER = re.compile(rb"[0-9]{21}")
 _LONGEST_TIME = 64
 _HEAD = 1024
 
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _INSTANT = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)[T ](?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?"
     r"(?P<zone>Z|[+-]\d\d:\d\d)",
@@ -107,26 +109,33 @@ class Part:
         return [Part(item, f"{self.place}[{index}]") for index, item in enumerate(self.value)]
 
     def text(self) -> str:
-        """Return a string that is not empty."""
+        """Return a string that is not empty, as it is: a credential of ours may stand in it."""
         if not isinstance(self.value, str) or not self.value:
             raise self._misfit("a text")
         return self.value
 
-    def word(self) -> str:
+    def word(self, known: Container[str] = ()) -> str:
         """
         Return a text that decides something, exactly as it is: an id, a status, a type.
 
         One with a control character or half of a surrogate pair is not what it looks like: a status
-        ``succeeded`` with a NUL at its end is no success.
+        ``succeeded`` with a NUL at its end is no success. One that has a credential in it is told without,
+        unless it is a word that is known, or a UUID that is not the credential itself.
+
+        Args:
+            known: Words that are the same for every server.
         """
         text = self.text()
         if len(text) > LONGEST_WORD or not is_clean(text):
             raise Unreadable(f"{self.place} is a text that no id, status or type can be")
-        return text
+        if text in known:
+            return text
+        hidden = hide(text)
+        return text if hidden != HIDDEN and _UUID.fullmatch(text) else hidden
 
     def label(self, longest: int = LONGEST_NAME) -> str:
-        """Return a text that only informs, such as a name: clean, and of bounded length."""
-        return clean(self.text(), longest)
+        """Return a text that only informs, such as a name: clean, bounded and without credentials."""
+        return clean(hide(self.text()), longest)
 
     def count(self) -> int:
         """Return a whole number that is not negative, and that 63 bits can hold."""

@@ -6,23 +6,27 @@ Both gateways run the same flows; only the driver differs. What is asked and how
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.drivers import arun, run
 from airbyte_sync.errors import AlreadyClosed, UnexpectedReply
-from airbyte_sync.jobs import ConnectionStatus
+from airbyte_sync.jobs import ConnectionStatus, is_similar_name
 from airbyte_sync_http import wire
 from airbyte_sync_http.auth import (
     AsyncTransportInterpreter,
     TokenCache,
     TransportInterpreter,
     perform,
+    secrets_of,
 )
+from airbyte_sync_http.hiding import hide
 from airbyte_sync_http.lineage import Lineage
 from airbyte_sync_http.transport import AnswerTooLarge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from airbyte_sync.commands import Flow
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
     from airbyte_sync.ports import AsyncClock, Clock
+    from airbyte_sync_http.hiding import Secrets
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transport import AsyncTransport, Transport
 
@@ -46,6 +51,9 @@ class AirbyteGateway:
 
     As a context manager it closes the transport in the end. Who shares a transport among gateways
     closes the transport instead.
+
+    What it returns and raises shows no credential of the settings and no token
+    (:mod:`airbyte_sync_http.hiding`), whatever a server or a proxy repeats.
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class AirbyteGateway:
         settings: ServerSettings,
         tokens: TokenCache | None = None,
         clock: Clock | None = None,
+        on_token: Callable[[str], None] | None = None,
     ) -> None:
         """
         Args:
@@ -61,14 +70,18 @@ class AirbyteGateway:
             settings: The server.
             tokens: Where to keep access tokens; a cache of its own by default.
             clock: Tells when a token ends; this machine's time by default.
+            on_token: Is told each new token, so that the caller can keep it out of logs of its own.
         """
         self._transport = transport
         self._settings = settings
         tokens, clock = tokens or TokenCache(), clock or SystemClock()
         self._clock = clock
         self._is_closed = False
-        self._interpreter = TransportInterpreter(transport, settings, tokens, clock)
-        self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock)
+        self.secrets = secrets_of(settings)
+        """What no text may show: the settings' credentials, and the tokens that were fetched."""
+        learn = partial(_learn, self.secrets, on_token)
+        self._interpreter = TransportInterpreter(transport, settings, tokens, clock, learn)
+        self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock, learn)
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -146,7 +159,8 @@ class AirbyteGateway:
 
     def _run(self, flow: Flow[Result], interpreter: TransportInterpreter) -> Result:
         _require_open(self._is_closed)
-        return run(flow, interpreter)
+        with self.secrets.in_force():
+            return run(flow, interpreter)
 
 
 class AsyncAirbyteGateway:
@@ -162,6 +176,7 @@ class AsyncAirbyteGateway:
         settings: ServerSettings,
         tokens: TokenCache | None = None,
         clock: AsyncClock | None = None,
+        on_token: Callable[[str], None] | None = None,
     ) -> None:
         """See :class:`AirbyteGateway`."""
         self._transport = transport
@@ -169,8 +184,13 @@ class AsyncAirbyteGateway:
         tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
         self._clock = clock
         self._is_closed = False
-        self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock)
-        self._hasty = AsyncTransportInterpreter(transport, settings.in_haste(), tokens, clock)
+        self.secrets = secrets_of(settings)
+        """See :class:`AirbyteGateway`."""
+        learn = partial(_learn, self.secrets, on_token)
+        self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock, learn)
+        self._hasty = AsyncTransportInterpreter(
+            transport, settings.in_haste(), tokens, clock, learn
+        )
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -230,7 +250,8 @@ class AsyncAirbyteGateway:
 
     async def _run(self, flow: Flow[Result], interpreter: AsyncTransportInterpreter) -> Result:
         _require_open(self._is_closed)
-        return await arun(flow, interpreter)
+        with self.secrets.in_force():
+            return await arun(flow, interpreter)
 
 
 def _require_open(is_closed: bool) -> None:  # noqa: FBT001
@@ -239,6 +260,11 @@ def _require_open(is_closed: bool) -> None:  # noqa: FBT001
             "this gateway was closed, so nothing was sent. Keep it open until the last sync that uses it has "
             "ended."
         )
+
+
+def _learn(secrets: Secrets, on_token: Callable[[str], None] | None, token: str) -> None:
+    if secrets.learn(token) and on_token is not None:
+        on_token(token)
 
 
 def _find_connections(
@@ -253,6 +279,7 @@ def _find_connections(
         UnexpectedReply: The pages do not come to an end.
     """
     seen: set[str] = set()
+    # Names are read without credentials, so that what is asked for is compared without them, too.
     found: dict[str, Connection] = {}
     limit = wire.LARGEST_PAGE
     for _ in range(MOST_PAGES):
@@ -269,7 +296,8 @@ def _find_connections(
         found.update(
             (connection.connection_id, connection)
             for connection in new
-            if connection.name == name and connection.status is not ConnectionStatus.DEPRECATED
+            if is_similar_name(connection.name, hide(name))
+            and connection.status is not ConnectionStatus.DEPRECATED
         )
         if len(page) < limit or not new:
             return tuple(found.values())

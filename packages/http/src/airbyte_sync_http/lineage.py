@@ -10,10 +10,11 @@ Source: ``ConnectionResponse``, ``SourceResponse`` and ``DestinationResponse`` o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_sync_http.cleaning import LONGEST_NAME, clean
 from airbyte_sync_http.document import Unreadable, if_readable
+from airbyte_sync_http.hiding import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,8 @@ class Endpoint:
     kind: str
     """The connector's type, an open set: ``postgres``, ``s3``, ``stripe`` ..."""
     configuration: Mapping[str, object] = field(default_factory=dict, repr=False)
-    """As the server tells it. It may hold secrets, masked or not: never pass it on as a whole."""
+    """As the server tells it, without what we sent. It may hold secrets of others, masked or not: never pass
+    it on as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,8 +101,20 @@ def endpoint(document: Part, role: Role) -> Endpoint:
         role=role,
         endpoint_id=document[f"{role}Id"].word(),
         kind=document[f"{role}Type"].word(),
-        configuration=configuration if isinstance(configuration, dict) else {},
+        configuration=_hidden(configuration) if isinstance(configuration, dict) else {},
     )
+
+
+def _hidden(value: Any) -> Any:
+    """Return a JSON value without our credentials in any of its texts."""
+    match value:
+        case str():
+            return hide(value)
+        case dict():
+            return {hide(name): _hidden(member) for name, member in value.items()}
+        case list():
+            return [_hidden(item) for item in value]
+    return value
 
 
 def _streams(document: Part) -> Iterator[Stream]:

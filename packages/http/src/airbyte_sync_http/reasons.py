@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.jobs import FailureReason
 from airbyte_sync_http.document import Part, Unreadable, if_readable
+from airbyte_sync_http.hiding import hide, hide_unknown
 from airbyte_sync_http.refusals import one_line
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _STACK_TRACE = re.compile(
     r"^[ \t]*at [\w.$/<>]+\(|^[ \t]*File \"|stack ?trace:|traceback \(most recent call last\)",
     re.IGNORECASE | re.MULTILINE,
 )
-_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=bearer )\S{16,}|(?<=basic )\S{16,}", re.IGNORECASE)
 
 
 def failure_reason(document: Part) -> FailureReason | None:
@@ -76,6 +76,7 @@ def _moment(failure: Part) -> float:
 
 def readable_message(text: str) -> str:
     """Return a message for people on one line, with neither stack trace nor credentials."""
+    text = hide(text)  # what is cut is not known as a credential any more
     if (
         len(text) > _LONGEST_READ
     ):  # half a word could be half a credential, which is not known as one
@@ -83,11 +84,11 @@ def readable_message(text: str) -> str:
         text = text[: max(text.rfind(" "), text.rfind("\n")) + 1]
     trace = _STACK_TRACE.search(text)
     message = text[: trace.start()] if trace else text
-    return one_line(_SECRET.sub("***", message), LONGEST_MESSAGE)
+    return one_line(hide_unknown(message), LONGEST_MESSAGE)
 
 
 def _word(failure: Part, name: str) -> str:
-    return one_line(_text(failure, name), _LONGEST_WORD) or "unknown"
+    return one_line(hide(_text(failure, name)), _LONGEST_WORD) or "unknown"
 
 
 def _text(part: Part, *names: str) -> str:

@@ -37,6 +37,7 @@ from airbyte_sync.errors import (
 )
 from airbyte_sync_http.addresses import likely_base_url
 from airbyte_sync_http.document import Part, Unreadable, if_readable
+from airbyte_sync_http.hiding import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +51,7 @@ LONGEST_RETRY_AFTER = timedelta(hours=1)
 _ALREADY_RUNNING = "A sync is already running"
 _JOB_NOT_RUNNING = "Job is not currently running"
 _LONGEST_QUOTE = 300
-_TITLE = re.compile(rb"<title[^<>]{0,200}>([^<]{1,200})", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{1,200})", re.IGNORECASE)
 _HEAD_OF_A_PAGE = 16 * 1024
 """Bytes of a web page in which its title is looked for."""
 
@@ -287,20 +288,24 @@ def what_happened(request: HttpRequest, response: HttpResponse) -> str:
     answered = f"{request.method} {request.url} was answered with {response.status}"
     target = response.header("Location")
     if target is not None and response.status in range(300, 400):
-        return f"{answered}, a redirect to {one_line(target).split('?')[0]}, which is not followed"
+        return f"{answered}, a redirect to {one_line(hide(target)).split('?')[0]}, which is not followed"
     if page := _page(response):
         return f"{answered} and {page}"
-    message = _message(response)
+    message = one_line(hide(_message(response) or ""))
     return f"{answered}: {message.rstrip('.')}" if message else answered
 
 
 def _message(response: HttpResponse) -> str | None:
-    """Return the most specific words in the body. ``detail`` is generic in Airbyte's problems."""
+    """
+    Return the most specific words in the body, as they are: what they mean depends on every letter.
+
+    ``detail`` is generic in Airbyte's problems.
+    """
     try:
         for part in _words(Part.of(response.body)):
             text = if_readable(part.text)
             if text and text.strip():
-                return one_line(text)
+                return text.strip()
     except Unreadable:
         return None
     return None
@@ -335,8 +340,9 @@ def _is_page(response: HttpResponse) -> bool:
 
 
 def _title(response: HttpResponse) -> str | None:
-    title = _TITLE.search(response.body[:_HEAD_OF_A_PAGE])
-    return None if title is None else one_line(unescape(title[1].decode(errors="replace")))
+    head = hide(response.body[:_HEAD_OF_A_PAGE].decode(errors="replace"))
+    title = _TITLE.search(head)
+    return None if title is None else one_line(hide(unescape(title[1])))
 
 
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:

@@ -54,7 +54,7 @@ from airbyte_sync_http.settings import is_token
 from airbyte_sync_http.transport import HttpRequest, HttpResponse, answer_too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
     from datetime import datetime
 
     from airbyte_sync_http.settings import ClientCredentials, ServerSettings
@@ -185,8 +185,8 @@ def submit(
         created_at = told if told is not None else _plausible_time(response)
         job = Job(
             job_id=_told_job_id(document["jobId"]),
-            status=_status(_word_or(document["status"], JobStatus.PENDING.word)),
-            job_type=_word_or(document["jobType"], job_type.value),
+            status=_status(_word_or(document["status"], JobStatus.PENDING.word, _STATUSES)),
+            job_type=_word_or(document["jobType"], job_type.value, _JOB_TYPES),
             connection_id=_word_or(document["connectionId"], connection_id),
             created_at=created_at if created_at is not None else asked_at.replace(microsecond=0),
         )
@@ -195,10 +195,10 @@ def submit(
     return _call(request, SMALL, build)
 
 
-def _word_or(part: Part, known: str) -> str:
-    """Return what a member says, or what is known without it."""
-    told = if_readable(part.word)
-    return known if told is None else told
+def _word_or(part: Part, assumed: str, known: Container[str] = ()) -> str:
+    """Return what a member says, or what is known without it; see :meth:`Part.word`."""
+    told = if_readable(lambda: part.word(known))
+    return assumed if told is None else told
 
 
 def cancel(settings: ServerSettings, job_id: int) -> Call[Job]:
@@ -273,6 +273,11 @@ def _about_connection(job: Job, connection_id: str) -> Job:
     return job
 
 
+_STATUSES = frozenset(
+    {"pending", "queued", "running", "incomplete", "succeeded", "failed", "cancelled"}
+)
+_JOB_TYPES = frozenset(job_type.value for job_type in JobType)
+
 _status = lru_cache(maxsize=64)(JobStatus)
 """One object for a word, however many jobs are on their way."""
 
@@ -280,8 +285,8 @@ _status = lru_cache(maxsize=64)(JobStatus)
 def _job(part: Part) -> Job:
     return Job(
         job_id=_told_job_id(part["jobId"]),
-        status=_status(part["status"].word()),
-        job_type=part["jobType"].word(),
+        status=_status(part["status"].word(_STATUSES)),
+        job_type=part["jobType"].word(_JOB_TYPES),
         connection_id=part["connectionId"].word(),
         created_at=part["startTime"].instant(),
         ended_at=if_readable(part["lastUpdatedAt"].instant),
@@ -344,7 +349,7 @@ def _connection(part: Part) -> Connection:
     return Connection(
         connection_id=part["connectionId"].word(),
         name=part["name"].label(),
-        status=_connection_status(part["status"].word()),
+        status=_connection_status(part["status"].text()),
         workspace_id=part["workspaceId"].word(),
         source_id=part["sourceId"].word(),
         destination_id=part["destinationId"].word(),

@@ -35,10 +35,12 @@ from airbyte_sync.jobs import (
     JobQuery,
     JobStatus,
     JobType,
+    ended_after,
+    is_similar_name,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from airbyte_sync.ports import Clock
 
@@ -260,7 +262,7 @@ class InMemoryAirbyte:
             return tuple(
                 connection
                 for connection in self._connections.values()
-                if connection.name == name
+                if is_similar_name(connection.name, name)
                 and workspace_id in {None, connection.workspace_id}
                 and connection.status is not ConnectionStatus.DEPRECATED
             )
@@ -326,12 +328,10 @@ class InMemoryAirbyte:
         )
 
     def _active(self, connection_id: str) -> Job | None:
-        looks: Iterable[Job] = (
-            self._look(record.job.job_id)
-            for record in self._records.values()
-            if record.job.connection_id == connection_id
+        jobs = [job for job in self.jobs() if job.connection_id == connection_id]
+        return next(
+            (job for job in jobs if not (job.status.is_final or ended_after(job, jobs))), None
         )
-        return next((job for job in looks if not job.status.is_final), None)
 
     def _known(self, connection_id: str) -> Connection:
         if connection_id not in self._connections:

@@ -18,6 +18,7 @@ from airbyte_sync.errors import (
     SyncNotDone,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
+from airbyte_sync.flows.obtaining import newer_that_ended
 from airbyte_sync.flows.steps import (
     awake,
     job_id_of,
@@ -114,6 +115,8 @@ def insist_on_cancelling(
                 status=job.status,
             )
             if not job.status.is_final:
+                if not checkpoint.cancel_sent:
+                    yield from _require_no_newer(job)
                 yield from Report(CancelRequested(job=job))
                 checkpoint = replace(checkpoint, cancel_sent=True)
                 job = require_same_connection(checkpoint, (yield from CancelJob(job_id)))
@@ -136,6 +139,23 @@ def insist_on_cancelling(
                 job=job,
             ) from failure
         checkpoint = pausing_between_tries(checkpoint, policy, now, failure)
+
+
+def _require_no_newer(job: Job) -> Flow[None]:
+    """
+    Refuse to cancel a leftover: Airbyte would cancel whatever runs on its connection now.
+
+    Raises:
+        CancelUnconfirmed: A newer job of the connection has ended.
+    """
+    newer = yield from newer_that_ended(job)
+    if newer is not None:
+        raise CancelUnconfirmed(
+            f"Airbyte job {job.job_id} is still told to be {job.status}, but the newer job "
+            f"{newer.job_id} of the connection has ended, so it is a leftover on which nothing works. It was "
+            "not cancelled, because Airbyte would cancel whatever runs on the connection now.",
+            job=job,
+        )
 
 
 def pausing_between_tries(

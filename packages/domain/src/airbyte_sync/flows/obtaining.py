@@ -30,6 +30,7 @@ from airbyte_sync.errors import (
     UnexpectedReply,
 )
 from airbyte_sync.events import (
+    JobLeftOver,
     JobObtained,
     Origin,
     SubmitPostponed,
@@ -68,6 +69,7 @@ from airbyte_sync.jobs import (
     JobPage,
     JobQuery,
     JobStatus,
+    ended_after,
     is_same_id,
     newest,
 )
@@ -94,6 +96,9 @@ SKEW_WITH_SERVER_TIME = timedelta(seconds=2)
 
 SKEW_WITHOUT = timedelta(seconds=5)
 """The same, where the server does not tell its time."""
+
+LIST_EVERY = 16
+"""After how many polls of a job in the way the list is asked whether it is a leftover."""
 
 UNREADABLE_ID = 500
 """What Airbyte answers for an id that is no UUID; a proxy in trouble answers 502 to 504."""
@@ -169,7 +174,8 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     """
     Look for the job of this request on the server; submit only when there is none.
 
-    A job that appeared after the request was made is its own, or as fresh as its own. One that was
+    A job that appeared after the request was made is its own, or as fresh as its own. One that is still
+    told to be running although a newer one has ended is a leftover, and counts for nothing. One that was
     there before is a matter of ``on_conflict``. Only where a submission of ours is in doubt is it ours to
     cancel: after a plain refusal it is surely somebody else's.
     """
@@ -185,15 +191,23 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         now = yield from Now()  # a slow reply must not make our own job look older than the request
         since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
         jobs = list(_jobs_of_this_request(page.jobs, checkpoint, since))
-        spent = [job for job in jobs if _is_spent(job, checkpoint, now, page.server_time)]
-        fresh = newest(job for job in jobs if job not in spent)
+        left_over = [job for job in page.jobs if is_left_over(job, page)]
+        spent = [
+            job
+            for job in jobs
+            if _is_spent(job, checkpoint, now, page.server_time)
+            or (job in left_over and checkpoint.answered_since is not None)
+        ]
+        fresh = newest(job for job in jobs if job not in spent and job not in left_over)
         if fresh is not None:
             # As fresh as our own; but only where a submission is in doubt may it be our own.
             origin = Origin.ADOPTED if checkpoint.in_doubt else Origin.ATTACHED
             return (yield from _obtained(checkpoint, policy, fresh, origin))
         if spent and len(spent) >= checkpoint.earlier_tries:
             return _anew(checkpoint, now, newest(spent))
-        active = newest(job for job in page.jobs if not job.status.is_final)
+        active = newest(
+            job for job in page.jobs if not job.status.is_final and job not in left_over
+        )
         # Our own may still come to life behind it: only queueing needs no decision about that.
         may_decide = policy.on_conflict is OnConflict.QUEUE or not _is_open(checkpoint, now)
         if active is not None and may_decide:
@@ -210,6 +224,25 @@ def _adopt(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
             return (yield from _nothing_came(proven, policy))
         until = min(now + max(policy.poll.floor, SHORTEST_LOOK), checkpoint.settle_until)
         checkpoint = resting(checkpoint, now, until)
+
+
+def is_left_over(job: Job, page: JobPage) -> bool:
+    """Whether a listed job is still told to be on its way although a newer one has ended."""
+    return not job.status.is_final and ended_after(job, page.jobs) is not None
+
+
+def newer_that_ended(job: Job) -> Flow[Job | None]:
+    """
+    List the connection's jobs to find out whether a job that has not ended is a leftover.
+
+    Returns:
+        The newer job that has ended; ``None`` where there is none, or where the list cannot be read.
+    """
+    try:
+        page = yield from list_jobs(JobQuery(connection_id=job.connection_id))
+    except CallFailed:
+        return None
+    return ended_after(job, page.jobs)
 
 
 def list_jobs(query: JobQuery) -> Flow[JobPage]:
@@ -341,6 +374,11 @@ def _queue(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         if job.status.is_final:
             # A submission in doubt may still come to life: how long to look for it has not changed.
             return replace(checkpoint, phase=Phase.LOOK, status=None, wake_at=None, looks=0)
+        if checkpoint.looks and checkpoint.looks % LIST_EVERY == 0:
+            newer = yield from newer_that_ended(job)
+            if newer is not None:
+                yield from Report(JobLeftOver(job=job, newer=newer))
+                return replace(checkpoint, phase=Phase.LOOK, status=None, wake_at=None, looks=0)
         if is_over:
             kind, patience, advice = clock_of_the_wait(checkpoint, policy)
             raise kind(
@@ -489,7 +527,7 @@ def job_in_doubt(checkpoint: Checkpoint) -> Flow[Job | None]:
     now = yield from Now()
     since = _on_the_servers_clock(checkpoint.asked_at, now, page.server_time)
     jobs = _jobs_of_this_request(page.jobs, checkpoint, since)
-    return newest(job for job in jobs if not job.status.is_final)
+    return newest(job for job in jobs if not job.status.is_final and not is_left_over(job, page))
 
 
 def ask_whether_it_exists(connection_id: str) -> Flow[None]:

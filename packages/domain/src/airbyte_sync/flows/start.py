@@ -22,19 +22,24 @@ from airbyte_sync.flows.obtaining import (
     ask_whether_it_exists,
     come_to_a_job,
     job_in_doubt,
+    newer_that_ended,
     search_until,
 )
 from airbyte_sync.flows.steps import awake, job_id_of, look_failed, origin_of
 from airbyte_sync.flows.verdicts import judge, with_timeout
 from airbyte_sync.flows.waiting import look_until_it_ends
-from airbyte_sync.jobs import JobStatus
+from airbyte_sync.jobs import JobStatus, is_same_name
 from airbyte_sync.results import Submission, SyncResult
+from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airbyte_sync.jobs import Connection, EarlierTries, Job, SyncRequest
     from airbyte_sync.policy import SyncPolicy
+
+MOST_NEAR_MISSES = 3
+"""How many names are told that are nearly the one asked for."""
 
 
 def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -310,6 +315,9 @@ def find_connection(
     """
     Find the one connection of a name.
 
+    Letters may be composed otherwise, and blanks around a name do not count. A name that is the same letter
+    by letter goes before one that is not.
+
     Args:
         name: The name as the Airbyte UI shows it.
         workspace_id: Where to look; ``None`` means everywhere these credentials can see.
@@ -325,12 +333,14 @@ def find_connection(
         ServerUnreachable: The server could not be asked for too long.
         CallFailed: The server refused, or could not be asked and there is no policy.
     """
-    found = yield from _find_connections(FindConnections(name, workspace_id), policy)
+    similar = yield from _find_connections(FindConnections(name, workspace_id), policy)
+    same = tuple(connection for connection in similar if is_same_name(connection.name, name))
+    found = tuple(connection for connection in same if connection.name == name) or same
     place = "" if workspace_id is None else f" in workspace {workspace_id}"
     if not found:
         raise ConnectionNotFound(
-            f"no connection is called {name!r}{place}: names are compared letter by letter. Check the "
-            "name, and that these credentials may see the workspace."
+            f"no connection is called {name!r}{place}{_near_misses(similar)}. Upper and lower case and "
+            "blanks within a name count. Check the name, and that these credentials may see the workspace."
         )
     if len(found) > 1:
         ids = ", ".join(connection.connection_id for connection in found)
@@ -340,6 +350,14 @@ def find_connection(
             connections=found,
         )
     return found[0]
+
+
+def _near_misses(similar: tuple[Connection, ...]) -> str:
+    names = sorted({connection.name for connection in similar})
+    if not names:
+        return ""
+    more = "" if len(names) <= MOST_NEAR_MISSES else f" and {len(names) - MOST_NEAR_MISSES} more"
+    return f", but {' and '.join(map(shown, names[:MOST_NEAR_MISSES]))}{more}"
 
 
 def _find_connections(
@@ -385,8 +403,8 @@ def _where_we_were(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     Return where an earlier try of the same request left off, or ``fresh``.
 
     A job that is active is followed and one that succeeded is the result; after one that failed or
-    was cancelled the request starts anew. A try has its own timeouts: from the moment that it goes on with a
-    job, it has the whole ``timeout`` for it.
+    was cancelled, or that is a leftover, the request starts anew. A try has its own timeouts: from the
+    moment that it goes on with a job, it has the whole ``timeout`` for it.
     """
     before = yield from Recall()
     if before is None or before.phase is Phase.SUBMIT:
@@ -422,6 +440,8 @@ def _where_we_were(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         )
     if job.status.is_final and job.status != JobStatus.SUCCEEDED:
         return replace(fresh, blocked_by=job.job_id)
+    if not job.status.is_final and (yield from newer_that_ended(job)) is not None:
+        return replace(fresh, blocked_by=job.job_id)  # a leftover, which never ends
     yield from Report(JobRecalled(job=job, origin=origin_of(before)))
     return replace(again, status=job.status)  # what this poll showed is not news to the next one
 

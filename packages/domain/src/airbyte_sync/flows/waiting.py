@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import FetchJob, Flow, Remember, Report
 from airbyte_sync.errors import CallFailed, JobGone, NotFound
-from airbyte_sync.events import JobEnded, JobSeen, StatusChanged
+from airbyte_sync.events import JobEnded, JobLeftOver, JobSeen, StatusChanged
 from airbyte_sync.flows.ending import to_cancel
-from airbyte_sync.flows.obtaining import list_jobs
+from airbyte_sync.flows.obtaining import list_jobs, newer_that_ended
 from airbyte_sync.flows.steps import (
     awake,
     job_id_of,
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 MISSING_FOR = timedelta(seconds=60)
 MISSING_POLLS = 3
 """For how long, and how often, Airbyte must say that it does not know a job that it has shown before."""
+
+FIRST_LIST = 256
+"""After how many polls of an unchanged job the list is asked for the first time whether it is a leftover."""
+
+SPREAD = 32
+"""Over how many polls the jobs that began together are spread when they ask the list."""
 
 PAGE = 100
 MOST_PAGES = 20
@@ -70,6 +76,7 @@ def look_until_it_ends(
             yield from Report(StatusChanged(job=job, previous=previous))
         else:
             yield from Report(JobSeen(job=job, at=now))
+            checkpoint = yield from _tell_once_if_left_over(checkpoint, job)
         if not job.status.is_waiting_to_run:
             checkpoint = replace(checkpoint, queue_deadline=None)
         elif is_queued_too_long(checkpoint, now) and is_queue_deadline_first(checkpoint):
@@ -78,6 +85,24 @@ def look_until_it_ends(
         if is_late(checkpoint, now):
             return None, to_cancel(checkpoint, policy, now)
         checkpoint = resting_until_next_look(checkpoint, policy, now, job_id)
+
+
+def _tell_once_if_left_over(checkpoint: Checkpoint, job: Job) -> Flow[Checkpoint]:
+    """
+    Ask the job list after 256, 512, 1024 polls and so on whether a newer job has ended; report it once.
+
+    The wait goes on: its own time limits end it. Asking ever more rarely costs a server next to nothing, and
+    thousands that began together do not ask together.
+    """
+    polls = checkpoint.looks - job.job_id % SPREAD
+    is_due = polls >= FIRST_LIST and polls & (polls - 1) == 0
+    if checkpoint.newer_ended is not None or not is_due:
+        return checkpoint
+    newer = yield from newer_that_ended(job)
+    if newer is None:
+        return checkpoint
+    yield from Report(JobLeftOver(job=job, newer=newer))
+    return replace(checkpoint, newer_ended=newer.job_id)
 
 
 def _missing(checkpoint: Checkpoint, error: NotFound, now: datetime) -> Flow[Checkpoint]:

@@ -354,9 +354,19 @@ class GatewayFacts:
         """Airbyte has no such search: all pages are gone through."""
         for number in range(250):
             airbyte.add_connection(ServerConnection(name=f"Shop {number}"))
-        names = ["Shop 0", "Shop 100", "Shop 249", "shop 7"]
+        names = ["Shop 0", "Shop 100", "Shop 249", "Shop 250"]
         found = [len(gateway.find_connections(name, None)) for name in names]
         assert [1, 1, 1, 0] == found
+
+    def test_finds_connections_whose_names_are_nearly_the_one(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte
+    ) -> None:
+        """In case, in white space or in how a letter is composed: the caller decides which are meant."""
+        names = ["Caf\u00e9 orders ", "cafe\u0301  Orders", "Cafe orders"]
+        for name in names:
+            airbyte.add_connection(ServerConnection(name=name))
+        found = gateway.find_connections("Caf\u00e9 orders", None)
+        assert sorted(names[:2]) == sorted(connection.name for connection in found)
 
     def test_finds_connections_in_a_workspace(
         self, gateway: SyncGateway, airbyte: LocalAirbyte
