@@ -107,6 +107,7 @@ def follow(time, airbyte_in_memory):
                 id=uuid4(), dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1
             ),
             log=logging.getLogger("test"),
+            in_loop=False,
         )
 
         async def main():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -36,6 +36,7 @@ from airbyte_sync import (
     submit,
     sync,
     watch,
+    watching,
 )
 from airbyte_sync.events import JobEnded, JobSeen, LookFailed, StatusChanged
 from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
@@ -337,3 +338,17 @@ def test_polling_keeps_its_bounds(new_world, faults, end):
     assert all(
         timedelta(seconds=1) <= slept <= timedelta(seconds=72) for slept in world.clock.slept
     )
+
+
+def test_a_wait_that_began_in_another_program_counts_from_there():
+    """Its timeout is not granted once more; a deadline of the caller's own may come first."""
+    began = datetime(2026, 1, 5, 9, tzinfo=timezone.utc)
+    policy = SyncPolicy(timeout=timedelta(hours=1))
+    checkpoint = watching(7, policy, began=began)
+    assert (began, began + timedelta(hours=1)) == (checkpoint.asked_at, checkpoint.deadline)
+    assert (7, Origin.ATTACHED) == (checkpoint.job_id, checkpoint.origin)
+    sooner = began + timedelta(minutes=5)
+    ours = watching(7, policy, began=began, end_by=sooner, limit="execution_timeout", is_ours=True)
+    assert (sooner, "execution_timeout") == (ours.deadline, ours.limit)
+    assert Origin.ADOPTED is ours.origin
+    assert watching(7, SyncPolicy(timeout=None), began=began).deadline is None
