@@ -142,6 +142,16 @@ def deferrable_execution_timeout(stage):
     return ended(stage, "deferrable_with_a_deadline")
 
 
+@scene
+def sensors_of_a_failed_sync(stage):
+    return ended(stage, "sensors_of_a_failed_sync", fails(stage))
+
+
+@scene
+def sensors_in_a_hurry(stage):
+    return ended(stage, "sensors_in_a_hurry")
+
+
 # --- kills --------------------------------------------------------------------------------------------
 
 

@@ -77,6 +77,34 @@ with dag("sensor_with_retries"):
     job_id = sync(asynchronous=True).output
     sensor("sensor", job_id, retries=1, retry_delay=timedelta(seconds=1))
 
+SENSOR_MODES = {
+    "poke": {},
+    "reschedule": {"mode": "reschedule", "poke_interval": 5},
+    "deferrable": {"deferrable": True},
+}
+LIMITS = {
+    "timeout": {"timeout": HURRY},
+    "execution_timeout": {"execution_timeout": EXECUTION_TIMEOUT},
+}
+for dag_id, limits in (
+    ("sensors_of_a_failed_sync", {"failed": {}}),
+    ("sensors_in_a_hurry", LIMITS),
+):
+    with dag(dag_id):
+        job_id = sync(asynchronous=True).output
+        for mode, options in SENSOR_MODES.items():
+            for ending, limit in limits.items():
+                for flag in ("plain", "soft_fail"):
+                    sensor(
+                        f"{ending}_{mode}_{flag}",
+                        job_id,
+                        **options,
+                        **limit,
+                        soft_fail=flag == "soft_fail",
+                        retries=1,
+                        retry_delay=timedelta(seconds=1),
+                    )
+
 with dag("sensor_that_only_looks"):
     job_id = sync(asynchronous=True).output
     sensor("sensor", job_id, deferrable=True)
