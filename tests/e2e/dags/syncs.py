@@ -79,7 +79,8 @@ with dag("sensor_with_retries"):
 
 SENSOR_MODES = {
     "poke": {},
-    "reschedule": {"mode": "reschedule", "poke_interval": 5},
+    # A poke that begins before the scheduler has seen the end of the one before is a failure to Airflow.
+    "reschedule": {"mode": "reschedule", "poke_interval": max(15, HURRY // 2)},
     "deferrable": {"deferrable": True},
 }
 LIMITS = {
