@@ -45,7 +45,6 @@ from airbyte_sync import (
     Throttled,
     Unauthorized,
     UnexpectedReply,
-    run,
 )
 from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, TokenCache, wire
 from airbyte_sync_http.auth import FetchToken, Send, perform
@@ -916,7 +915,7 @@ class Authenticates(AirbyteGateway):
     def _call(self, call):
         auth = self._settings.auth
         flow = self._perform(call, auth) if isinstance(auth, ClientCredentials) else None
-        return run(flow or perform(call, auth), self._interpreter)
+        return self._run(flow or perform(call, auth), self._interpreter)
 
     def _send(self, call, token):
         return (yield from Send(call.request.with_header("Authorization", f"Bearer {token}")))
