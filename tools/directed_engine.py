@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from airbyte_sync_local.statuses import JobStatus
+
 ROWS = 1234
 """How many a sync has moved when it succeeds at a word."""
 
@@ -21,21 +23,22 @@ class DirectedEngine(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__(default=lives.never_ends())
         self._done: deque[int] = deque()
-        self._moved: deque[int] = deque()
+        self._changed: deque[tuple[int, JobStatus]] = deque()
 
     def succeed(self, job_id: int) -> None:
         """Let a job that runs end well."""
         self._done.append(job_id)
 
-    def move_rows(self, job_id: int) -> None:
-        """Let a job that runs have moved rows, so that lists of what has changed name it."""
-        self._moved.append(job_id)
+    def change(self, job_id: int, status: JobStatus) -> None:
+        """Let a job that runs come to another status, so that lists of what has changed name it."""
+        self._changed.append((job_id, status))
 
     def happened(self, *, until: datetime) -> Sequence[JobEvent]:
         """Take what is due, and what was said to be done."""
         events = list(super().happened(until=until))
-        while self._moved:
-            events.append(JobEvent(job_id=self._moved.popleft(), at=until, rows=1, bytes=64))
+        while self._changed:
+            job_id, status = self._changed.popleft()
+            events.append(JobEvent(job_id=job_id, at=until, status=status))
         while self._done:
             job_id = self._done.popleft()
             events.append(
