@@ -40,6 +40,8 @@ MOST_TOKENS = 4
 
 _HEAD = 12
 """Characters by which a longer credential is found, so that one that was cut is hidden, too."""
+_LONGEST_PART = 4 * 1024
+"""Characters that are kept of each part of an error, and of a line of a library's log."""
 _SHORTEST_BASE64 = 8
 _SHORTEST_NAME = 8
 _MARKS = "\\%&"
@@ -262,6 +264,8 @@ def _clean(error: BaseException, done: set[int]) -> None:
 
 
 def _cleaned_arg(arg: Any, done: set[int]) -> Any:
+    if isinstance(arg, (str, bytes, bytearray)):
+        arg = arg[:_LONGEST_PART]  # an error of a reader may hold the whole body that it read
     if isinstance(arg, str):
         return hide_unknown(arg)
     if isinstance(arg, BaseException):
@@ -289,7 +293,7 @@ def _say_instead(error: BaseException, text: str, shown: str) -> None:
 
 def _safely(show: Callable[[Any], str], value: object) -> str:
     try:
-        return show(value)
+        return show(value)[:_LONGEST_PART]
     except Exception:  # a foreign class may raise anything
         return ""
 
