@@ -4,6 +4,7 @@ The same onlookers wait through all of it. What a step does to one of them is to
 compares before and after, an onlooker that was damaged is replaced, and Airflow is made whole again.
 """
 
+import time
 from dataclasses import replace
 
 import steps
@@ -16,6 +17,8 @@ STEPS = {}
 WATCHED = 4
 """Looks at a job that show that it is followed, and with them the time to do something wrong."""
 TROUBLE = "Could not look at Airbyte"
+OLDER_BY = 5
+"""Seconds after which a job is surely older than a request: a fresher one would be attached to."""
 
 
 def step(play):
@@ -156,6 +159,7 @@ def triggerer_stands_still_while_another_takes_over(stage, onlookers):
     """
     connection_id = stage.airbyte.add_connection().connection_id
     external = stage.airbyte.start_foreign_job(connection_id)
+    time.sleep(OLDER_BY)
     queued = stage.start_for("deferrable", connection_id)
     queued.wait_for("deferred")
     queued.wait_for_trigger()
