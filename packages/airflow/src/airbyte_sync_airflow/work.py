@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
+from airbyte_sync_airflow import abandoning  # noqa: F401 - a kill leaves no time to load it
 from airbyte_sync_airflow.links import publish
 from airbyte_sync_airflow.sessions import blocking_session
 from airbyte_sync_airflow.task_instances import RequestStore, is_in_loop, noted_for_later
