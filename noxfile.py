@@ -150,17 +150,20 @@ def airflow34(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Syncs, kills, restarts, silences and crowds on the real processes of Airflow 2.11 and 3.3."""
-    # A crowd takes minutes to start: that of 2.11 has a session of its own.
-    _end_to_end(session, envs.AIRFLOW_2, "postgresql", f"--ignore={CROWDS}")
-    _end_to_end(session, envs.AIRFLOW_3, "sqlite")
-    _end_to_end(session, envs.AIRFLOW_3, "postgresql")
+    """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3."""
+    for environment, database in (
+        (envs.AIRFLOW_2, "postgresql"),
+        (envs.AIRFLOW_3, "sqlite"),
+        (envs.AIRFLOW_3, "postgresql"),
+    ):
+        _end_to_end(session, environment, database, "tests/e2e", f"--ignore={CROWDS}")
 
 
 @nox.session
 def e2e_crowds(session: nox.Session) -> None:
-    """Crowds of deferred tasks on Airflow 2.11: cleared, killed, and answered oddly."""
-    _end_to_end(session, envs.AIRFLOW_2, "postgresql", CROWDS)
+    """Crowds of deferred tasks on Airflow 2.11 and 3.3: cleared, killed, and answered oddly."""
+    for environment in (envs.AIRFLOW_2, envs.AIRFLOW_3):
+        _end_to_end(session, environment, "postgresql", CROWDS)
 
 
 @nox.session
@@ -199,13 +202,12 @@ def _build(session: nox.Session, *environments: envs.Environment) -> None:
 
 
 def _end_to_end(
-    session: nox.Session, environment: envs.Environment, database: str, chosen: str = ""
+    session: nox.Session, environment: envs.Environment, database: str, *usual: str
 ) -> None:
     _build(session, environment)
     if database == "postgresql" and postgresql.programs_of_this_machine() is None:
         _build(session, envs.POSTGRESQL)
-    usual = [chosen] if chosen == CROWDS else ["tests/e2e", *filter(None, [chosen])]
-    arguments = session.posargs or usual
+    arguments = session.posargs or usual or ["tests/e2e"]
     _patiently(
         session, environment.python, "-m", "pytest", *arguments, f"--airflow-database={database}"
     )
