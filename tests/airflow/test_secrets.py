@@ -185,6 +185,28 @@ def test_airflow_masks_the_values_of_extra_headers(connect_to, parts):
         assert value not in redact(f"sent {value}")
 
 
+def test_a_silent_airflow_holds_up_nothing_that_teaches_it_a_token(monkeypatch):
+    """Airflow 3 waits for a task's supervisor, which waits for Airflow."""
+    from threading import Event
+
+    from airbyte_sync_airflow import connection
+
+    answered = Event()
+    asked = []
+
+    def mask(secret):
+        asked.append(secret)
+        answered.wait(60)
+
+    monkeypatch.setattr(connection, "mask", mask)
+    monkeypatch.setattr(connection, "_LONGEST_WAIT_FOR_MASKING", 0.01)
+    connection.mask_aside("first-token")
+    connection.mask_aside("second-token")
+    assert not answered.is_set()
+    answered.set()
+    assert asked == ["first-token", "second-token"]
+
+
 def test_airflow_learns_no_token_in_a_triggerer(
     connection, airbyte, parts, clock, event_of, monkeypatch
 ):
@@ -194,7 +216,7 @@ def test_airflow_learns_no_token_in_a_triggerer(
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 
     learnt = []
-    monkeypatch.setattr(composition, "mask", learnt.append)
+    monkeypatch.setattr(composition, "mask_aside", learnt.append)
     job = airbyte.start_foreign_job(connection.connection_id)
     checkpoint = {
         "version": 1,

@@ -16,7 +16,7 @@ from dependency_injector import providers
 
 from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
 from airbyte_sync_airflow.clocks import StoppableClock
-from airbyte_sync_airflow.connection import mask
+from airbyte_sync_airflow.connection import mask_aside
 from airbyte_sync_airflow.standstill import PatientClock, StandstillWatch
 from airbyte_sync_airflow.task_states import ask_aside
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
@@ -84,7 +84,7 @@ class Container:
         )
         # A worker's process ends with its task, so that Airflow's masker may learn every token there.
         self.gateway = providers.Singleton(
-            AirbyteGateway, self.transport, settings, self.tokens, on_token=mask
+            AirbyteGateway, self.transport, settings, self.tokens, on_token=mask_aside
         )
         self.patient_clock = providers.Singleton(PatientClock, self.clock)
         self.stoppable_clock = providers.Factory(StoppableClock, self.patient_clock, is_stopped)

@@ -27,6 +27,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from socket import gethostname
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout")
 _SCHEMES = frozenset({"http", "https"})
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
+_LONGEST_WAIT_FOR_MASKING = 1.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -378,3 +380,19 @@ def mask(secret: str) -> None:
                 mask_secret,
             )
     mask_secret(secret)
+
+
+def mask_aside(secret: str) -> None:
+    """
+    Mask a secret that came up in the middle of a sync, without waiting for Airflow for longer than a second.
+
+    From 3.1 on Airflow tells a task's supervisor of each secret and waits for its answer, under a lock. While
+    Airflow is silent that answer does not come. Neither a poll nor the cancelling of a sync may wait for it:
+    a task that is killed meanwhile has five seconds.
+
+    Args:
+        secret: As :func:`mask` takes it. This process hides it at once, its supervisor when it answers.
+    """
+    masking = Thread(target=mask, args=(secret,), name="mask a token", daemon=True)
+    masking.start()
+    masking.join(_LONGEST_WAIT_FOR_MASKING)

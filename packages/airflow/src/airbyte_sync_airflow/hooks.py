@@ -85,11 +85,11 @@ class AirbyteHook(BaseHook):
 
     def get_conn(self) -> AirbyteGateway:
         """Open a gateway; close it, or use it in a ``with`` block."""
-        from airbyte_sync_airflow.connection import mask
+        from airbyte_sync_airflow.connection import mask_aside
         from airbyte_sync_http import open_gateway
 
         server = self._server()
-        return open_gateway(server.settings, server.transport, on_token=mask)
+        return open_gateway(server.settings, server.transport, on_token=mask_aside)
 
     def get_job_details(self, job_id: int) -> Job:
         """

@@ -71,12 +71,12 @@ def _ask(server: AirbyteServer, connection_id: str, patience: timedelta) -> Line
     answers: SimpleQueue[Lineage | Exception] = SimpleQueue()
 
     def ask() -> None:
-        from airbyte_sync_airflow.connection import mask
+        from airbyte_sync_airflow.connection import mask_aside
         from airbyte_sync_http import open_gateway
 
         settings = server.settings.in_haste()
         try:
-            with open_gateway(settings, server.transport, on_token=mask) as gateway:
+            with open_gateway(settings, server.transport, on_token=mask_aside) as gateway:
                 answers.put(gateway.fetch_lineage(connection_id))
         except Exception as error:  # it is told where it was asked for
             answers.put(error)
