@@ -89,7 +89,7 @@ class Proxy:
     @contextmanager
     def refusing(self, *, at_most: float) -> Iterator[None]:
         """
-        Cut every connection and let nobody connect within the block.
+        Cut every connection and refuse new ones within the block.
 
         Args:
             at_most: Seconds after which it listens again, whatever the block does.

@@ -92,7 +92,7 @@ def is_fit(value):
     text=TEXTS,
 )
 def test_a_job_of_any_adapter_can_be_stored(job, text):
-    """An event and an XCom are clean, whoever read the job."""
+    """An event and an XCom are clean, whichever adapter read the job."""
     connection = SimpleNamespace(name=text, workspace_id=text, connection_id=job.connection_id)
     seen = JobSummary(job_id=job.job_id).seen(job).described(connection, "http://h")
     assert is_fit(seen.to_json())

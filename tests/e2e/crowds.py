@@ -136,7 +136,7 @@ class Crowd:
             self.stage.engine.succeed(self.jobs[number])
 
     def give_up(self):
-        """End what is left of it, so that it is in nobody's way."""
+        """End what is left of it, so that it disturbs no other scene."""
         self.stage.airflow.mark_run(self.run.dag_id, self.run.run_id, "failed")
 
 

@@ -89,7 +89,7 @@ class Machine:
 
     @property
     def alone_seconds(self):
-        """How long nobody polls a job that is left alone, which is polled every second otherwise."""
+        """How long a job that is left alone is not polled; otherwise it is polled every second."""
         return self._processes(2, more=5)
 
     @property

@@ -66,7 +66,7 @@ class Onlookers:
 
     def wait_until_followed(self, names=DEFERRED, looks=WATCHED):
         """
-        Wait until somebody looks at the job of each.
+        Wait until the job of each is polled.
 
         Raises:
             Late: Nobody looks at some of them; the text says at which.
@@ -227,7 +227,7 @@ def blocking_tasks_end(stage, onlookers):
 
 
 ENDS = (deferred_tasks_end.__name__, blocking_tasks_end.__name__)
-"""The steps after which nobody waits any more."""
+"""The steps after which no task waits any more."""
 
 
 def end(onlookers, names):

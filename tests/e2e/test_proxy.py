@@ -118,7 +118,7 @@ def test_each_state_ends_by_itself(proxy, way):
 
 
 def test_what_is_held_at_the_end_is_cut():
-    """The end of the block waits for nobody, as when a test is interrupted."""
+    """The end of the block waits for no caller, as when a test is interrupted."""
     with echo_server() as port, Proxy(port=port) as proxy:
         client = socket.create_connection(("127.0.0.1", proxy.port), timeout=LONG)
         client.sendall(b"before")

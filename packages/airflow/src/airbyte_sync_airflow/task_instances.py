@@ -7,7 +7,7 @@ how far had it come?            nobody knows       nobody knows           ``task
 when was it first tried?        history of tries   the run's start        (not needed)
 when was the last try over?     history of tries   the time in its id     (not needed)
 when was its first poke?        database           the task instance      the task instance
-what did the last poke see?     nobody knows       nobody knows           ``task_state_store``
+what did the last poke see?     not known          not known              ``task_state_store``
 ==============================  =================  =====================  ==============================
 
 Whether a task was killed, or still waits, is asked in ``task_states``.

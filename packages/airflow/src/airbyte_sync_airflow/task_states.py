@@ -235,7 +235,7 @@ def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def ask(keys: Iterable[TaskKey]) -> dict[TaskKey, TaskState]:
     """
-    Ask Airflow about many tasks. Blocks, and never raises: what fails is said by nobody.
+    Ask Airflow about many tasks. Blocks, and never raises: a part that fails has no answer.
 
     Args:
         keys: The tasks.

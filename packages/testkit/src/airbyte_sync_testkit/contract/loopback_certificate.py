@@ -36,4 +36,4 @@ Ndq5NO6JwYyyVCqTXqogrpt5N0foyU6M9G6nS8vLuEt+K9/R+iDCsu82FA+2w9T0
 /xwFcdU/O5VE79FameyNtKkXQIq/hnY5wX0gu6P4HAyy+pRBqLV0kFHmcfesnxM=
 -----END ENCRYPTED PRIVATE KEY-----
 """
-"""The same key, with a pass phrase that nobody needs."""
+"""The same key, with a pass phrase that is not needed."""

@@ -734,7 +734,7 @@ class TransportFacts:
     def test_refuses_a_proxy_of_another_kind(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, url: str
     ) -> None:
-        """SOCKS is refused as wrong input, whoever names it, and no password is repeated."""
+        """SOCKS is refused as wrong input, wherever it was set, and no password is repeated."""
         with pytest.raises(InvalidInput, match="SOCKS") as refused:
             TransportOptions(proxies={"http": url})
         assert "p4ssw0rd" not in str(refused.value)
