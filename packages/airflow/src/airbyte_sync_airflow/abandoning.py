@@ -24,6 +24,7 @@ from airbyte_sync_airflow.connection import read_server
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sessions import blocking_session
 from airbyte_sync_airflow.standstill import changes_something
+from airbyte_sync_airflow.summary import named
 from airbyte_sync_airflow.task_instances import (
     checkpoint_left_behind,
     is_in_loop,
@@ -272,9 +273,6 @@ def _left_behind(task: Any, context: Any) -> tuple[Checkpoint | None, JobSummary
 
 
 def _named(checkpoint: Checkpoint | None, job: JobSummary | None) -> str:
-    """Return what a log line calls a sync, with a link where one is known."""
+    """Return what a log line calls a sync of which perhaps no job is known."""
     job_id = None if checkpoint is None else checkpoint.job_id
-    if job_id is None:
-        return "the sync of this task"
-    url = None if job is None or job.job_id != job_id else job.url
-    return f"Airbyte job {job_id}" if url is None else f"Airbyte job {job_id} ({url})"
+    return "the sync of this task" if job_id is None else named(job_id, job)

@@ -26,7 +26,7 @@ from airbyte_sync_airflow.loops import PerLoop
 from airbyte_sync_airflow.rendering import Follower
 from airbyte_sync_airflow.sharing import shared_servers
 from airbyte_sync_airflow.standstill import AsyncCaution
-from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_airflow.summary import JobSummary, named
 from airbyte_sync_airflow.task_states import NOTHING_SAID, Standing, TaskKey, TaskState
 
 if TYPE_CHECKING:
@@ -82,11 +82,10 @@ class StoppedTrigger:
     @property
     def sync(self) -> str:
         """What a log line calls the sync, with a link where one is known."""
-        job_id, job = self.checkpoint.job_id, self.job
+        job_id = self.checkpoint.job_id
         if job_id is None:
             return f"a sync of Airbyte connection {self.checkpoint.connection_id}"
-        url = None if job is None or job.job_id != job_id else job.url
-        return f"Airbyte job {job_id}" if url is None else f"Airbyte job {job_id} ({url})"
+        return named(job_id, self.job)
 
     @property
     def task(self) -> str:

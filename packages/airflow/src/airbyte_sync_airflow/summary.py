@@ -168,3 +168,15 @@ def job_url(ui_url: str, workspace_id: str, connection_id: str, job_id: int) -> 
     )
     page = f"{ui_url}/workspaces/{workspace}/connections/{connection}/timeline"
     return f"{page}?jobId={job_id}&openLogs=true"
+
+
+def named(job_id: int, job: JobSummary | None) -> str:
+    """
+    Return what a log line calls a job, with a link where one is known.
+
+    Args:
+        job_id: The job.
+        job: What is known; another job's link is not this one's.
+    """
+    url = None if job is None or job.job_id != job_id else job.url
+    return f"Airbyte job {job_id}" if url is None else f"Airbyte job {job_id} ({url})"
