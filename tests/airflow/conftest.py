@@ -444,3 +444,16 @@ def run_deferred(defer, event_of):
         return deferrals
 
     return run
+
+
+@pytest.fixture
+def operator(connection):
+    """Make operators; each is as a process of Airflow makes it."""
+    from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+
+    def make(**options):
+        return AirbyteTriggerSyncOperator(
+            task_id="sync", connection_id=connection.connection_id, **options
+        )
+
+    return make

@@ -31,18 +31,6 @@ ODD = {
 
 
 @pytest.fixture
-def operator(connection):
-    """Make operators; each is as a process of Airflow makes it."""
-
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
-
-    return make
-
-
-@pytest.fixture
 def run_to_the_end(operator, context, defer, event_of):
     """Run a task in a worker, or in a worker and a triggerer; faults strike when the sync has begun."""
 

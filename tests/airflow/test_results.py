@@ -24,18 +24,6 @@ LINK_KEY = getattr(AirbyteJobLink(), "xcom_key", None)
 
 
 @pytest.fixture
-def operator(connection):
-    """Make operators; each is as a process of Airflow makes it."""
-
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
-
-    return make
-
-
-@pytest.fixture
 def job(context):
     """The XCom as it is now."""
 
