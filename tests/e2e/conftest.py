@@ -55,6 +55,10 @@ def pytest_addoption(parser):
         default="postgresql",
         help="what the end-to-end tests' Airflow keeps its state in",
     )
+    parser.addoption(
+        "--scenes",
+        help="the scenes to play, with commas between them; without it all are played",
+    )
 
 
 LAST_OF_ALL = ("test_silences.py", "test_crowds.py")
@@ -197,8 +201,6 @@ class Played:
     """What came of everything; asking for a part that did not come to its end raises why."""
 
     scenes: dict
-    restarts: dict
-    onlookers: restarts.Onlookers
     triggerer_log: str
     """Until the scenes were over; from then on processes are killed."""
     loop_watch: str
@@ -209,25 +211,36 @@ class Played:
 
 
 @pytest.fixture(scope="session")
-def played(stage, loop_watch_file):
-    """Every scene, as many at the same time as the machine bears, and then the restarts."""
+def played(stage, loop_watch_file, request):
+    """Every scene that is asked for, as many at the same time as the machine bears."""
+    chosen = request.config.getoption("--scenes")
+    names = SCENES if chosen is None else chosen.split(",")
     with ThreadPoolExecutor(max_workers=stage.pace.at_once) as pool, stage:
         scenes = {
-            name: pool.submit(steps.play, name, scene, stage, stage=stage, restores=False)
-            for name, scene in SCENES.items()
+            name: pool.submit(steps.play, name, SCENES[name], stage, stage=stage, restores=False)
+            for name in names
         }
+    return Played(
+        scenes={name: future.result() for name, future in scenes.items()},
+        triggerer_log=stage.airflow.process_log("triggerer").read_text(),
+        loop_watch=loop_watch_file.read_text(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarted:
+    """What came of each step, and the tasks that waited through all of them."""
+
+    steps: dict
+    onlookers: restarts.Onlookers
+
+
+@pytest.fixture(scope="session")
+def restarted(stage, played):
+    """What is done to Airflow's own processes when the scenes are over."""
+    with ThreadPoolExecutor(max_workers=len(restarts.ONLOOKERS)) as pool, stage:
         onlookers = restarts.Onlookers(stage, pool)
-        for future in scenes.values():
-            future.exception()  # wait for its end; a test raises it
-        log = stage.airflow.process_log("triggerer").read_text()
-        loop_watch = loop_watch_file.read_text()
-        return Played(
-            scenes={name: future.result() for name, future in scenes.items()},
-            restarts=restarts.play(stage, onlookers),
-            onlookers=onlookers,
-            triggerer_log=log,
-            loop_watch=loop_watch,
-        )
+        return Restarted(steps=restarts.play(stage, onlookers), onlookers=onlookers)
 
 
 @pytest.fixture(scope="session")
@@ -248,7 +261,7 @@ def play_all(these, stage):
 
 
 @pytest.fixture
-def secrets(played):
-    """The secrets that Airflow's processes knew: the application's, and its tokens."""
+def secrets(restarted):
+    """The secrets that Airflow's processes knew, after the restarts: the application's, and its tokens."""
     assert Credentials.sold
     return [CLIENT_SECRET, *Credentials.sold]
