@@ -38,7 +38,7 @@ CLIENTS = {
     envs.PREFECT: ("tests/clients/test_prefect.py",),
 }
 CROWDS = "tests/e2e/test_crowds.py"
-SENSORS = "tests/e2e/test_sensors.py"
+SENSORS = ("tests/e2e/test_sensors.py", "--scenes=sensors_of_a_failed_sync,sensors_in_a_hurry")
 SCENES_WITHOUT_AIRFLOW = [f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")]
 """What the scenes stand on, and that needs no Airflow to be tested."""
 
@@ -154,7 +154,7 @@ def e2e(session: nox.Session) -> None:
     """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3."""
     for environment in (envs.AIRFLOW_2, envs.AIRFLOW_3):
         _end_to_end(session, environment, "postgresql", "tests/e2e", f"--ignore={CROWDS}")
-    _end_to_end(session, envs.AIRFLOW_3, "sqlite", SENSORS)
+    _end_to_end(session, envs.AIRFLOW_3, "sqlite", *SENSORS)
 
 
 @nox.session

@@ -93,6 +93,21 @@ class Machine:
         return self._processes(2, more=5)
 
     @property
+    def parsing_interval(self):
+        """How often Airflow 2 reads a file of DAGs."""
+        return self._processes(1, more=2)
+
+    @property
+    def detection_interval(self):
+        """
+        How often Airflow looks for tasks whose worker is silent.
+
+        Airflow 2 has its DAG processor carry out what follows, with the next reading of the file. A task that
+        is found a second time before that has its next try failed, too.
+        """
+        return 3 * self.parsing_interval
+
+    @property
     def settings(self):
         """Airflow's settings: what takes it minutes to notice takes it as long as this machine allows."""
         return {
@@ -100,6 +115,9 @@ class Machine:
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": self.triggerer_threshold,
             "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": self.task_threshold,
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": self.task_threshold,
+            "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": self.parsing_interval,
+            "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": self.detection_interval,
+            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": self.detection_interval,
         }
 
     @property

@@ -42,8 +42,9 @@ def test_a_machine_that_hangs_ends_a_run_all_the_same():
 
 
 def test_airflow_is_given_what_is_derived():
-    """The thresholds of both releases, in whole seconds."""
-    assert {BUSY.triggerer_threshold, BUSY.task_threshold} == set(BUSY.settings.values())
+    """The thresholds and intervals of both releases, in whole seconds."""
+    derived = (BUSY.triggerer_threshold, BUSY.task_threshold, BUSY.parsing_interval)
+    assert {*derived, BUSY.detection_interval} == set(BUSY.settings.values())
     assert all(isinstance(seconds, int) for seconds in BUSY.settings.values())
 
 
