@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from airbyte_sync_local import JobEvent, ScriptedEngine, lives
+from airbyte_sync_local import JobEvent, ScriptedEngine, job_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.statuses import JobStatus
+    from airbyte_sync_local.platform.statuses import JobStatus
 
 ROWS = 1234
 """How many a sync has moved when it succeeds at a word."""
@@ -21,7 +21,7 @@ class DirectedEngine(ScriptedEngine):
     """Plays lives, by default one that never ends, and lets a job succeed at a word."""
 
     def __init__(self) -> None:
-        super().__init__(default=lives.never_ends())
+        super().__init__(default=job_scripts.never_ends())
         self._done: deque[int] = deque()
         self._changed: deque[tuple[int, JobStatus]] = deque()
 

@@ -34,7 +34,7 @@ from airbyte_sync_http import (
     ServerSettings,
     open_async_gateway,
 )
-from airbyte_sync_http.job_feed import JobFeed
+from airbyte_sync_http.feed.feed import JobFeed
 
 CLIENT_ID = os.environ.get("AIRBYTE_CLIENT_ID", "")
 CLIENT_SECRET = os.environ.get("AIRBYTE_CLIENT_SECRET", "")

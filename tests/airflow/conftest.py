@@ -32,7 +32,7 @@ os.environ.update(
 import pytest  # noqa: E402 - Airflow reads its settings from the environment at import
 from dependency_injector import providers  # noqa: E402
 
-import airbyte_sync_airflow.compat  # noqa: E402, F401 - what Airflow warns of when imported is not ours
+import airbyte_sync_airflow.compat.airflow  # noqa: E402, F401 - what Airflow warns of when imported is not ours
 
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException, AirflowFailException
-from airbyte_sync_airflow.exceptions import AirbyteTroubled
+from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
+from airbyte_sync_airflow.exceptions import AirbyteTransientError
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 
 GOOD_ID = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
@@ -141,7 +141,7 @@ def test_the_scheme_in_the_schema_of_an_old_connection_is_no_token_url(
 
 def test_an_airflow_connection_that_is_not_there(context):
     """The text names it; another try may find it, because Airflow says so in trouble, too."""
-    with pytest.raises(AirbyteTroubled, match="no Airflow connection 'nowhere': create it"):
+    with pytest.raises(AirbyteTransientError, match="no Airflow connection 'nowhere': create it"):
         run(context, airbyte_conn_id="nowhere")
 
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from airbyte_sync import InvalidInput, OnConflict
-from airbyte_sync_airflow.connection import server_from
-from airbyte_sync_airflow.defaults import POLICY_OPTIONS
+from airbyte_sync_airflow.config.connection import server_from
+from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS
 from airbyte_sync_http import BasicAuth, BearerToken, ClientCredentials, NoAuth
 
 try:

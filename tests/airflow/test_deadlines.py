@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException
+from airbyte_sync_airflow.compat.airflow import AirflowException
+from airbyte_sync_airflow.compat.task_instance import deadline_of
 from airbyte_sync_airflow.exceptions import (
     AirbyteQueueTimedOut,
     AirbyteSensorTimedOut,
@@ -12,8 +13,7 @@ from airbyte_sync_airflow.exceptions import (
 )
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_airflow.task_instances import deadline_of
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def operator(airbyte, connection):
     """Make operators whose job runs until it is cancelled."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
 
     def make(**options):
         return AirbyteTriggerSyncOperator(
@@ -35,7 +35,7 @@ def operator(airbyte, connection):
 @pytest.fixture
 def sensor(airbyte, connection):
     """Make sensors of a job that runs until it is cancelled."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
 
     def make(**options):
         return AirbyteJobSensor(task_id="sync", airbyte_job_id=1, **options)
@@ -110,7 +110,7 @@ def test_the_time_of_a_try_counts_from_its_beginning(
 ):
     """Not from a second deferral, behind another sync."""
     began = clock.now()
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
 
     def make():
@@ -126,7 +126,7 @@ def test_timeout_counts_from_when_a_deferred_task_has_its_sync(
     airbyte, connection, operator, context, defer, event_of, clock
 ):
     """The wait for another sync has a clock of its own, which the trigger keeps."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     asked = clock.now()
     first = defer(operator(deferrable=True, timeout=600).execute, context)
@@ -144,7 +144,7 @@ def test_execution_timeout_bounds_the_wait_for_another_sync_too(
 ):
     """It is one deadline from the beginning to the end, whatever ``timeout`` says."""
     began = clock.now()
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     task = operator(deferrable=True, timeout=3600, execution_timeout=600 * SECOND)
     trigger = defer(task.execute, context)
@@ -157,7 +157,7 @@ def test_a_task_that_waits_for_another_sync_for_too_long_says_which_clock_has_ru
     airbyte, connection, operator, context, clock
 ):
     """``queue_timeout`` is as long as ``timeout`` where it is not set."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     with pytest.raises(
         AirbyteQueueTimedOut, match=r"600 s .queue_timeout, by default the value of"
@@ -174,7 +174,9 @@ def test_the_queue_time_out_cancels_a_job_that_does_not_begin(
     airbyte, connection, operator, context, defer, event_of, cancellations
 ):
     """``queue_timeout`` ends only the wait for the beginning."""
-    airbyte.add_connection(connection, lives=[lives.queues_then_succeeds(queued=60 * MINUTE)])
+    airbyte.add_connection(
+        connection, job_scripts=[job_scripts.queues_then_succeeds(queued=60 * MINUTE)]
+    )
     task = operator(deferrable=True, queue_timeout=300)
     event = event_of(defer(task.execute, context))
     with pytest.raises(AirbyteQueueTimedOut, match="did not begin within 300 s"):
@@ -186,7 +188,7 @@ def test_the_queue_time_out_leaves_a_job_that_has_begun_alone(
     airbyte, connection, operator, context, cancellations
 ):
     """However long it then runs."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=30 * MINUTE)])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds(lasts=30 * MINUTE)])
     assert 1 == operator(queue_timeout=300).execute(context)
     assert [] == cancellations()
 

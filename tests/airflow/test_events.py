@@ -2,10 +2,10 @@
 
 import pytest
 
-from airbyte_sync_airflow.exceptions import AirbyteSyncFailed, AirbyteTroubled
+from airbyte_sync_airflow.exceptions import AirbyteSyncFailed, AirbyteTransientError
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -37,7 +37,7 @@ def resume(task, context, event, **noted):
 @pytest.mark.parametrize("status", ["failed", "cancelled", "running", "SUCCEEDED", "", None, 1])
 def test_an_event_that_does_not_say_succeeded_is_no_success(make, context, status):
     """Whatever it says in its place; another try may help."""
-    with pytest.raises(AirbyteTroubled, match="job 7"):
+    with pytest.raises(AirbyteTransientError, match="job 7"):
         resume(make(), context, event(status=status), job_id=7)
     assert "return_value" not in context["ti"].xcoms
 
@@ -46,7 +46,7 @@ def test_an_event_that_does_not_say_succeeded_is_no_success(make, context, statu
 def test_an_event_about_another_job_is_no_success(make, context):
     """Nor does it leave that job's XCom."""
     with pytest.raises(
-        AirbyteTroubled, match=r"about Airbyte job 8, but this task waits for job 7"
+        AirbyteTransientError, match=r"about Airbyte job 8, but this task waits for job 7"
     ):
         resume(make(), context, event(job_id=8), job_id=7)
     assert {} == context["ti"].xcoms
@@ -70,7 +70,7 @@ def test_an_event_of_a_task_that_noted_no_job_still_counts(make, context):
 
 def test_a_sensor_knows_its_job_by_its_argument_too(context):
     """Where nothing was noted."""
-    with pytest.raises(AirbyteTroubled, match="this task waits for job 7"):
+    with pytest.raises(AirbyteTransientError, match="this task waits for job 7"):
         sensor().execute_complete(context, event(job_id=8))
 
 
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_job_is_no_event_of_ours(context):
         "job_id": 8,
         "origin": "started",
     }
-    with pytest.raises(AirbyteTroubled, match="an event that is not ours"):
+    with pytest.raises(AirbyteTransientError, match="an event that is not ours"):
         resume(operator(), context, event() | {"checkpoint": checkpoint})
 
 
@@ -97,7 +97,7 @@ def test_a_checkpoint_of_another_job_is_no_event_of_ours(context):
 def test_a_deferral_notes_its_job(airbyte, connection, context, kind):
     """In its own arguments, which the trigger does not touch."""
     if kind == "sensor":
-        airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+        airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
         task = sensor(job_id=1)
     else:
         task = AirbyteTriggerSyncOperator(

@@ -7,33 +7,33 @@ import pytest
 
 from airbyte_sync import JobType, OnConflict, errors
 from airbyte_sync_airflow import exceptions
-from airbyte_sync_airflow.compat import (
+from airbyte_sync_airflow.compat.airflow import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
 )
-from airbyte_sync_airflow.defaults import POLICY_OPTIONS
-from airbyte_sync_airflow.options import JobTypeName, OnConflictName
-from airbyte_sync_airflow.outcome import airflow_exceptions, failure, outcome_of
-from airbyte_sync_airflow.summary import JobSummary
+from airbyte_sync_airflow.config.arguments import JobTypeName, OnConflictName
+from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS
+from airbyte_sync_airflow.report.job_summary import JobSummary
+from airbyte_sync_airflow.triggerer.event import airflow_exceptions, failure, outcome_of
 
 DOCUMENTED = {
-    "AirbyteSyncError": "AirbyteTroubled",
-    "ConnectionNotThere": "AirbyteTroubled",  # Airflow may only have failed to find it
+    "AirbyteSyncError": "AirbyteTransientError",
+    "ConnectionNotThere": "AirbyteTransientError",  # Airflow may only have failed to find it
     "InvalidInput": "AirbyteInputInvalid",
     "InvalidCheckpoint": "AirbyteInputInvalid",
     "UnknownTransport": "AirbyteInputInvalid",  # these two are not the domain's but airbyte_sync_http's
     "MissingLibrary": "AirbyteInputInvalid",
-    "AlreadyClosed": "AirbyteTroubled",
-    "CallFailed": "AirbyteTroubled",
-    "RequestNotSent": "AirbyteTroubled",
-    "AnswerTooLarge": "AirbyteTroubled",
-    "ResponseNotReceived": "AirbyteTroubled",
-    "ServerTrouble": "AirbyteTroubled",
-    "Throttled": "AirbyteTroubled",
-    "UnexpectedReply": "AirbyteTroubled",
-    "RefusedOnTheWay": "AirbyteTroubled",
+    "AlreadyClosed": "AirbyteTransientError",
+    "CallFailed": "AirbyteTransientError",
+    "RequestNotSent": "AirbyteTransientError",
+    "AnswerTooLarge": "AirbyteTransientError",
+    "ResponseNotReceived": "AirbyteTransientError",
+    "ServerTrouble": "AirbyteTransientError",
+    "Throttled": "AirbyteTransientError",
+    "UnexpectedReply": "AirbyteTransientError",
+    "RefusedOnTheWay": "AirbyteTransientError",
     "Refused": "AirbyteRefused",
     "BadRequest": "AirbyteRefused",
     "Unauthorized": "AirbyteRefused",
@@ -42,11 +42,11 @@ DOCUMENTED = {
     "Unprocessable": "AirbyteRefused",
     "SyncAlreadyRunning": "AirbyteConnectionBusy",
     "JobNotRunning": "AirbyteRefused",
-    "StateConflict": "AirbyteTroubled",
+    "StateConflict": "AirbyteTransientError",
     "ConnectionUnavailable": "AirbyteConnectionUnavailable",
     "ConnectionNotFound": "AirbyteConnectionUnavailable",
     "ConnectionAmbiguous": "AirbyteInputInvalid",
-    "SyncNotDone": "AirbyteTroubled",
+    "SyncNotDone": "AirbyteTransientError",
     "SyncFailed": "AirbyteSyncFailed",
     "SyncCancelled": "AirbyteSyncCancelled",
     "SyncTimedOut": "AirbyteSyncTimedOut",
@@ -57,7 +57,7 @@ DOCUMENTED = {
     "JobGone": "AirbyteJobGone",
     "ServerUnreachable": "AirbyteServerUnreachable",
     "WrongAddress": "AirbyteWrongAddress",
-    "CancelUnconfirmed": "AirbyteTroubled",
+    "CancelUnconfirmed": "AirbyteTransientError",
 }
 FAIL_AT_ONCE = {"AirbyteInputInvalid", "AirbyteConnectionUnavailable", "AirbyteRefused"}
 SKIP = {"AirbyteSyncSkipped"}
@@ -76,8 +76,8 @@ def tree(kind):
         yield from tree(child)
 
 
-import_module("airbyte_sync_http.registry")
-import_module("airbyte_sync_airflow.connection")
+import_module("airbyte_sync_http.transports.registry")
+import_module("airbyte_sync_airflow.config.connection")
 ERRORS = {kind.__name__: kind for kind in tree(errors.AirbyteSyncError)}
 
 
@@ -116,14 +116,14 @@ def test_an_error_becomes_the_same_class_when_it_comes_from_a_trigger(error, exp
 def test_an_error_of_another_release_is_a_failure():
     """A triggerer may be newer than the worker."""
     outcome = outcome_of({"error": "NotInventedYet", "message": "text"})
-    assert exceptions.AirbyteTroubled is type(outcome.error)
+    assert exceptions.AirbyteTransientError is type(outcome.error)
 
 
 @pytest.mark.parametrize("name", ["SyncStatus", "annotations", "Exception", "ValueError"])
 def test_a_name_that_is_no_error_of_ours_is_a_plain_failure(name):
     """An event names an error, and never anything else that the module holds."""
     outcome = outcome_of({"error": name, "message": "text"})
-    assert exceptions.AirbyteTroubled is type(outcome.error)
+    assert exceptions.AirbyteTransientError is type(outcome.error)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers_manager import ProvidersManager
 
-from airbyte_sync_airflow.connection import server_from
-from airbyte_sync_airflow.defaults import POLICY_OPTIONS
+from airbyte_sync_airflow.config.connection import server_from
+from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS
+from airbyte_sync_airflow.config.provider_info import get_provider_info
 from airbyte_sync_airflow.hooks import AirbyteHook
-from airbyte_sync_airflow.provider_info import get_provider_info
 
 try:
     import airflow.sdk  # noqa: F401
@@ -292,8 +292,8 @@ def test_options_that_are_not_set_are_read_without_a_word():
     """In a process that knows no provider, such as a worker's, too."""
     code = """
 import warnings
-from airbyte_sync_airflow.compat import conf
-from airbyte_sync_airflow.defaults import policy_defaults
+from airbyte_sync_airflow.compat.airflow import conf
+from airbyte_sync_airflow.config.policy_options import policy_defaults
 with warnings.catch_warnings():
     warnings.simplefilter("error")
     print(policy_defaults("c", {}))

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException, AirflowFailException
-from airbyte_sync_airflow.connection import read_server
+from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
+from airbyte_sync_airflow.config.connection import read_server
 from airbyte_sync_airflow.hooks import AirbyteHook
-from airbyte_sync_local import Fault, LocalAirbyte, answers, lives
+from airbyte_sync_local import Fault, LocalAirbyte, answers, job_scripts
 from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
 from airbyte_sync_testkit.contract.raw_server import (
     Peer,
@@ -79,7 +79,7 @@ def test_the_hook_starts_a_reset(connection, airbyte):
 
 def test_a_time_out_cancels_the_job(airbyte, connection, clock):
     """As the official hook does; the error says so."""
-    slow = airbyte.add_connection(lives=[lives.succeeds(lasts=timedelta(hours=2))])
+    slow = airbyte.add_connection(job_scripts=[job_scripts.succeeds(lasts=timedelta(hours=2))])
     hook = AirbyteHook()
     job = hook.submit_sync_connection(slow.connection_id)
     began = clock.now()
@@ -92,7 +92,7 @@ def test_a_time_out_cancels_the_job(airbyte, connection, clock):
 @pytest.mark.parametrize("endless", [None, 0])
 def test_without_a_time_out_it_waits_as_long_as_it_takes(airbyte, connection, endless):
     """Zero means the same to the official hook."""
-    slow = airbyte.add_connection(lives=[lives.succeeds(lasts=timedelta(hours=5))])
+    slow = airbyte.add_connection(job_scripts=[job_scripts.succeeds(lasts=timedelta(hours=5))])
     hook = AirbyteHook()
     job = hook.submit_sync_connection(slow.connection_id)
     hook.wait_for_job(job.job_id, wait_seconds=60, timeout=endless)

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow import abandoning
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_airflow.worker import cancel as abandoning
+from airbyte_sync_local import Fault, answers, job_scripts
 
 try:
     from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def operator(airbyte, connection):
     """Make operators; each is as a process of Airflow makes it."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
 
     def make(**options):
         return AirbyteTriggerSyncOperator(
@@ -105,7 +105,7 @@ def test_a_kill_while_waiting_for_another_sync_ends_the_wait(
     airbyte, connection, operator, kill_after, clock, submissions, cancellations
 ):
     """The other is not ours to cancel, and ours is not started any more."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     kill_after(operator(), 90 * SECOND)
     assert ["running"] == [job.status for job in airbyte.jobs]
@@ -139,7 +139,7 @@ def test_a_kill_after_the_job_was_attached_to_leaves_it_alone(
     airbyte, connection, operator, kill_after, clock, cancellations
 ):
     """Somebody else started it."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     kill_after(operator(on_conflict="attach"), MINUTE)
     assert [] == cancellations()
@@ -316,9 +316,11 @@ def test_a_kill_after_the_end_cancels_nothing(
     airbyte, connection, operator, context, in_worker, defer, event_of, cancellations
 ):
     """Airbyte would cancel whatever runs on the connection by then."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(), lives.never_ends()])
+    airbyte.add_connection(
+        connection, job_scripts=[job_scripts.succeeds(), job_scripts.never_ends()]
+    )
     event = event_of(defer(operator(deferrable=True).execute, context))
-    airbyte.start_foreign_job(connection.connection_id)
+    airbyte.start_external_job(connection.connection_id)
     task = operator(deferrable=True)
     with in_worker(context):
         task.execute_complete(context, event)
@@ -331,7 +333,7 @@ def test_a_kill_after_a_deferral_leaves_an_attached_job_alone(
     airbyte, connection, operator, context, in_worker, defer, clock, cancellations
 ):
     """The XCom tells that, too."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     defer(operator(deferrable=True, on_conflict="attach").execute, context)
     with in_worker(context):
@@ -396,7 +398,7 @@ def test_a_deferral_that_took_too_long_leaves_an_attached_job_alone(
     airbyte, connection, operator, context, defer, fail, clock, cancellations
 ):
     """It is not ours."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     defer(operator(deferrable=True, on_conflict="attach").execute, context)
     fail(operator(deferrable=True), LATE[0])
@@ -462,7 +464,7 @@ def test_a_deferral_that_took_too_long_counts_where_kills_do_not(
 
 def test_a_good_end_is_resumed_as_ever(airbyte, connection, operator, context, defer, event_of):
     """Airflow names the method, and passes the event by name."""
-    airbyte.add_connection(connection, lives=[lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds()])
     event = event_of(defer(operator(deferrable=True).execute, context))
     assert (
         operator(deferrable=True).resume_execution("execute_complete", {"event": event}, context)
@@ -481,7 +483,7 @@ def test_a_killed_sensor_cancels_where_it_is_asked_to(
 ):
     """By default the job belongs to whoever started it."""
     airflow_says("failed")
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, cancel_on_kill=option)
     with in_worker(context):
@@ -494,7 +496,7 @@ def test_a_sensor_that_is_killed_before_its_first_poke_raises_nothing(
     airbyte, connection, context, in_worker, cancellations
 ):
     """It has seen nothing yet."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, cancel_on_kill=True)
     with in_worker(context):
         task.on_kill()

@@ -6,7 +6,7 @@ import pytest
 
 from airbyte_sync_airflow.exceptions import AirbyteSyncTimedOut
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_local import Change, Fault, lives
+from airbyte_sync_local import Change, Fault, job_scripts
 
 SAYS_RUNNING = {"status": "running"}
 HOUR = timedelta(hours=1)
@@ -31,7 +31,7 @@ def stuck(airbyte):
 def test_a_task_takes_no_notice_of_it(airbyte, connection, context, stuck, clock, log, on_conflict):
     """Neither queued behind nor followed, and nothing is told of it."""
     for _ in range(2):
-        airbyte.start_foreign_job(connection.connection_id, lives.succeeds())
+        airbyte.start_external_job(connection.connection_id, job_scripts.succeeds())
         clock.advance(HOUR)
     stuck(1)
     airbyte.inject(Fault(on="POST /jobs", do="drop"))  # the list is asked what came of it
@@ -46,11 +46,11 @@ def test_a_task_that_follows_it_says_so_once(
     airbyte, connection, context, stuck, clock, log, cancellations
 ):
     """Its timeout ends it, and nothing is cancelled."""
-    airbyte.add_connection(connection, lives=[lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds()])
     stuck(1)
     clock.at(
         clock.now() + HOUR,
-        lambda: airbyte.start_foreign_job(connection.connection_id, lives.succeeds()),
+        lambda: airbyte.start_external_job(connection.connection_id, job_scripts.succeeds()),
     )
     task = AirbyteTriggerSyncOperator(
         task_id="sync", connection_id=connection.connection_id, timeout=6 * 3600, wait_seconds=60

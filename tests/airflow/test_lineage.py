@@ -15,10 +15,14 @@ from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_new_uuid
 
-from airbyte_sync_airflow.dataset_names import DatasetName, destination_name, source_name
-from airbyte_sync_airflow.lineage import facets_on_complete
-from airbyte_sync_airflow.openlineage_facets import AirbyteJobRunFacet, operator_lineage
-from airbyte_sync_http.lineage import Endpoint, Lineage, Stream
+from airbyte_sync_airflow.openlineage.dataset_names import (
+    DatasetName,
+    destination_name,
+    source_name,
+)
+from airbyte_sync_airflow.openlineage.extract import facets_on_complete
+from airbyte_sync_airflow.openlineage.facets import AirbyteJobRunFacet, operator_lineage
+from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
 from airbyte_sync_local import Actor, Connection, Fault, answers
 
 AIRBYTE = "airbyte.internal:8000"
@@ -553,9 +557,9 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Absent())
-from airbyte_sync_airflow.lineage import facets_on_complete
+from airbyte_sync_airflow.openlineage.extract import facets_on_complete
 
-log = logging.getLogger("airbyte_sync_airflow.lineage")
+log = logging.getLogger("airbyte_sync_airflow.openlineage.extract")
 log.setLevel(logging.DEBUG)
 log.addHandler(logging.StreamHandler(sys.stdout))
 found = facets_on_complete(conn_id="nowhere", api_version="v1", connection_id="c", job=None)

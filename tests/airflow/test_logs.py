@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException
+from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_local import Fault, answers, job_scripts
 
 MINUTE = timedelta(minutes=1)
-SLOWLY = lives.succeeds(lasts=timedelta(seconds=50))
+SLOWLY = job_scripts.succeeds(lasts=timedelta(seconds=50))
 REASON = "The source answered: invalid credentials"
 STARTED = (
     "Started Airbyte sync job 1 of connection 'Faker to DuckDB' (<uuid>) (pending): "
@@ -52,7 +52,7 @@ def lines(airbyte, log):
 @pytest.fixture
 def operator(airbyte, connection):
     """Make operators whose job takes a while."""
-    airbyte.add_connection(connection, lives=[SLOWLY])
+    airbyte.add_connection(connection, job_scripts=[SLOWLY])
 
     def make(**options):
         return AirbyteTriggerSyncOperator(
@@ -88,7 +88,7 @@ def test_deferred_behind_another_sync(
     airbyte, connection, operator, context, lines, run_deferred, clock
 ):
     """The other is named, and ours is introduced by the task."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=2 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=2 * MINUTE))
     clock.advance(MINUTE)
     run_deferred(lambda: operator(deferrable=True), context)
     ours = [
@@ -100,7 +100,7 @@ def test_deferred_behind_another_sync(
 
 def test_the_sensor(airbyte, connection, context, lines, clock):
     """It names the job that it follows, and where to look at it."""
-    airbyte.start_foreign_job(connection.connection_id, SLOWLY)
+    airbyte.start_external_job(connection.connection_id, SLOWLY)
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, poke_interval=10)
     while not task.poke(context):
         clock.advance(timedelta(seconds=10))
@@ -109,7 +109,7 @@ def test_the_sensor(airbyte, connection, context, lines, clock):
 
 def test_the_deferred_sensor(airbyte, connection, context, lines, defer, event_of):
     """The same from task and trigger."""
-    airbyte.start_foreign_job(connection.connection_id, SLOWLY)
+    airbyte.start_external_job(connection.connection_id, SLOWLY)
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True, poke_interval=10)
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert [FOLLOWING, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
@@ -120,7 +120,7 @@ def test_a_sensor_introduces_a_job_that_has_ended_before_it_tells_its_end(
     airbyte, connection, context, lines, clock, deferrable
 ):
     """Also when the first poll shows the end."""
-    airbyte.start_foreign_job(connection.connection_id, SLOWLY)
+    airbyte.start_external_job(connection.connection_id, SLOWLY)
     clock.advance(timedelta(minutes=5))
     AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable).execute(context)
     assert [FOLLOWING.replace("(pending)", "(succeeded)"), ENDED] == lines()[:2]
@@ -131,7 +131,7 @@ def test_a_sensor_introduces_a_job_that_has_failed_before_it_tells_its_end(
     airbyte, connection, context, lines, clock, deferrable
 ):
     """A person wants to know which job it was."""
-    airbyte.start_foreign_job(connection.connection_id, lives.fails())
+    airbyte.start_external_job(connection.connection_id, job_scripts.fails())
     clock.advance(timedelta(minutes=5))
     with pytest.raises(AirflowException):
         AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable).execute(context)
@@ -149,7 +149,7 @@ def test_looks_that_show_nothing_new_are_summed_up_once_a_minute(
     airbyte, connection, operator, context, lines, run_deferred, deferrable
 ):
     """A sync of ten minutes is no reason for two hundred lines."""
-    airbyte.add_connection(connection, lives=[lives.succeeds_slowly()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds_slowly()])
     if deferrable:
         run_deferred(lambda: operator(deferrable=True), context)
     else:
@@ -162,7 +162,7 @@ def test_looks_that_show_nothing_new_are_summed_up_once_a_minute(
 
 def test_the_sensor_sums_them_up_over_all_pokes(airbyte, connection, context, lines, clock):
     """Every five seconds a poke, every minute a line."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds_slowly())
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds_slowly())
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, poke_interval=5)
     while not task.poke(context):
         clock.advance(timedelta(seconds=5))
@@ -179,7 +179,7 @@ def test_a_failed_task_says_why_and_what_to_do(
     airbyte, connection, operator, context, lines, run_deferred, deferrable
 ):
     """Airflow writes the exception's text at the end of the log."""
-    airbyte.add_connection(connection, lives=[lives.fails(REASON)])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(REASON)])
     execute = (
         (run_deferred, lambda: operator(deferrable=True), context)
         if deferrable
@@ -199,7 +199,7 @@ def test_a_task_that_took_too_long_says_which_limit_to_raise(
     airbyte, connection, operator, context, lines
 ):
     """And that its job was cancelled."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     with pytest.raises(AirflowException) as failure:
         operator(timeout=30).execute(context)
     assert (
@@ -248,7 +248,9 @@ def test_an_attached_job_is_told_as_somebody_elses(
     airbyte, connection, operator, context, lines, clock
 ):
     """So that nobody wonders why it is not cancelled."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=119 * MINUTE / 60))
+    airbyte.start_external_job(
+        connection.connection_id, job_scripts.succeeds(lasts=119 * MINUTE / 60)
+    )
     clock.advance(MINUTE)
     operator(on_conflict="attach").execute(context)
     assert (

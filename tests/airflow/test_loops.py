@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, ask
 from airbyte_sync_airflow.exceptions import AirbyteInputInvalid
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_airflow.task_states import NOTHING_SAID, TaskKey, ask
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 MINUTE = timedelta(minutes=1)
-LONG = lives.succeeds(lasts=20 * MINUTE)
+LONG = job_scripts.succeeds(lasts=20 * MINUTE)
 
 
 class Died(BaseException):
@@ -94,7 +94,9 @@ def test_the_sync_of_the_iteration_before_is_not_taken_for_ones_own(
     airbyte, connection, operator, try_of, clock, submissions
 ):
     """It was quick, and a try of the next iteration died before it kept anything."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(starts=timedelta(0), lasts=MINUTE)])
+    airbyte.add_connection(
+        connection, job_scripts=[job_scripts.succeeds(starts=timedelta(0), lasts=MINUTE)]
+    )
     assert 1 == operator().execute(try_of(iteration=0))
     clock.advance(MINUTE)
     again = try_of(2, iteration=1)
@@ -107,7 +109,7 @@ def test_outside_of_a_loop_a_try_without_a_mark_is_looked_for(
     airbyte, connection, operator, try_of, clock
 ):
     """It may have been the official provider's, or an earlier release's: that leaves no mark."""
-    airbyte.start_foreign_job(connection.connection_id, LONG)
+    airbyte.start_external_job(connection.connection_id, LONG)
     clock.advance(MINUTE)
     assert 1 == operator().execute(try_of(2))
 
@@ -149,7 +151,7 @@ def test_where_the_state_was_kept_the_earlier_sync_goes_on(
     airbyte, connection, operator, try_of, defer, submissions
 ):
     """A retry; and a clear with ``keep_task_state``, or of 3.3."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     defer(operator(deferrable=True).execute, try_of())
     trigger = defer(operator(deferrable=True).execute, try_of(2, max_tries=3))
     assert 1 == trigger.checkpoint["job_id"]
@@ -160,7 +162,7 @@ def test_where_a_clear_dropped_it_a_new_request_is_made(
     airbyte, connection, operator, try_of, defer, submissions, clock
 ):
     """By default the running sync is waited for, and then ours starts."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     defer(operator(deferrable=True).execute, try_of())
     clock.advance(MINUTE)
     again = try_of(2, max_tries=3, was_cleared=True)
@@ -173,7 +175,7 @@ def test_where_a_clear_dropped_it_on_conflict_rules(
     airbyte, connection, operator, try_of, defer, clock, submissions
 ):
     """As for any new request."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     defer(operator(deferrable=True).execute, try_of())
     clock.advance(MINUTE)
     again = try_of(2, max_tries=3, was_cleared=True)
@@ -185,7 +187,7 @@ def test_a_retry_after_such_a_clear_does_not_go_back_behind_it(
     airbyte, connection, operator, try_of, defer, clock
 ):
     """The first try after the clear has left its mark, even where it died at once."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     defer(operator(deferrable=True).execute, try_of())
     clock.advance(MINUTE)
     cleared = try_of(2, max_tries=4, was_cleared=True)
@@ -240,11 +242,11 @@ def test_a_mapped_task_outside_of_a_loop_is_told_of():
 
 def test_a_trigger_knows_that_its_task_is_in_a_loop(airbyte, connection, operator, try_of, defer):
     """Only the task's context tells it of a mapped task; other triggers carry nothing new."""
-    airbyte.add_connection(connection, lives=[LONG, LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG, LONG])
     looped = defer(operator(deferrable=True).execute, try_of(iteration=1))
     assert looped.in_loop
     assert True is looped.serialize()[1]["in_loop"]
-    other = airbyte.add_connection(lives=[LONG])
+    other = airbyte.add_connection(job_scripts=[LONG])
     plain = defer(operator(other.connection_id, deferrable=True).execute, try_of())
     assert "in_loop" not in plain.serialize()[1]
 
@@ -288,7 +290,7 @@ def test_the_newest_job_of_all_iterations_before_is_none_of_ones_own(
     after, try_of, airbyte, connection, clock
 ):
     """A task in a loop has an XCom for each iteration."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=MINUTE))
     clock.advance(2 * MINUTE)
     job = {"job_id": 1, "connection_id": connection.connection_id}
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowFailException
+from airbyte_sync_airflow.compat.airflow import AirflowFailException
 from airbyte_sync_airflow.exceptions import AirbyteConnectionUnavailable, AirbyteInputInvalid
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_local import Connection, lives
+from airbyte_sync_local import Connection, job_scripts
 
 MINUTE = timedelta(minutes=1)
-AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
 WORKSPACES = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
 
 
@@ -49,7 +49,7 @@ def run_mapped(load_dag_file, monkeypatch, request):
 def connections(airbyte, connection):
     """Three of them, whose syncs take no time."""
     return [
-        airbyte.add_connection(Connection(name=name), lives=[AT_ONCE])
+        airbyte.add_connection(Connection(name=name), job_scripts=[AT_ONCE])
         for name in ("orders", "customers", "returns")
     ]
 
@@ -76,7 +76,7 @@ def test_it_can_be_mapped_over_names(run_mapped, connections, submissions):
 @pytest.mark.filterwarnings("default")
 def test_one_of_many_may_fail(run_mapped, airbyte, connections):
     """The others go on."""
-    airbyte.add_connection(connections[1], lives=[lives.fails()])
+    airbyte.add_connection(connections[1], job_scripts=[job_scripts.fails()])
     ids = [each.connection_id for each in connections]
     assert ["success", "failed", "success"] == run_mapped({}, {"connection_id": ids})
 
@@ -184,7 +184,7 @@ def test_a_reset_is_run_and_told(
 
 def test_a_reset_waits_for_a_running_sync(airbyte, connection, context, clock):
     """Airbyte would cancel it; ``on_conflict`` is asked first, and queues."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     task = operator(connection_id=connection.connection_id, job_type="reset")
     assert 2 == task.execute(context)

@@ -12,10 +12,10 @@ from airbyte_sync_airflow.exceptions import (
 )
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import Change, Fault, answers, gateway, lives
+from airbyte_sync_local import Change, Fault, answers, gateway, job_scripts
 
 MINUTE = timedelta(minutes=1)
-LONG = lives.succeeds(lasts=20 * MINUTE)
+LONG = job_scripts.succeeds(lasts=20 * MINUTE)
 OTHER_JOB = {"jobId": 999, "connectionId": "00000000-0000-4000-8000-0000000000ff"}
 ODD = {
     "no route": Fault(on="*", do="answer", answer=answers.no_route()),
@@ -64,7 +64,7 @@ def test_one_odd_poll_ends_no_blocking_wait(
     airbyte, connection, operator, context, submissions, name, skip
 ):
     """The job was started a moment before: the wait goes on to its end."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     airbyte.inject(odd(name, "GET /jobs/{jobId}", skip=skip))
     assert 1 == operator().execute(context)
     assert 1 == len(submissions())
@@ -75,7 +75,7 @@ def test_one_odd_poll_ends_no_deferred_wait(
     airbyte, connection, operator, context, defer, event_of, submissions, name
 ):
     """Neither in the triggerer."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     trigger = defer(operator(deferrable=True).execute, context)
     airbyte.inject(odd(name, "GET /jobs/{jobId}"))
     operator(deferrable=True).execute_complete(context, event_of(trigger))
@@ -97,7 +97,7 @@ def test_one_odd_answer_to_a_submission_starts_one_sync(
 @pytest.mark.parametrize("name", ODD)
 def test_one_odd_poll_ends_no_sensor(airbyte, connection, operator, context, clock, name):
     """Once it has seen the job."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     job_id = operator(asynchronous=True).execute(context)
     airbyte.inject(odd(name, "GET /jobs/{jobId}", skip=1))
     sensor = AirbyteJobSensor(task_id="sensor", airbyte_job_id=job_id, poke_interval=30)
@@ -157,7 +157,7 @@ def test_a_job_that_is_gone_fails_the_try_and_the_next_one_starts_another(
     deferrable,
 ):
     """Airbyte says it repeatedly, and its list does not have the job: the text says so truthfully."""
-    airbyte.add_connection(connection, lives=[LONG, lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[LONG, job_scripts.succeeds()])
     context["task_state_store"] = state_store
     gone = (
         Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.job_not_running(), times=None),
@@ -175,7 +175,7 @@ def test_a_retry_after_one_odd_poll_starts_no_second_sync(
     airbyte, connection, operator, context, state_store, submissions
 ):
     """The first poll of the next try is answered with a gateway's 404: the first sync is followed."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=60 * MINUTE)])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds(lasts=60 * MINUTE)])
     context["task_state_store"] = state_store
     airbyte.inject(
         Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.no_route(), times=None)

@@ -14,8 +14,8 @@ from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
-from airbyte_sync_http import cleaning
-from airbyte_sync_local import lives
+from airbyte_sync_http.protocol import cleaning
+from airbyte_sync_local import job_scripts
 from airbyte_sync_testkit.odd_replies import (
     CANCEL,
     CONNECTION,
@@ -40,11 +40,11 @@ MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 TIMEOUT = 900
 LIVES = {
-    "succeeds": lives.succeeds(),
-    "succeeds later": lives.succeeds(lasts=4 * MINUTE),
-    "fails": lives.fails("\ud800\x00" * 400, lasts=MINUTE),
-    "is cancelled": lives.is_cancelled_by_server(),
-    "never ends": lives.never_ends(),
+    "succeeds": job_scripts.succeeds(),
+    "succeeds later": job_scripts.succeeds(lasts=4 * MINUTE),
+    "fails": job_scripts.fails("\ud800\x00" * 400, lasts=MINUTE),
+    "is cancelled": job_scripts.is_cancelled_by_server(),
+    "never ends": job_scripts.never_ends(),
 }
 SLOW = {"silence", "silence afterwards", "drip", "dripping header", "dripping refusal"}
 """Each costs the real time that a call may take."""
@@ -111,7 +111,7 @@ class Stage:
         self.log.lines.clear()
         self.context["ti"].xcoms.clear()
         self.context["ti"].start_date = self.began = self.clock.now()
-        self.connection = self.airbyte.add_connection(lives=[LIVES[life]])
+        self.connection = self.airbyte.add_connection(job_scripts=[LIVES[life]])
         for call, name, times, skip in odd:
             self.airbyte.inject(ODD_REPLIES[name].on(call, times=times, skip=skip))
 
@@ -236,7 +236,7 @@ def test_an_operator_ends_truly(stage, mode, odd, life):
 def test_a_sensor_ends_truly(stage, deferrable, odd, life):
     """It reports the end of the job that it follows, and of no other, and cancels nothing."""
     stage.begin(life, odd)
-    job_id = stage.airbyte.start_foreign_job(stage.connection.connection_id).job_id
+    job_id = stage.airbyte.start_external_job(stage.connection.connection_id).job_id
 
     def make():
         return AirbyteJobSensor(
@@ -290,7 +290,7 @@ def test_the_hook_answers_truly(stage, method, data):
     connection_id = stage.connection.connection_id
     job_id = None
     if method in {"get_job_details", "cancel_job", "wait_for_job"}:
-        job_id = stage.airbyte.start_foreign_job(connection_id).job_id
+        job_id = stage.airbyte.start_external_job(connection_id).job_id
     for call, name, times, skip in odd:
         stage.airbyte.inject(ODD_REPLIES[name].on(call, times=times, skip=skip % 2))
     hook, arguments = AirbyteHook(), [job_id or connection_id]

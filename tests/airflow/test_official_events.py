@@ -4,22 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException, AirflowSkipException
+from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowSkipException
 from airbyte_sync_airflow.exceptions import (
     AirbyteRefused,
     AirbyteSensorTimedOut,
     AirbyteSyncCancelled,
     AirbyteSyncFailed,
     AirbyteSyncTimedOut,
-    AirbyteTroubled,
+    AirbyteTransientError,
 )
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 MINUTE = timedelta(minutes=1)
-LONG = lives.succeeds(lasts=20 * MINUTE)
+LONG = job_scripts.succeeds(lasts=20 * MINUTE)
 STATUSES = pytest.mark.parametrize("status", ["success", "error", "cancelled"])
 
 
@@ -28,7 +28,7 @@ def job(airbyte, connection, clock):
     """Start a job, as the official operator did; some minutes pass before anything resumes."""
 
     def start(life, passed=5 * MINUTE):
-        started = airbyte.start_foreign_job(connection.connection_id, life)
+        started = airbyte.start_external_job(connection.connection_id, life)
         clock.advance(passed)
         return started
 
@@ -57,7 +57,7 @@ BOTH = pytest.mark.parametrize("make", [operator, sensor])
 @STATUSES
 def test_a_job_that_has_succeeded_is_a_success_whatever_the_event_says(job, context, make, status):
     """The official trigger says ``error`` after one failed poll."""
-    job(lives.succeeds(lasts=MINUTE))
+    job(job_scripts.succeeds(lasts=MINUTE))
     task = make()
     task.execute_complete(context, event(status))
     told = context["ti"].xcoms["airbyte_job"]
@@ -71,7 +71,7 @@ def test_a_job_that_has_succeeded_is_a_success_whatever_the_event_says(job, cont
 @STATUSES
 def test_a_job_that_has_failed_fails_the_task_whatever_the_event_says(job, context, make, status):
     """Only the job itself is believed."""
-    job(lives.fails())
+    job(job_scripts.fails())
     with pytest.raises(AirbyteSyncFailed, match="job 1 failed"):
         make().execute_complete(context, event(status))
 
@@ -79,7 +79,7 @@ def test_a_job_that_has_failed_fails_the_task_whatever_the_event_says(job, conte
 @BOTH
 def test_a_job_that_was_cancelled_fails_the_task(job, context, make):
     """As our own trigger would have told it."""
-    started = job(lives.never_ends())
+    started = job(job_scripts.never_ends())
     AirbyteHook().cancel_job(started.job_id)
     with pytest.raises(AirbyteSyncCancelled):
         make().execute_complete(context, event("cancelled"))
@@ -103,7 +103,7 @@ def test_the_operator_waits_until_its_own_timeout_has_passed_since_the_start(
 ):
     """Not for the whole of it once more; then it cancels."""
     began = clock.now()
-    job(lives.never_ends())
+    job(job_scripts.never_ends())
     trigger = defer(operator(timeout=900).execute_complete, context, event("error"))
     assert (began + 15 * MINUTE).isoformat() == trigger.checkpoint["deadline"]
     with pytest.raises(AirbyteSyncTimedOut, match=r"within 900 s \(timeout\) and was cancelled"):
@@ -115,7 +115,7 @@ def test_after_its_timeout_the_operator_cancels_at_once(
     job, context, defer, event_of, cancellations
 ):
     """``error`` is also what the official trigger says at its ``end_time``."""
-    job(lives.never_ends(), passed=20 * MINUTE)
+    job(job_scripts.never_ends(), passed=20 * MINUTE)
     task = operator(timeout=900, deferrable=False)
     with pytest.raises(AirbyteSyncTimedOut, match="and was cancelled"):
         task.execute_complete(context, event("error"))
@@ -124,7 +124,7 @@ def test_after_its_timeout_the_operator_cancels_at_once(
 
 def test_the_sensor_leaves_the_job_when_its_timeout_has_passed(job, context, cancellations):
     """The job is another task's."""
-    job(lives.never_ends(), passed=20 * MINUTE)
+    job(job_scripts.never_ends(), passed=20 * MINUTE)
     task = sensor(timeout=900)
     with pytest.raises(AirbyteSensorTimedOut):
         task.execute_complete(context, event("error"))
@@ -133,7 +133,7 @@ def test_the_sensor_leaves_the_job_when_its_timeout_has_passed(job, context, can
 
 def test_the_word_timeout_cancels(job, context, cancellations):
     """The ``execution_timeout`` of the official operator had passed."""
-    job(lives.never_ends())
+    job(job_scripts.never_ends())
     task = operator(deferrable=False)
     with pytest.raises(AirbyteSyncTimedOut, match=r"\(execution_timeout\) and was cancelled"):
         task.execute_complete(context, event("timeout"))
@@ -142,7 +142,7 @@ def test_the_word_timeout_cancels(job, context, cancellations):
 
 def test_the_word_timeout_fails_no_job_that_has_succeeded(job, context, cancellations):
     """A late event is no verdict about the job."""
-    job(lives.succeeds(lasts=MINUTE))
+    job(job_scripts.succeeds(lasts=MINUTE))
     operator().execute_complete(context, event("timeout"))
     assert 1 == context["ti"].xcoms["return_value"]
     assert [] == cancellations()
@@ -150,7 +150,7 @@ def test_the_word_timeout_fails_no_job_that_has_succeeded(job, context, cancella
 
 def test_the_word_timeout_leaves_the_job_of_a_sensor(job, context, cancellations):
     """No time limit of a sensor cancels."""
-    job(lives.never_ends())
+    job(job_scripts.never_ends())
     with pytest.raises(AirbyteSyncTimedOut, match="left running"):
         sensor().execute_complete(context, event("timeout"))
     assert [] == cancellations()
@@ -165,21 +165,21 @@ def test_a_job_that_airbyte_does_not_know_fails_the_task(connection, context, ma
 
 def test_an_event_about_another_job_than_the_sensors_fails_it(job, context):
     """It is no answer about the job that this task waits for."""
-    job(lives.succeeds(lasts=MINUTE))
-    with pytest.raises(AirbyteTroubled, match="this task waits for job 1"):
+    job(job_scripts.succeeds(lasts=MINUTE))
+    with pytest.raises(AirbyteTransientError, match="this task waits for job 1"):
         sensor().execute_complete(context, event("success", job_id=2))
 
 
 def test_the_official_sensor_passes_on_the_text_of_its_template(job, context):
     """``job_id`` is then a text."""
-    job(lives.succeeds(lasts=MINUTE))
+    job(job_scripts.succeeds(lasts=MINUTE))
     sensor().execute_complete(context, event("success", job_id="1"))
     assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
 
 
 def test_never_fail_skips_here_too(job, context):
     """An event of the official trigger obeys the sensor's own table."""
-    job(lives.fails())
+    job(job_scripts.fails())
     with pytest.raises(AirflowSkipException):
         sensor(never_fail=True).execute_complete(context, event("error"))
 

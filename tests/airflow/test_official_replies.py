@@ -6,8 +6,8 @@ from enum import Enum
 
 import pytest
 
+from airbyte_sync_airflow.compat.official_replies import HookJob
 from airbyte_sync_airflow.hooks import AirbyteHook
-from airbyte_sync_airflow.official_replies import HookJob
 
 
 class JobStatusEnum(str, Enum):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airbyte_sync_airflow.compat import (
+from airbyte_sync_airflow.compat.airflow import (
     AirflowException,
     AirflowFailException,
     AirflowSkipException,
@@ -17,7 +17,7 @@ from airbyte_sync_airflow.compat import (
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
-from airbyte_sync_local import Fault, lives
+from airbyte_sync_local import Fault, job_scripts
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -96,7 +96,9 @@ def test_blocking_it_returns_the_id_of_the_job_that_succeeded(connection, airbyt
 
 def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context):
     """The poll interval is fixed, as documented."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=timedelta(seconds=40))])
+    airbyte.add_connection(
+        connection, job_scripts=[job_scripts.succeeds(lasts=timedelta(seconds=40))]
+    )
     operator(connection.connection_id, wait_seconds=10).execute(context)
     looks = [
         record.received_at for record in airbyte.requests if record.operation == "GET /jobs/{jobId}"
@@ -106,21 +108,21 @@ def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context):
 
 def test_a_failed_job_fails_the_task(airbyte, connection, context):
     """A failed job is never reported as anything else."""
-    airbyte.add_connection(connection, lives=[lives.fails()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     with pytest.raises(AirflowException, match="failed"):
         operator(connection.connection_id).execute(context)
 
 
 def test_a_job_that_somebody_cancelled_fails_the_task(airbyte, connection, context):
     """A cancelled job is not a success."""
-    airbyte.add_connection(connection, lives=[lives.is_cancelled_by_server()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.is_cancelled_by_server()])
     with pytest.raises(AirflowException, match="cancelled"):
         operator(connection.connection_id).execute(context)
 
 
 def test_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, context):
     """A sync that takes too long is cancelled in Airbyte before the task fails."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     with pytest.raises(AirflowException, match="timeout"):
         operator(connection.connection_id, timeout=60).execute(context)
     assert [1] == [job.job_id for job in airbyte.jobs if job.status == "cancelled"]
@@ -174,7 +176,7 @@ def test_deferred_the_sync_is_submitted_once(airbyte, connection, context, submi
 
 def test_deferred_a_failed_job_fails_the_task(airbyte, connection, context):
     """The failure travels from the trigger to the task."""
-    airbyte.add_connection(connection, lives=[lives.fails()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     task = operator(connection.connection_id, deferrable=True)
     event = event_of(deferred(task, context))
     with pytest.raises(AirflowException, match="job 1 failed"):
@@ -183,7 +185,7 @@ def test_deferred_a_failed_job_fails_the_task(airbyte, connection, context):
 
 def test_deferred_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, context):
     """The total time-out means the same in the triggerer."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     task = operator(connection.connection_id, deferrable=True, timeout=60)
     event = event_of(deferred(task, context))
     assert [1] == cancelled(airbyte)
@@ -248,7 +250,7 @@ def test_a_kill_cancels_the_own_job(
 ):
     """A task that is killed while it waits does not leave its sync running."""
     airflow_says("failed")
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     task = operator(connection.connection_id)
 
     def killed(duration):
@@ -269,7 +271,7 @@ def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
 ):
     """The signal comes before the answer: the job is cancelled as soon as it is known."""
     airflow_says("failed")
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     task = operator(connection.connection_id)
     started = task.log.info
 
@@ -300,8 +302,8 @@ def test_a_kill_before_there_is_a_job_does_nothing(connection, airbyte):
 
 def test_a_busy_connection_is_waited_for(airbyte, connection, context, clock):
     """Ours starts when the other has ended."""
-    long = lives.succeeds(lasts=timedelta(minutes=5))
-    other = airbyte.start_foreign_job(connection.connection_id, long)
+    long = job_scripts.succeeds(lasts=timedelta(minutes=5))
+    other = airbyte.start_external_job(connection.connection_id, long)
     clock.advance(timedelta(minutes=1))
     result = operator(connection.connection_id).execute(context)
     assert [(other.job_id, "succeeded"), (result, "succeeded")] == [
@@ -311,7 +313,7 @@ def test_a_busy_connection_is_waited_for(airbyte, connection, context, clock):
 
 def test_a_busy_connection_can_skip_the_task(airbyte, connection, context, clock):
     """``on_conflict="skip"`` skips."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(timedelta(minutes=1))
     with pytest.raises(AirflowSkipException):
         operator(connection.connection_id, on_conflict="skip").execute(context)

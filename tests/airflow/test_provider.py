@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_airflow.coexistence import what_is_wrong
-from airbyte_sync_airflow.provider_info import get_provider_info
+from airbyte_sync_airflow.compat.official_provider import what_is_wrong
+from airbyte_sync_airflow.config.provider_info import get_provider_info
 
 HEAVY = {"requests", "aiohttp", "httpx", "urllib3", "dependency_injector", "asyncio", "asgiref"}
 
@@ -163,7 +163,7 @@ def test_the_description_is_light():
     code = """
 import sys
 before = set(sys.modules)
-from airbyte_sync_airflow.provider_info import get_provider_info
+from airbyte_sync_airflow.config.provider_info import get_provider_info
 get_provider_info()
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 """
@@ -192,7 +192,7 @@ def test_every_module_that_the_provider_names_exists():
 def test_the_container_makes_what_a_task_is_made_of(airbyte):
     """Nothing but the server has to be given; parts are shared, interpreters are not."""
     from airbyte_sync_airflow.composition import Container
-    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_http import ServerSettings
 
     server = AirbyteServer(settings=ServerSettings(base_url=airbyte.base_url))
@@ -208,7 +208,7 @@ def test_a_part_of_the_container_can_be_replaced(airbyte):
     from dependency_injector import providers
 
     from airbyte_sync_airflow.composition import Container
-    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_http import ServerSettings
 
     server = AirbyteServer(settings=ServerSettings(base_url=airbyte.base_url))
@@ -220,6 +220,6 @@ def test_a_part_of_the_container_can_be_replaced(airbyte):
 
 def test_a_task_loads_no_web_framework():
     """dependency-injector's own container class would load FastAPI, which comes with Airflow 3."""
-    code = "import airbyte_sync_airflow.work, sys; print('fastapi' in sys.modules)"
+    code = "import airbyte_sync_airflow.worker.session, sys; print('fastapi' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "False" == done.stdout.splitlines()[-1]

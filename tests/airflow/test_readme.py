@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from airbyte_sync_airflow import exceptions
-from airbyte_sync_airflow.defaults import policy_defaults
-from airbyte_sync_local import Connection, lives
+from airbyte_sync_airflow.config.policy_options import policy_defaults
+from airbyte_sync_local import Connection, job_scripts
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -31,9 +31,9 @@ def first_dag():
 def test_the_first_dag_runs(load_dag_file, airbyte, connect):
     """Both ways of syncing end in success, each with one job."""
     module = load_dag_file("readme_first_dag", first_dag())
-    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
     for connection_id in (module.ORDERS, module.PRICES):
-        airbyte.add_connection(Connection(connection_id=connection_id), lives=[at_once])
+        airbyte.add_connection(Connection(connection_id=connection_id), job_scripts=[at_once])
     connect(host=airbyte.base_url, login="the-client-id", password="the-client-secret")
 
     run = module.dag.test()

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException
+from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.exceptions import AirbyteSyncFailed
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_airflow.report.job_summary import JobSummary, job_url
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_airflow.summary import JobSummary, job_url
-from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_local import Fault, answers, job_scripts
 
 try:
     from airflow.sdk import DAG
@@ -73,7 +73,7 @@ def test_deferred_behind_another_sync(
     airbyte, connection, operator, context, job, run_deferred, clock
 ):
     """The trigger comes to the job and hands it back; the task tells of it and defers again."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     assert 2 == run_deferred(lambda: operator(deferrable=True), context)
     assert expected_of(airbyte, connection, job_id=2) == job()
@@ -84,7 +84,7 @@ def test_deferred_behind_another_sync_the_job_is_told_before_the_second_wait(
     airbyte, connection, operator, context, job, defer, event_of, clock
 ):
     """A job that only a trigger knows would be lost with it."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     first = defer(operator(deferrable=True).execute, context)
     assert job() is None
@@ -104,7 +104,7 @@ def test_asynchronous(airbyte, connection, operator, context, job):
 
 def test_sensor(airbyte, connection, context, job, clock):
     """It tells the same of the job it follows; a job of somebody else's."""
-    airbyte.start_foreign_job(connection.connection_id)
+    airbyte.start_external_job(connection.connection_id)
     clock.advance(MINUTE)
     assert AirbyteJobSensor(task_id="sync", airbyte_job_id=1).poke(context)
     assert expected_of(airbyte, connection, attached=True) == job()
@@ -112,7 +112,7 @@ def test_sensor(airbyte, connection, context, job, clock):
 
 def test_deferred_sensor(airbyte, connection, context, job, defer, event_of):
     """In the triggerer as well."""
-    airbyte.start_foreign_job(connection.connection_id)
+    airbyte.start_external_job(connection.connection_id)
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert expected_of(airbyte, connection, attached=True) == job()
@@ -152,7 +152,7 @@ def test_deferred_it_is_told_before_the_wait(
     """The trigger begins with what the XCom says."""
     task = operator(deferrable=True)
     if kind == "sensor":
-        airbyte.start_foreign_job(connection.connection_id)
+        airbyte.start_external_job(connection.connection_id)
         task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
     trigger = defer(task.execute, context)
     assert 1 == job()["job_id"]
@@ -174,7 +174,7 @@ REASON = "The source answered: invalid credentials"
 
 def test_a_failure_tells_its_reason(airbyte, connection, operator, context, job):
     """Airbyte's own words."""
-    airbyte.add_connection(connection, lives=[lives.fails(REASON)])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(REASON)])
     with pytest.raises(AirflowException, match=REASON):
         operator().execute(context)
     assert failed(airbyte, connection) == job()
@@ -184,7 +184,7 @@ def test_deferred_a_failure_tells_the_same(
     airbyte, connection, operator, context, job, run_deferred
 ):
     """Also without a worker."""
-    airbyte.add_connection(connection, lives=[lives.fails(REASON)])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(REASON)])
     with pytest.raises(AirflowException, match=REASON):
         run_deferred(lambda: operator(deferrable=True), context)
     assert failed(airbyte, connection) == job()
@@ -195,7 +195,7 @@ def test_a_sensors_failure_tells_the_same(
     airbyte, connection, context, job, defer, event_of, clock, deferrable
 ):
     """Of the job that it followed."""
-    airbyte.start_foreign_job(connection.connection_id, lives.fails(REASON))
+    airbyte.start_external_job(connection.connection_id, job_scripts.fails(REASON))
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable)
     if deferrable:
         event = event_of(defer(task.execute, context))
@@ -213,7 +213,7 @@ def test_a_time_out_tells_what_became_of_the_job(
     airbyte, connection, operator, context, job, run_deferred, deferrable
 ):
     """It was cancelled, and the text says why."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
 
     def execute():
         if deferrable:
@@ -244,8 +244,8 @@ def test_an_attached_job_is_marked(
     airbyte, connection, operator, context, job, run_deferred, clock, deferrable
 ):
     """So that no task of ours ever cancels it."""
-    life = lives.succeeds(lasts=timedelta(seconds=119))
-    airbyte.start_foreign_job(connection.connection_id, life)
+    life = job_scripts.succeeds(lasts=timedelta(seconds=119))
+    airbyte.start_external_job(connection.connection_id, life)
     clock.advance(MINUTE)
     if deferrable:
         run_deferred(lambda: operator(deferrable=True, on_conflict="attach"), context)
@@ -268,7 +268,7 @@ def test_without_xcoms_nothing_is_pushed(
     run_deferred(lambda: operator(do_xcom_push=False, deferrable=True), context)
     sensor = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, do_xcom_push=False)
     assert sensor.poke(context)
-    airbyte.add_connection(connection, lives=[lives.fails()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     with pytest.raises(AirflowException):
         operator(do_xcom_push=False).execute(context)
     assert {} == context["ti"].xcoms
@@ -294,7 +294,7 @@ def test_without_xcoms_nothing_is_pushed(
 )
 def test_the_address_is_the_web_applications(connect, fields, expected):
     """On Cloud it is another host; behind a proxy the Airflow connection says which."""
-    from airbyte_sync_airflow.connection import read_server
+    from airbyte_sync_airflow.config.connection import read_server
 
     connect(**fields)
     ui_url = read_server("airbyte_default", "v1").ui_url
@@ -403,7 +403,7 @@ def test_airflow_serializes_the_operator_with_its_link(operator):
 @pytest.mark.filterwarnings("default")  # dag.test() warns of its own parts
 def test_in_a_real_run_the_link_is_there(airbyte, connection, load_dag_file, monkeypatch):
     """Airflow keeps XCom and link as the task pushed them."""
-    airbyte.add_connection(connection, lives=[AT_ONCE])
+    airbyte.add_connection(connection, job_scripts=[AT_ONCE])
     monkeypatch.setenv("THE_CONNECTION", connection.connection_id)
     module = load_dag_file("linked", DAG_FILE)
     run = module.dag.test()
@@ -419,7 +419,7 @@ def test_in_a_real_run_the_link_is_there(airbyte, connection, load_dag_file, mon
         assert expected["url"] == stored[LINK_KEY]
 
 
-AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
 DAG_FILE = """
 import os
 try:
@@ -487,6 +487,6 @@ def test_an_xcom_that_airflow_does_not_take_fails_no_sync(operator, context):
 @pytest.mark.usefixtures("deaf")
 def test_nor_does_it_hide_why_a_sync_failed(operator, airbyte, connection, context):
     """Retry rules go by the exception."""
-    airbyte.add_connection(connection, lives=[lives.fails()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     with pytest.raises(AirbyteSyncFailed):
         operator().execute(context)

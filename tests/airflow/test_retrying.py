@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 
 from airbyte_sync import Checkpoint
+from airbyte_sync_airflow.compat.task_instance import LATEST_DETECTION, earlier_tries
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_airflow.task_instances import LATEST_DETECTION, earlier_tries
-from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_local import Fault, answers, job_scripts
 
 try:
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
@@ -29,8 +29,8 @@ except ImportError:
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 UNREACHABLE = 15 * MINUTE
-LONG = lives.succeeds(lasts=20 * MINUTE)
-AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+LONG = job_scripts.succeeds(lasts=20 * MINUTE)
+AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
 
 only_with_a_store = pytest.mark.skipif(
     TaskStateStoreAccessor is None, reason="this Airflow has no task_state_store"
@@ -92,7 +92,7 @@ def test_another_try_goes_on_with_the_same_job(
     airbyte, connection, operator, stored, try_in, die_after, submissions
 ):
     """One request, one job; and a success leaves nothing behind."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     die_after(operator(), stored, MINUTE)
     assert 1 == stored["task_state_store"]["airbyte_sync"]["job_id"]
     assert 1 == operator().execute(try_in(stored))
@@ -104,7 +104,7 @@ def test_deferred_another_try_goes_on_with_the_same_job(
     airbyte, connection, operator, stored, try_in, defer, event_of, submissions
 ):
     """As when a task is cleared while it waits in the triggerer."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     defer(operator(deferrable=True).execute, stored)
     second = try_in(stored)
     trigger = defer(operator(deferrable=True).execute, second)
@@ -119,7 +119,7 @@ def test_a_try_that_died_submitting_looks_for_its_job(
     airbyte, connection, operator, stored, try_in, die_after, submissions
 ):
     """The request may have been on its way."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
     airbyte.inject(Fault(on="GET /jobs", do="answer", answer=answers.bad_gateway(), times=None))
     die_after(operator(), stored, 10 * SECOND)
@@ -133,7 +133,7 @@ def test_after_a_failed_job_another_try_starts_a_new_one(
     airbyte, connection, operator, stored, try_in, submissions
 ):
     """That is what a retry is for."""
-    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(), job_scripts.succeeds()])
     with pytest.raises(AirbyteSyncFailed):
         operator().execute(stored)
     assert 2 == operator().execute(try_in(stored))
@@ -144,7 +144,7 @@ def test_a_job_that_ended_well_meanwhile_is_the_result(
     airbyte, connection, operator, stored, try_in, die_after, submissions, clock
 ):
     """The worker that died did not see it."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     die_after(operator(), stored, MINUTE)
     clock.advance(60 * MINUTE)
     assert 1 == operator().execute(try_in(stored))
@@ -170,7 +170,7 @@ def test_what_another_connection_left_behind_is_passed_over(
     airbyte, connection, operator, stored, try_in, die_after, submissions
 ):
     """Airflow keys the store by the index of a mapped task, and the list may have changed."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     other = airbyte.add_connection()
     die_after(operator(), stored, MINUTE)
     assert 2 == operator(other.connection_id).execute(try_in(stored))
@@ -192,7 +192,7 @@ def test_each_try_has_its_own_time_out(
     airbyte, connection, operator, stored, try_in, die_after, clock
 ):
     """Else a retry would only be there to cancel the job."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     die_after(operator(timeout=900), stored, 10 * MINUTE)
     clock.advance(4 * MINUTE)
     assert 1 == operator(timeout=900).execute(try_in(stored))
@@ -276,7 +276,7 @@ def test_in_a_real_run_another_try_goes_on_with_the_same_job(
         password="the-client-secret",
         extra={"unreachable_timeout": 10},
     )
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     airbyte.inject(
         Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=5)
     )
@@ -326,7 +326,7 @@ def test_without_a_store_a_retry_goes_on_with_the_same_job(
     airbyte, connection, operator, first_try, retry, die_after, submissions
 ):
     """The server's own list tells which it is."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     die_after(operator(retries=1), first_try, MINUTE)
     assert 1 == operator(retries=1).execute(retry(first_try))
     assert 1 == len(submissions())
@@ -336,7 +336,7 @@ def test_without_a_store_a_retry_finds_a_job_that_ended_well_meanwhile(
     airbyte, connection, operator, first_try, retry, die_after, submissions, clock
 ):
     """Airflow notices after five minutes that a worker is gone."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=3 * MINUTE)])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds(lasts=3 * MINUTE)])
     die_after(operator(retries=1), first_try, MINUTE)
     clock.advance(5 * MINUTE)
     assert 1 == operator(retries=1).execute(retry(first_try))
@@ -347,7 +347,7 @@ def test_without_a_store_a_retry_after_a_failed_job_starts_a_new_one(
     airbyte, connection, operator, first_try, retry, submissions, clock
 ):
     """That is what a retry is for."""
-    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(), job_scripts.succeeds()])
     with pytest.raises(AirbyteSyncFailed):
         operator(retries=1).execute(first_try)
     clock.advance(5 * MINUTE)
@@ -370,7 +370,7 @@ def test_without_a_store_a_task_that_is_cleared_while_it_runs_goes_on(
     airbyte, connection, operator, first_try, retry, defer, submissions
 ):
     """The job is active: it is the one that was asked for."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     defer(operator(retries=1, deferrable=True).execute, first_try)
     cleared = retry(first_try, try_number=2, max_tries=2)
     trigger = defer(operator(retries=1, deferrable=True).execute, cleared)
@@ -465,7 +465,7 @@ def test_on_airflow_2_a_retry_goes_on_with_the_same_job(
     airbyte, connection, operator, context, try_in, history, die_after, submissions, clock
 ):
     """The history says since when to look."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     began = clock.now()
     die_after(operator(retries=1), context, MINUTE)
     second = try_in(context, **history((began, clock.now(), "failed")))
@@ -477,7 +477,7 @@ def test_on_airflow_2_a_retry_after_a_failed_job_starts_a_new_one(
     airbyte, connection, operator, context, try_in, history, submissions, clock
 ):
     """That is what a retry is for."""
-    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(), job_scripts.succeeds()])
     began = clock.now()
     with pytest.raises(AirbyteSyncFailed):
         operator(retries=1).execute(context)
@@ -543,7 +543,7 @@ def test_a_checkpoint_in_the_store_is_one_of_the_domains(
     airbyte, connection, operator, stored, die_after
 ):
     """So that what is documented of checkpoints holds for it."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     die_after(operator(), stored, MINUTE)
     saved = stored["task_state_store"]["airbyte_sync"]
     assert saved == Checkpoint.from_json(saved).to_json()
@@ -553,7 +553,7 @@ def test_a_server_that_was_out_of_sight_too_long_is_followed_by_the_next_try(
     airbyte, connection, operator, stored, try_in, submissions
 ):
     """The job may well run."""
-    airbyte.add_connection(connection, lives=[LONG])
+    airbyte.add_connection(connection, job_scripts=[LONG])
     airbyte.inject(
         Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=None)
     )
@@ -572,7 +572,7 @@ def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
     operator, airbyte, connection, context, state_store
 ):
     """The event of the try that failed is not judged again."""
-    airbyte.add_connection(connection, lives=[AT_ONCE])
+    airbyte.add_connection(connection, job_scripts=[AT_ONCE])
     context["ti"].try_number, context["task_state_store"] = 2, state_store
     nothing_started = {
         "version": 1,
@@ -590,7 +590,7 @@ def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
 
 def test_so_does_a_sensor(airbyte, connection, context):
     """It looks again, and the job may be another one by now."""
-    airbyte.start_foreign_job(connection.connection_id, AT_ONCE)
+    airbyte.start_external_job(connection.connection_id, AT_ONCE)
     context["ti"].try_number = 2
     event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
     task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1)

@@ -7,10 +7,10 @@ from importlib import import_module
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException
-from airbyte_sync_airflow.connection import read_server
+from airbyte_sync_airflow.compat.airflow import AirflowException
+from airbyte_sync_airflow.config.connection import read_server
 from airbyte_sync_airflow.hooks import AirbyteHook
-from airbyte_sync_airflow.lineage import facets_on_complete
+from airbyte_sync_airflow.openlineage.extract import facets_on_complete
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_testkit.contract.raw_server import RawServer
@@ -189,7 +189,7 @@ def test_a_silent_airflow_holds_up_nothing_that_teaches_it_a_token(monkeypatch):
     """Airflow 3 waits for a task's supervisor, which waits for Airflow."""
     from threading import Event
 
-    from airbyte_sync_airflow import connection
+    from airbyte_sync_airflow.config import connection
 
     answered = Event()
     asked = []
@@ -217,7 +217,7 @@ def test_airflow_learns_no_token_in_a_triggerer(
 
     learnt = []
     monkeypatch.setattr(composition, "mask_aside", learnt.append)
-    job = airbyte.start_foreign_job(connection.connection_id)
+    job = airbyte.start_external_job(connection.connection_id)
     checkpoint = {
         "version": 1,
         "phase": "watch",

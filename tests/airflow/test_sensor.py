@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import (
+from airbyte_sync_airflow.compat.airflow import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
@@ -14,7 +14,7 @@ from airbyte_sync_airflow.compat import (
 )
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
-from airbyte_sync_local import Fault, lives
+from airbyte_sync_local import Fault, job_scripts
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -33,7 +33,7 @@ def job_that(airbyte, connection):
     """Start a job of a given life and return its id."""
 
     def start(life):
-        return airbyte.start_foreign_job(connection.connection_id, life).job_id
+        return airbyte.start_external_job(connection.connection_id, life).job_id
 
     return start
 
@@ -59,7 +59,7 @@ def wait_in_triggerer(context):
 
 def test_it_waits_poke_by_poke(job_that, context, clock):
     """A poke tells whether the job has succeeded; between pokes time passes."""
-    task = sensor(job_that(lives.succeeds(lasts=MINUTE)))
+    task = sensor(job_that(job_scripts.succeeds(lasts=MINUTE)))
     assert not task.poke(context)
     clock.advance(2 * MINUTE)
     assert task.poke(context)
@@ -68,7 +68,7 @@ def test_it_waits_poke_by_poke(job_that, context, clock):
 @pytest.mark.parametrize("spelling", [1, "1", " 1 "])
 def test_the_job_id_may_be_a_rendered_template(job_that, context, clock, spelling):
     """XComs render as text."""
-    assert 1 == job_that(lives.succeeds())
+    assert 1 == job_that(job_scripts.succeeds())
     clock.advance(MINUTE)
     assert sensor(spelling).poke(context)
 
@@ -81,7 +81,7 @@ def test_what_is_not_a_job_id_fails_at_once(connection, airbyte, context, nonsen
     assert [] == [record for record in airbyte.requests if "/jobs" in record.path]
 
 
-@pytest.mark.parametrize("life", [lives.fails(), lives.is_cancelled_by_server()])
+@pytest.mark.parametrize("life", [job_scripts.fails(), job_scripts.is_cancelled_by_server()])
 def test_a_job_that_did_not_succeed_fails_the_task(job_that, context, clock, life):
     """Neither a failed nor a cancelled job is a success."""
     job_id = job_that(life)
@@ -98,7 +98,7 @@ def test_an_unknown_job_fails_at_once(connection, context):
 
 def test_a_failed_look_is_no_failed_job(airbyte, job_that, context, clock):
     """A poke that cannot see the job tries again at the next one."""
-    task = sensor(job_that(lives.succeeds()), poke_interval=60)
+    task = sensor(job_that(job_scripts.succeeds()), poke_interval=60)
     airbyte.inject(Fault(on="GET /jobs/{jobId}", do="drop"))
     clock.advance(MINUTE)
     assert not task.poke(context)
@@ -108,7 +108,7 @@ def test_a_failed_look_is_no_failed_job(airbyte, job_that, context, clock):
 
 def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock):
     """The wait goes on in the trigger from the first look."""
-    job_id = job_that(lives.succeeds(lasts=10 * MINUTE))
+    job_id = job_that(job_scripts.succeeds(lasts=10 * MINUTE))
     started = clock.now()
     assert wait_in_triggerer(sensor(job_id, deferrable=True)) is None
     assert 10 * MINUTE < clock.now() - started < 12 * MINUTE
@@ -116,14 +116,14 @@ def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock):
 
 def test_deferred_a_job_that_has_ended_needs_no_triggerer(job_that, context, clock):
     """One look is enough."""
-    task = sensor(job_that(lives.succeeds()), deferrable=True)
+    task = sensor(job_that(job_scripts.succeeds()), deferrable=True)
     clock.advance(MINUTE)
     assert task.execute(context) is None
 
 
 def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_triggerer):
     """The job belongs to whoever started it."""
-    task = sensor(job_that(lives.never_ends()), deferrable=True, timeout=600)
+    task = sensor(job_that(job_scripts.never_ends()), deferrable=True, timeout=600)
     with pytest.raises(AirflowSensorTimeout):
         wait_in_triggerer(task)
     assert ["running"] == [job.status for job in airbyte.jobs]
@@ -132,7 +132,7 @@ def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_t
 
 def test_deferred_soft_fail_skips_on_time_out(job_that, wait_in_triggerer):
     """As Airflow's own sensors do between pokes."""
-    task = sensor(job_that(lives.never_ends()), deferrable=True, timeout=600, soft_fail=True)
+    task = sensor(job_that(job_scripts.never_ends()), deferrable=True, timeout=600, soft_fail=True)
     with pytest.raises(AirflowSkipException):
         wait_in_triggerer(task)
 
@@ -140,9 +140,9 @@ def test_deferred_soft_fail_skips_on_time_out(job_that, wait_in_triggerer):
 @pytest.mark.parametrize(
     ("option", "life", "expected"),
     [
-        ("never_fail", lives.fails(), AirflowSkipException),
-        ("soft_fail", lives.fails(), AirflowException),
-        ("never_fail", lives.never_ends(), AirflowSkipException),
+        ("never_fail", job_scripts.fails(), AirflowSkipException),
+        ("soft_fail", job_scripts.fails(), AirflowException),
+        ("never_fail", job_scripts.never_ends(), AirflowSkipException),
     ],
 )
 def test_deferred_a_failure_is_skipped_as_between_pokes(
@@ -158,7 +158,7 @@ def test_deferred_a_failure_is_skipped_as_between_pokes(
 
 def test_with_growing_intervals_every_poke_looks(job_that, airbyte, context, clock):
     """Airflow may poke sooner than ``poke_interval``; such a poke is a look, too."""
-    task = sensor(job_that(lives.succeeds(lasts=10 * MINUTE)), poke_interval=60)
+    task = sensor(job_that(job_scripts.succeeds(lasts=10 * MINUTE)), poke_interval=60)
     for _ in range(3):
         task.poke(context)
         clock.advance(timedelta(seconds=10))

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_local import Fault, answers, job_scripts
 
 try:
     from airflow.sdk.bases import sensor as airflow_sensor
@@ -120,9 +120,9 @@ def options_of(airbyte, connection, connect):
     """Return what makes a sensor end in a certain way."""
     connect("unreachable", host="http://127.0.0.1:1", extra={"unreachable_timeout": 300})
     jobs = {
-        "succeeded": lives.succeeds(lasts=timedelta(minutes=3)),
-        "failed": lives.fails(),
-        "cancelled": lives.is_cancelled_by_server(),
+        "succeeded": job_scripts.succeeds(lasts=timedelta(minutes=3)),
+        "failed": job_scripts.fails(),
+        "cancelled": job_scripts.is_cancelled_by_server(),
     }
 
     def options(ending):
@@ -131,9 +131,9 @@ def options_of(airbyte, connection, connect):
         if ending == "bad_input":
             return {"airbyte_job_id": "None"}
         added = airbyte.add_connection()
-        life = jobs.get(ending, lives.never_ends())
+        life = jobs.get(ending, job_scripts.never_ends())
         chosen = {
-            "airbyte_job_id": airbyte.start_foreign_job(added.connection_id, life).job_id,
+            "airbyte_job_id": airbyte.start_external_job(added.connection_id, life).job_id,
             "poke_interval": 60,
         }
         match ending:

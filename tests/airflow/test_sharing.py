@@ -11,15 +11,15 @@ import pytest
 from dependency_injector import providers
 
 from airbyte_sync import InvalidInput, SyncPolicy
-from airbyte_sync_airflow import sharing
-from airbyte_sync_airflow.compat import BaseHook
+from airbyte_sync_airflow.compat.airflow import BaseHook
+from airbyte_sync_airflow.compat.task_states import read_state
 from airbyte_sync_airflow.composition import Container
-from airbyte_sync_airflow.killing import shared_kills
-from airbyte_sync_airflow.sharing import SharedServers, shared_servers
-from airbyte_sync_airflow.task_states import read_state
+from airbyte_sync_airflow.triggerer import shared as sharing
+from airbyte_sync_airflow.triggerer.cancel import shared_kills
+from airbyte_sync_airflow.triggerer.shared import SharedServers, shared_servers
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_http import AsyncAirbyteGateway
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 TRIGGERS = 50
 CONNECTION = "airbyte_default"
@@ -49,8 +49,8 @@ def triggers(airbyte, clock):
     """Triggers for syncs that have just begun, one for each of many connections."""
 
     def watching(life):
-        connection = airbyte.add_connection(lives=[life])
-        job = airbyte.start_foreign_job(connection.connection_id, life)
+        connection = airbyte.add_connection(job_scripts=[life])
+        job = airbyte.start_external_job(connection.connection_id, life)
         checkpoint = {
             "version": 1,
             "phase": "watch",
@@ -77,7 +77,7 @@ def asked_for(airbyte, operation):
 
 def test_triggers_that_start_together_share_everything(connection, airbyte, triggers, readings):
     """One question to Airflow, one token, and far fewer looks than triggers."""
-    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
     events = asyncio.run(events_of(triggers(at_once)))
     assert ["succeeded"] * TRIGGERS == [event["job"]["status"] for event in events]
     assert [CONNECTION] == readings
@@ -213,7 +213,7 @@ def test_a_connection_that_cannot_be_read_for_a_while_is_read_again(
         return read(conn_id)
 
     monkeypatch.setattr(BaseHook, "get_connection", stumbling)
-    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
     events = asyncio.run(events_of(triggers(at_once)))
     assert ["succeeded"] * TRIGGERS == [event["job"]["status"] for event in events]
     assert any("the database is gone" in line for line in log.lines)
@@ -226,7 +226,7 @@ def test_a_connection_that_is_never_there_ends_the_wait(connection, triggers, mo
         raise OSError("the database is gone")
 
     monkeypatch.setattr(BaseHook, "get_connection", gone)
-    began, (trigger, *_) = clock.now(), triggers(lives.never_ends())
+    began, (trigger, *_) = clock.now(), triggers(job_scripts.never_ends())
     [event] = asyncio.run(events_of([trigger]))
     assert event["message"].startswith("Airbyte job 1 goes on, and nobody follows it any more")
     assert 0.8 < (clock.now() - began) / SyncPolicy().unreachable_timeout <= 1
@@ -247,7 +247,7 @@ def test_a_secret_that_was_replaced_meanwhile_is_found(
         return found
 
     monkeypatch.setattr(BaseHook, "get_connection", replaced_later)
-    [trigger, *_] = triggers(lives.succeeds(lasts=timedelta(hours=2)))
+    [trigger, *_] = triggers(job_scripts.succeeds(lasts=timedelta(hours=2)))
     trigger.checkpoint["status"] = "running"  # it was seen with the secret that is revoked now
     [event] = asyncio.run(events_of([trigger]))
     assert "succeeded" == event["job"]["status"]
@@ -266,7 +266,7 @@ def test_a_session_that_cannot_be_closed_changes_no_result(
         raise OSError("already closed")
 
     monkeypatch.setattr(AsyncAirbyteGateway, "__aexit__", failing)
-    at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
     events = asyncio.run(events_of(triggers(at_once)[:1]))
     assert ["succeeded"] == [event["job"]["status"] for event in events]
     assert "already closed" in caplog.text
@@ -297,8 +297,8 @@ def crowd(airbyte, clock):
 
     def make():
         for number in range(KILLED):
-            connection = airbyte.add_connection(lives=[lives.never_ends()])
-            job = airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+            connection = airbyte.add_connection(job_scripts=[job_scripts.never_ends()])
+            job = airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
             checkpoint = {
                 "version": 1,
                 "phase": "watch",

@@ -20,15 +20,15 @@ from airbyte_sync import (
     resume,
 )
 from airbyte_sync.events import Origin
-from airbyte_sync_airflow import killing
-from airbyte_sync_airflow.charge import await_charge_of_trigger
+from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, read_state
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
-from airbyte_sync_airflow.killing import shared_kills
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.standstill import AsyncCaution, StandstillWatch
-from airbyte_sync_airflow.task_states import NOTHING_SAID, TaskKey, read_state
-from airbyte_sync_local import lives
+from airbyte_sync_airflow.triggerer import cancel as killing
+from airbyte_sync_airflow.triggerer.cancel import shared_kills
+from airbyte_sync_airflow.triggerer.charge import await_charge_of_trigger
+from airbyte_sync_local import job_scripts
 from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
 from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, InMemoryAirbyte, JobLife
@@ -130,7 +130,7 @@ def follow(time, airbyte_in_memory):
 @pytest.fixture
 def queued(time, airbyte_in_memory):
     """The checkpoint of a request that waits for a job that a person started."""
-    airbyte_in_memory.start_foreign_job(CONNECTION, JobLife.of((0, "running"), (300, "succeeded")))
+    airbyte_in_memory.start_external_job(CONNECTION, JobLife.of((0, "running"), (300, "succeeded")))
     time.advance(10 * SECOND)
     return Checkpoint.from_json(
         {
@@ -154,7 +154,7 @@ def test_a_trigger_that_stood_still_finds_what_its_successor_started(
     time.at(time.now() + 100 * SECOND, lambda: time.advance(10 * MINUTE))
 
     def successor_submits():
-        airbyte_in_memory.lives.append(JobLife.of((0, "running"), (1000, "succeeded")))
+        airbyte_in_memory.job_scripts.append(JobLife.of((0, "running"), (1000, "succeeded")))
         airbyte_in_memory.submit(CONNECTION, queued.job_type)
 
     time.at(time.now() + 400 * SECOND, successor_submits)
@@ -229,7 +229,7 @@ def test_a_deadline_that_passed_meanwhile_cancels_once_airflow_has_spoken(
     time, airbyte_in_memory, follow, word, cancels, end
 ):
     """The task's own clock still cancels, and the job is read again before."""
-    airbyte_in_memory.start_foreign_job(CONNECTION, ENDLESS)
+    airbyte_in_memory.start_external_job(CONNECTION, ENDLESS)
     checkpoint = Checkpoint.from_json(
         {
             "version": 1,
@@ -281,7 +281,7 @@ def try_is_known(monkeypatch):
 @pytest.fixture
 def blocking(airbyte, connection, clock):
     """A blocking task that waits for a job that a person started, and then submits its own."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     return AirbyteTriggerSyncOperator(
         task_id="sync", connection_id=connection.connection_id, timeout=36000
@@ -377,7 +377,7 @@ def test_a_kill_that_was_answered_before_a_standstill_is_asked_about_again(
     time, airbyte_in_memory, now, cancels
 ):
     """The task may have been cleared meanwhile, and its next try follows the sync."""
-    airbyte_in_memory.start_foreign_job(CONNECTION, ENDLESS)
+    airbyte_in_memory.start_external_job(CONNECTION, ENDLESS)
     time.advance(MINUTE)
     airflow, clock = Airflow(time, now), AsyncVirtualClock(time)
     stopped = killing.StoppedTrigger(

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat import AirflowException, AirflowFailException
+from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
 from airbyte_sync_airflow.exceptions import AirbyteSensorTimedOut, AirbyteSyncFailed
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,7 +31,7 @@ def operator(connection):
 @pytest.mark.parametrize("zero", [0, 0.0, timedelta(0), "0"])
 def test_a_timeout_of_zero_is_none_and_warns(airbyte, connection, operator, context, zero):
     """The official provider takes it so in blocking mode, and the DAG still imports."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=timedelta(hours=2))])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds(lasts=timedelta(hours=2))])
     with pytest.warns(UserWarning, match="timeout=0 means no timeout"):
         task = operator(timeout=zero, wait_seconds=60)
     assert 1 == task.execute(context)
@@ -46,13 +46,15 @@ def test_the_warning_points_to_the_dag(operator):
 
 def test_no_timeout_can_be_said_plainly(airbyte, connection, operator, context):
     """Without a warning."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(lasts=timedelta(hours=2))])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds(lasts=timedelta(hours=2))])
     assert 1 == operator(timeout=None, wait_seconds=60).execute(context)
 
 
 def test_wait_seconds_of_zero_is_one_second_and_warns(airbyte, connection, operator, context):
     """Never a request without a pause."""
-    airbyte.add_connection(connection, lives=[lives.succeeds(starts=timedelta(0), lasts=MINUTE)])
+    airbyte.add_connection(
+        connection, job_scripts=[job_scripts.succeeds(starts=timedelta(0), lasts=MINUTE)]
+    )
     with pytest.warns(UserWarning, match="wait_seconds=0 means one second"):
         task = operator(wait_seconds=0)
     assert 1 == task.execute(context)
@@ -69,7 +71,7 @@ def test_below_zero_is_still_refused(operator, option):
 
 def test_a_sensor_that_pokes_without_a_pause_pokes_each_second(job, context):
     """As the operator does."""
-    job(lives.succeeds(lasts=MINUTE))
+    job(job_scripts.succeeds(lasts=MINUTE))
     with pytest.warns(UserWarning, match="poke_interval=0 means one second"):
         task = AirbyteJobSensor(
             task_id="wait", airbyte_job_id=1, poke_interval=0, mode="poke", timeout=600
@@ -80,14 +82,14 @@ def test_a_sensor_that_pokes_without_a_pause_pokes_each_second(job, context):
 @pytest.fixture
 def job(airbyte, connection):
     def start(life):
-        return airbyte.start_foreign_job(connection.connection_id, life)
+        return airbyte.start_external_job(connection.connection_id, life)
 
     return start
 
 
 def test_a_sensor_with_a_timeout_of_zero_pokes_once(job, context, event_of, defer):
     """That is what it means in Airflow."""
-    job(lives.never_ends())
+    job(job_scripts.never_ends())
     task = AirbyteJobSensor(task_id="wait", airbyte_job_id=1, timeout=0, deferrable=True)
     event = event_of(defer(task.execute, context))
     with pytest.raises(AirbyteSensorTimedOut):
@@ -138,7 +140,7 @@ def test_airbyte_conn_id_holds_the_rendered_value(operator, context, defer, even
 
 def test_a_sensors_airbyte_conn_id_holds_the_rendered_value(job, context):
     """From its first poke on."""
-    job(lives.succeeds(starts=timedelta(0), lasts=timedelta(0)))
+    job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
     context["which"] = "airbyte_default"
     task = AirbyteJobSensor(task_id="wait", airbyte_job_id=1, airbyte_conn_id="{{ which }}")
     task.execute(context)
@@ -163,7 +165,7 @@ def test_a_template_that_has_gone_does_not_lose_a_sync_that_has_ended(operator, 
 
 def test_job_id_is_there_as_soon_as_there_is_a_job(airbyte, connection, operator, context):
     """The official operator has it, and ``on_kill`` of subclasses uses it."""
-    airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.fails(), job_scripts.succeeds()])
     task = operator()
     assert task.job_id is None
     with pytest.raises(AirbyteSyncFailed):
@@ -206,12 +208,12 @@ def test_a_deferral_works_without_a_context(operator, defer, event_of):
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensor_works_without_a_context(job, deferrable):
     """The same for it."""
-    job(lives.succeeds(starts=timedelta(0), lasts=timedelta(0)))
+    job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
     AirbyteJobSensor(task_id="wait", airbyte_job_id=1, deferrable=deferrable).execute({})
 
 
 def test_execute_without_a_context_has_its_time_limits(airbyte, connection, operator):
     """``execution_timeout`` then counts from the call."""
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     with pytest.raises(AirflowException, match="and was cancelled"):
         operator(execution_timeout=10 * MINUTE).execute({})

@@ -9,7 +9,7 @@ import pytest
 from airbyte_sync_airflow.exceptions import AirbyteSyncFailed, AirbyteSyncTimedOut
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 try:
     from airflow.sdk.module_loading import import_string
@@ -24,7 +24,7 @@ def job(airbyte, connection):
     """Start a job, as the official operator did before it deferred."""
 
     def start(life):
-        return airbyte.start_foreign_job(connection.connection_id, life)
+        return airbyte.start_external_job(connection.connection_id, life)
 
     return start
 
@@ -65,13 +65,13 @@ def test_the_trigger_takes_what_the_official_one_has_stored():
 
 def test_a_job_that_succeeds_is_the_tasks_result(job, now, context):
     """The result that the official provider does not leave."""
-    resume(context, event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3)))))
+    resume(context, event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3)))))
     assert 1 == context["ti"].xcoms["return_value"]
 
 
 def test_a_task_that_was_taken_over_has_a_link(job, now, context):
     """The official trigger carries the job's id only: the rest is asked for."""
-    resume(context, event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3)))))
+    resume(context, event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3)))))
     told = context["ti"].xcoms["airbyte_job"]
     assert told["url"].endswith("jobId=1&openLogs=true")
     assert "Faker to DuckDB" == told["connection_name"]
@@ -79,14 +79,14 @@ def test_a_task_that_was_taken_over_has_a_link(job, now, context):
 
 def test_a_sensor_that_was_taken_over_has_a_link(job, now, context):
     """The same for it."""
-    event = event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3))))
+    event = event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3))))
     AirbyteJobSensor(task_id="wait", airbyte_job_id=1).execute_complete(context, event)
     assert context["ti"].xcoms["airbyte_job"]["url"].endswith("jobId=1&openLogs=true")
 
 
 def test_a_link_that_cannot_be_found_fails_no_task(job, now, context, connect):
     """The sync has succeeded."""
-    event = event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3))))
+    event = event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3))))
     connect(host="http://127.0.0.1:1")
     resume(context, event)
     assert 1 == context["ti"].xcoms["return_value"]
@@ -94,20 +94,20 @@ def test_a_link_that_cannot_be_found_fails_no_task(job, now, context, connect):
 
 def test_a_job_that_fails_fails_the_task(job, now, context):
     """With the exception of our own trigger."""
-    event = event_of(now, job(lives.fails()))
+    event = event_of(now, job(job_scripts.fails()))
     with pytest.raises(AirbyteSyncFailed):
         resume(context, event)
 
 
 def test_a_sensor_is_taken_over_too(job, now, context):
     """Its trigger is the same class."""
-    event = event_of(now, job(lives.succeeds(lasts=timedelta(minutes=3))))
+    event = event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3))))
     AirbyteJobSensor(task_id="wait", airbyte_job_id=1).execute_complete(context, event)
 
 
 def test_after_the_end_time_the_job_is_left_alone(job, now, context, airbyte):
     """As the official trigger does."""
-    event = event_of(now, job(lives.never_ends()), seconds=120)
+    event = event_of(now, job(job_scripts.never_ends()), seconds=120)
     with pytest.raises(AirbyteSyncTimedOut, match="did not end by"):
         resume(context, event)
     assert ["running"] == [each.status for each in airbyte.jobs]
@@ -115,7 +115,7 @@ def test_after_the_end_time_the_job_is_left_alone(job, now, context, airbyte):
 
 def test_after_the_execution_deadline_the_job_is_cancelled(job, now, context, airbyte):
     """As the official operator does."""
-    event = event_of(now, job(lives.never_ends()), execution_seconds=120)
+    event = event_of(now, job(job_scripts.never_ends()), execution_seconds=120)
     with pytest.raises(AirbyteSyncTimedOut, match="and was cancelled"):
         resume(context, event)
     assert ["cancelled"] == [each.status for each in airbyte.jobs]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airbyte_sync_airflow import task_states
-from airbyte_sync_airflow.task_states import (
+from airbyte_sync_airflow.compat import task_states
+from airbyte_sync_airflow.compat.task_states import (
     MOST_IDS,
     NOTHING_SAID,
     Standing,

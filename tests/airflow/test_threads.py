@@ -6,7 +6,7 @@ import threading
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
-from airbyte_sync_airflow.threads import in_own_thread
+from airbyte_sync_airflow.triggerer.threads import in_own_thread
 
 
 def test_the_one_thread_of_a_triggerer_stays_free():

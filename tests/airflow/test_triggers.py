@@ -9,13 +9,14 @@ from datetime import timedelta
 import pytest
 from dependency_injector import providers
 
-from airbyte_sync_airflow import killing, triggers
+from airbyte_sync_airflow import triggers
+from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey
 from airbyte_sync_airflow.composition import Container
-from airbyte_sync_airflow.exceptions import AirbyteTroubled
+from airbyte_sync_airflow.exceptions import AirbyteTransientError
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_airflow.task_states import NOTHING_SAID, TaskKey
-from airbyte_sync_local import Fault, answers, lives
+from airbyte_sync_airflow.triggerer import cancel as killing
+from airbyte_sync_local import Fault, answers, job_scripts
 from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock
 
@@ -122,7 +123,7 @@ def waiting(airbyte, connection, context, defer):
     """The trigger of an operator whose job runs until it is cancelled."""
 
     def make(**options):
-        airbyte.add_connection(connection, lives=[lives.never_ends()])
+        airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
         task = AirbyteTriggerSyncOperator(
             task_id="sync", connection_id=connection.connection_id, deferrable=True, **options
         )
@@ -216,9 +217,9 @@ def test_a_trigger_that_has_fired_cancels_nothing(
     airbyte, connection, context, defer, instance_in, clock
 ):
     """On Airflow 3.3 a kill can reach a trigger after its event; the sync is the task's then."""
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=5 * MINUTE))
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
-    airbyte.add_connection(connection, lives=[lives.never_ends()])
+    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     trigger = defer(
         AirbyteTriggerSyncOperator(
             task_id="sync", connection_id=connection.connection_id, deferrable=True
@@ -297,7 +298,7 @@ def test_a_request_that_waits_for_another_sync_cancels_nothing(
     airbyte, connection, waiting, stop, instance_in, without_on_kill, clock, cancellations
 ):
     """There is none of its own yet."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     trigger = waiting()
     trigger.task_instance = instance_in("failed")
@@ -310,7 +311,7 @@ def test_somebody_elses_job_is_left_alone(
     airbyte, connection, waiting, stop, instance_in, without_on_kill, clock, cancellations
 ):
     """A task that only attached to it has no say in it."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     trigger = waiting(on_conflict="attach")
     assert 1 == trigger.checkpoint["job_id"]
@@ -333,7 +334,7 @@ def test_a_killed_sensor_cancels_where_it_is_asked_to(
     cancelled,
 ):
     """By default the job belongs to whoever started it."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     task = AirbyteJobSensor(
         task_id="sync", airbyte_job_id=1, deferrable=True, cancel_on_kill=option
     )
@@ -374,7 +375,7 @@ def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, l
 @pytest.fixture
 def triggerers_log(caplog):
     """What stands in the triggerer's own log, which no task's log holds."""
-    caplog.set_level(logging.INFO, "airbyte_sync_airflow.killing")
+    caplog.set_level(logging.INFO, "airbyte_sync_airflow.triggerer.cancel")
     return lambda: [each.getMessage() for each in caplog.records if each.name.endswith("killing")]
 
 
@@ -445,7 +446,7 @@ def test_a_trigger_without_a_sync_of_its_own_asks_nothing(
     airbyte, connection, waiting, kill, airflow, instance_in, impatient, clock, triggerers_log
 ):
     """Nothing would be cancelled, so there is nothing to warn of either."""
-    airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
     trigger = waiting(on_conflict="attach")
     trigger.task_instance = instance_in("silent")
@@ -522,7 +523,7 @@ def test_a_connection_that_only_workers_know_is_said_to_be_missing_in_the_trigge
 ):
     """Which host it is, what to do, and what becomes of the job; another try may help."""
     if make == "sensor":
-        airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+        airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
         task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
     else:
         task = AirbyteTriggerSyncOperator(
@@ -530,8 +531,8 @@ def test_a_connection_that_only_workers_know_is_said_to_be_missing_in_the_trigge
         )
     trigger = defer(task.execute, context)
     monkeypatch.delenv("AIRFLOW_CONN_AIRBYTE_DEFAULT")
-    monkeypatch.setattr("airbyte_sync_airflow.waiting.gethostname", lambda: "triggerer-7")
-    with pytest.raises(AirbyteTroubled) as caught:
+    monkeypatch.setattr("airbyte_sync_airflow.triggerer.run.gethostname", lambda: "triggerer-7")
+    with pytest.raises(AirbyteTransientError) as caught:
         task.execute_complete(context, event_of(trigger))
     assert (
         "this triggerer, on host 'triggerer-7', does not know the Airflow connection "

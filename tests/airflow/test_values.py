@@ -25,21 +25,21 @@ from airbyte_sync import (
     SyncPolicy,
     UnexpectedReply,
 )
-from airbyte_sync_airflow.compat import AirflowException, AirflowFailException
+from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
+from airbyte_sync_airflow.compat.task_instance import _newest_job_upstream
 from airbyte_sync_airflow.composition import Container
-from airbyte_sync_airflow.conn_id import rendered
-from airbyte_sync_airflow.connection import server_from
+from airbyte_sync_airflow.config.arguments import check_choice, check_seconds, job_id_from
+from airbyte_sync_airflow.config.conn_id import rendered
+from airbyte_sync_airflow.config.connection import server_from
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.options import check_choice, check_seconds, job_id_from
-from airbyte_sync_airflow.outcome import failure, outcome_of
-from airbyte_sync_airflow.rendering import Follower
-from airbyte_sync_airflow.summary import JobSummary
-from airbyte_sync_airflow.task_instances import _newest_job_upstream
+from airbyte_sync_airflow.report.job_summary import JobSummary
+from airbyte_sync_airflow.report.task_log import Follower
+from airbyte_sync_airflow.triggerer.event import failure, outcome_of
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_http import HttpResponse
-from airbyte_sync_http.cleaning import is_clean
+from airbyte_sync_http.protocol.cleaning import is_clean
 from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
 from airbyte_sync_testkit.contract.raw_server import RawServer, answer, answering
 
@@ -132,12 +132,12 @@ def test_a_log_line_is_one_line():
         connection_id=ID,
         created_at=NOW,
     )
-    from airbyte_sync.events import JobEnded, LookFailed
+    from airbyte_sync.events import JobEnded, PollFailed
 
     follower = Follower(log, JobSummary(job_id=5, status="running"))
     follower(JobEnded(job=job))
     error = UnexpectedReply("a\nb" + "c" * 9000)
-    follower(LookFailed(error=error, failing_since=NOW, next_look=NOW))
+    follower(PollFailed(error=error, failing_since=NOW, next_poll=NOW))
     assert 2 == len(log.lines)
     assert all(is_clean(line) and len(line) < 2500 for line in log.lines)
 
@@ -475,7 +475,7 @@ def test_jobs_of_the_tasks_before(context):
 
 def test_a_link_of_an_odd_xcom(monkeypatch):
     """The page of a task shows no link, and no error."""
-    from airbyte_sync_airflow import task_instances
+    from airbyte_sync_airflow.compat import task_instance as task_instances
 
     for found in ([], "x", 7, None, {"url": None}):
         monkeypatch.setattr(task_instances, "xcom_of", lambda *_, found=found: found)

@@ -13,7 +13,7 @@ from airbyte_sync_local import (
     Connection,
     LocalAirbyte,
     ManualClock,
-    lives,
+    job_scripts,
     utc_now,
 )
 
@@ -41,7 +41,7 @@ def airbyte(clock, auth):
 
 @pytest.fixture
 def connection(airbyte):
-    return airbyte.add_connection(Connection(name="Orders"), lives=[lives.never_ends()])
+    return airbyte.add_connection(Connection(name="Orders"), job_scripts=[job_scripts.never_ends()])
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from airbyte_sync_local import (
     ClientCredentials,
     Connection,
     LocalAirbyte,
-    lives,
+    job_scripts,
     statuses,
 )
-from airbyte_sync_local.model import DEFAULT_WORKSPACE_ID
+from airbyte_sync_local.platform.model import DEFAULT_WORKSPACE_ID
 
-QUICK = lives.Life(
+QUICK = job_scripts.JobScript(
     steps=(
-        lives.Step(status=statuses.RUNNING),
-        lives.Step(status=statuses.SUCCEEDED, rows=10, bytes=640),
+        job_scripts.Step(status=statuses.RUNNING),
+        job_scripts.Step(status=statuses.SUCCEEDED, rows=10, bytes=640),
     )
 )
 
@@ -46,7 +46,7 @@ def add(airbyte):
             prefix="shop_",
             destination=Actor(type="postgres", configuration={"database": "lake", "schema": "raw"}),
         )
-        return airbyte.add_connection(row, lives=[life])
+        return airbyte.add_connection(row, job_scripts=[life])
 
     return connection
 
@@ -100,13 +100,15 @@ def test_it_syncs_and_polls(airbyte, workspace, add):
 
 def test_a_failed_sync_fails(workspace, add):
     """The run fails when the sync does."""
-    assert not materialize(workspace, add(lives.fails())).success
+    assert not materialize(workspace, add(job_scripts.fails())).success
 
 
 def test_it_goes_on_with_a_running_sync(airbyte, workspace, add):
     """With its own option a sync that runs already is polled, and none is started."""
     connection = add(QUICK)
-    airbyte.start_foreign_job(connection.connection_id, lives.succeeds(lasts=timedelta(seconds=1)))
+    airbyte.start_external_job(
+        connection.connection_id, job_scripts.succeeds(lasts=timedelta(seconds=1))
+    )
     client = workspace.model_copy(update={"poll_previous_running_sync": True}).get_client()
     output = client.sync_and_poll(connection.connection_id)
     assert (1, 1) == (output.job_details["jobId"], len(airbyte.jobs))
@@ -116,5 +118,5 @@ def test_it_cancels_what_it_gives_up(airbyte, workspace, add):
     """Its own time-out reaches the server."""
     client = workspace.model_copy(update={"poll_timeout": 2}).get_client()
     with pytest.raises(dg.Failure, match="Timeout"):
-        client.sync_and_poll(add(lives.never_ends()).connection_id)
+        client.sync_and_poll(add(job_scripts.never_ends()).connection_id)
     assert [statuses.CANCELLED] == [job.status for job in airbyte.jobs]

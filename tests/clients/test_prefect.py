@@ -13,14 +13,14 @@ from prefect_airbyte.exceptions import AirbyteSyncJobFailed
 from prefect_airbyte.flows import run_connection_sync
 from prefect_airbyte.server import AirbyteServer
 
-from airbyte_sync_local import BasicAuth, LocalAirbyte, lives, statuses
+from airbyte_sync_local import BasicAuth, LocalAirbyte, job_scripts, statuses
 
-QUICK = lives.Life(
+QUICK = job_scripts.JobScript(
     steps=(
         # It reads the last attempt at once, and so needs one from the first moment on.
-        lives.Step(status=statuses.RUNNING),
-        lives.Step(status=statuses.RUNNING, at=timedelta(seconds=1), rows=4),
-        lives.Step(status=statuses.SUCCEEDED, at=timedelta(seconds=2), rows=10),
+        job_scripts.Step(status=statuses.RUNNING),
+        job_scripts.Step(status=statuses.RUNNING, at=timedelta(seconds=1), rows=4),
+        job_scripts.Step(status=statuses.SUCCEEDED, at=timedelta(seconds=2), rows=10),
     )
 )
 
@@ -46,7 +46,7 @@ def block(airbyte):
     )
 
     def connection(life):
-        row = airbyte.add_connection(lives=[life])
+        row = airbyte.add_connection(job_scripts=[life])
         return AirbyteConnection(
             airbyte_server=server,
             connection_id=uuid.UUID(row.connection_id),
@@ -74,10 +74,10 @@ def test_its_flow_runs_a_sync_to_its_end(block):
 
 def test_a_failed_sync_is_its_own_error(block):
     """The flow fails when the sync does."""
-    failing = lives.Life(
+    failing = job_scripts.JobScript(
         steps=(
-            lives.Step(status=statuses.RUNNING),
-            lives.Step(status=statuses.FAILED, at=timedelta(seconds=1)),
+            job_scripts.Step(status=statuses.RUNNING),
+            job_scripts.Step(status=statuses.FAILED, at=timedelta(seconds=1)),
         )
     )
     with pytest.raises(AirbyteSyncJobFailed, match="failed"):

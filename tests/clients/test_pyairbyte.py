@@ -12,10 +12,10 @@ from airbyte_sync_local import (
     ClientCredentials,
     Connection,
     LocalAirbyte,
-    lives,
+    job_scripts,
     statuses,
 )
-from airbyte_sync_local.model import DEFAULT_WORKSPACE_ID
+from airbyte_sync_local.platform.model import DEFAULT_WORKSPACE_ID
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def add(airbyte):
             ),
             state={"users": {"cursor": "2026-01-01"}},
         )
-        return airbyte.add_connection(row, lives=[life])
+        return airbyte.add_connection(row, job_scripts=[life])
 
     return connection
 
@@ -64,7 +64,7 @@ def test_this_is_the_published_version():
 
 def test_it_loads_a_workspace(workspace, add):
     """The workspace is found, and its connections, sources and destinations are listed."""
-    row = add(lives.succeeds())
+    row = add(job_scripts.succeeds())
     workspace.connect()
     (connection,), (source,), (destination,) = (
         workspace.list_connections(),
@@ -78,7 +78,7 @@ def test_it_loads_a_workspace(workspace, add):
 
 def test_it_runs_a_sync_to_its_end(workspace, add):
     """The sync is started and followed, and its streams, attempts and logs are read."""
-    connection = workspace.get_connection(add(lives.succeeds(rows=10)).connection_id)
+    connection = workspace.get_connection(add(job_scripts.succeeds(rows=10)).connection_id)
     result = connection.run_sync(wait_timeout=60)
     assert (10, 65536) == (result.records_synced, result.bytes_synced)
     assert ["users", "orders"] == list(result.stream_names)
@@ -90,7 +90,9 @@ def test_it_runs_a_sync_to_its_end(workspace, add):
 
 def test_a_failed_sync_is_its_own_error(workspace, add):
     """The reason is in the attempt's log."""
-    connection = workspace.get_connection(add(lives.fails("The password is wrong")).connection_id)
+    connection = workspace.get_connection(
+        add(job_scripts.fails("The password is wrong")).connection_id
+    )
     result = connection.run_sync(wait=False)
     with pytest.raises(AirbyteConnectionSyncError):
         result.wait_for_completion(wait_timeout=60, raise_failure=True)
@@ -100,7 +102,7 @@ def test_a_failed_sync_is_its_own_error(workspace, add):
 
 def test_it_cancels(airbyte, workspace, add):
     """A sync that runs is cancelled."""
-    connection = workspace.get_connection(add(lives.never_ends()).connection_id)
+    connection = workspace.get_connection(add(job_scripts.never_ends()).connection_id)
     result = connection.run_sync(wait=False)
     while airbyte.jobs[0].status == statuses.PENDING:
         pass
@@ -110,7 +112,7 @@ def test_it_cancels(airbyte, workspace, add):
 
 def test_it_reads_earlier_syncs_and_state(workspace, add):
     """The newest sync is found, and how far the streams have come is told."""
-    connection = workspace.get_connection(add(lives.succeeds()).connection_id)
+    connection = workspace.get_connection(add(job_scripts.succeeds()).connection_id)
     connection.run_sync(wait_timeout=60)
     assert "succeeded" == connection.get_sync_result().get_job_status()
     assert {"cursor": "2026-01-01"} == connection.get_stream_state("users")

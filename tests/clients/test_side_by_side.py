@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowException
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
+from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts
 
 # The official provider and the SDK below it warn about themselves; that proves nothing about us.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -62,7 +62,7 @@ def start(airbyte):
     """Start a job, as an official operator did."""
 
     def job(life):
-        return airbyte.start_foreign_job(airbyte.add_connection().connection_id, life)
+        return airbyte.start_external_job(airbyte.add_connection().connection_id, life)
 
     return job
 
@@ -87,7 +87,7 @@ def fired(job, seconds=3600):
     return payload
 
 
-QUICK = lives.succeeds(starts=timedelta(0), lasts=timedelta(seconds=0.1))
+QUICK = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(seconds=0.1))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_the_connection_type_goes_to_our_hook():
 def test_the_official_classes_work_with_a_connection_of_our_form(airbyte):
     """They read the same fields, and pass over the others."""
     assert official_hooks.AirbyteHook().test_connection()[0]
-    connection = airbyte.add_connection(lives=[QUICK, QUICK])
+    connection = airbyte.add_connection(job_scripts=[QUICK, QUICK])
     task = official_operators.AirbyteTriggerSyncOperator(
         task_id="sync", connection_id=connection.connection_id, wait_seconds=0.1
     )
@@ -133,14 +133,14 @@ def test_what_its_trigger_fires_about_a_success_is_a_success(start):
 
 def test_what_its_trigger_fires_about_a_failure_is_a_failure(start):
     """With the reason that the official one does not tell."""
-    event = fired(start(lives.fails(lasts=timedelta(seconds=0.1))))
+    event = fired(start(job_scripts.fails(lasts=timedelta(seconds=0.1))))
     with pytest.raises(AirflowException, match="Airbyte job 1 failed"):
         ours().execute_complete({}, event)
 
 
 def test_what_its_trigger_fires_while_the_job_goes_on_is_no_failure(airbyte, start):
     """Here at its ``end_time``; our operator waits on."""
-    job = start(lives.succeeds(lasts=timedelta(seconds=2)))
+    job = start(job_scripts.succeeds(lasts=timedelta(seconds=2)))
     event = fired(job, seconds=-1)
     assert "error" == event["status"]
     ours(wait_seconds=0.2).execute_complete({}, event)

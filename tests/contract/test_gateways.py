@@ -16,9 +16,9 @@ from airbyte_sync import (
     UnexpectedReply,
 )
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
-from airbyte_sync_http.job_feed import JobFeed
-from airbyte_sync_http.transports.aiohttp import AiohttpTransport
-from airbyte_sync_http.transports.requests import RequestsTransport
+from airbyte_sync_http.feed.feed import JobFeed
+from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
+from airbyte_sync_http.transports.requests_transport import RequestsTransport
 from airbyte_sync_local import Fault, answers
 from airbyte_sync_testkit.contract import AsyncGatewayContract, GatewayContract
 from airbyte_sync_testkit.contract.gateway import PORT_METHODS

@@ -34,17 +34,12 @@ from airbyte_sync import (
     step,
     sync,
 )
-from airbyte_sync_http import (
-    AirbyteGateway,
-    AsyncAirbyteGateway,
-    ClientCredentials,
-    ServerSettings,
-    cleaning,
-)
-from airbyte_sync_http.transports.aiohttp import AiohttpTransport
-from airbyte_sync_http.transports.requests import RequestsTransport
+from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
+from airbyte_sync_http.protocol import cleaning
+from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
+from airbyte_sync_http.transports.requests_transport import RequestsTransport
 from airbyte_sync_local import ClientCredentials as Application
-from airbyte_sync_local import LocalAirbyte, lives
+from airbyte_sync_local import LocalAirbyte, job_scripts
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
 from airbyte_sync_testkit.odd_replies import (
     CALLS,
@@ -79,15 +74,15 @@ POLICY = SyncPolicy(
     poll=PollSchedule(floor=10 * SECOND, fraction=0.3),
 )
 LIVES = {
-    "succeeds": lives.succeeds(),
-    "succeeds later": lives.succeeds(lasts=4 * MINUTE),
-    "fails": lives.fails(lasts=MINUTE),
-    "is cancelled": lives.is_cancelled_by_server(),
-    "tries again": lives.retries_then_succeeds(),
-    "queues": lives.queues_then_succeeds(),
-    "says an unknown word": lives.says_unknown_word(),
-    "never ends": lives.never_ends(),
-    "never starts": lives.never_starts(),
+    "succeeds": job_scripts.succeeds(),
+    "succeeds later": job_scripts.succeeds(lasts=4 * MINUTE),
+    "fails": job_scripts.fails(lasts=MINUTE),
+    "is cancelled": job_scripts.is_cancelled_by_server(),
+    "tries again": job_scripts.retries_then_succeeds(),
+    "queues": job_scripts.queues_then_succeeds(),
+    "says an unknown word": job_scripts.says_unknown_word(),
+    "never ends": job_scripts.never_ends(),
+    "never starts": job_scripts.never_starts(),
 }
 
 
@@ -159,10 +154,10 @@ def play(scene, drive):
     clock = VirtualClock()
     auth = Application(client_id="id", client_secret=SECRET)
     with LocalAirbyte(clock=clock.now, auth=auth) as airbyte:
-        connection = airbyte.add_connection(lives=[LIVES[scene.life]])
+        connection = airbyte.add_connection(job_scripts=[LIVES[scene.life]])
         external = None
         if scene.before is not None:
-            job = airbyte.start_foreign_job(connection.connection_id, LIVES[scene.before])
+            job = airbyte.start_external_job(connection.connection_id, LIVES[scene.before])
             external = job.job_id
             clock.advance(MINUTE / 2)
         for odd in scene.odd:

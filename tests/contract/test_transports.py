@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from airbyte_sync import ResponseNotReceived
-from airbyte_sync_http import limits
-from airbyte_sync_http.transports.aiohttp import AiohttpTransport
-from airbyte_sync_http.transports.requests import BoundedAdapter, RequestsTransport
+from airbyte_sync_http.transports import limits
+from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
+from airbyte_sync_http.transports.requests_transport import BoundedAdapter, RequestsTransport
 from airbyte_sync_testkit.contract import AsyncTransportContract, TransportContract
 from airbyte_sync_testkit.contract.raw_server import RawServer, answer, answering
 from airbyte_sync_testkit.contract.transport import SHORT, get

@@ -14,20 +14,15 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync import AirbyteSyncError, JobQuery, JobType
-from airbyte_sync_http import (
-    AirbyteGateway,
-    AsyncAirbyteGateway,
-    ClientCredentials,
-    ServerSettings,
-    cleaning,
-    document,
-    network,
-    wire,
-)
-from airbyte_sync_http.document import MOST_VALUES
-from airbyte_sync_http.transports.aiohttp import AiohttpTransport
-from airbyte_sync_http.transports.requests import RequestsTransport
-from airbyte_sync_http.wire import SMALL
+from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
+from airbyte_sync_http.protocol import cleaning
+from airbyte_sync_http.protocol import json_node as document
+from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol.json_node import MOST_VALUES
+from airbyte_sync_http.protocol.messages import SMALL
+from airbyte_sync_http.transports import network
+from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
+from airbyte_sync_http.transports.requests_transport import RequestsTransport
 from airbyte_sync_testkit.contract.raw_server import RawServer, answering
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
+from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 MANY = 200
-AT_ONCE = lives.succeeds(starts=timedelta(0), lasts=timedelta(0), rows=7, bytes_=70)
+AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0), rows=7, bytes_=70)
 
 
 @pytest.fixture
@@ -62,7 +62,9 @@ def test_no_airflow_is_installed_here():
 
 def test_the_blocking_script_runs_a_sync(airbyte, run_script):
     """It ends with the job's rows and bytes, and started one job."""
-    done = run_script("blocking_script.py", airbyte.add_connection(lives=[AT_ONCE]).connection_id)
+    done = run_script(
+        "blocking_script.py", airbyte.add_connection(job_scripts=[AT_ONCE]).connection_id
+    )
     assert (0, "job 1 succeeded: 7 rows, 70 bytes") == (
         done.returncode,
         done.stdout.splitlines()[-1],
@@ -82,8 +84,8 @@ def test_the_blocking_script_says_what_went_wrong(airbyte, run_script):
 
 def test_the_asyncio_script_runs_several_syncs_at_once(airbyte, run_script):
     """Each connection gets one job; one that fails does not hide the others."""
-    good = [airbyte.add_connection(lives=[AT_ONCE]).connection_id for _ in range(3)]
-    bad = airbyte.add_connection(lives=[lives.fails(lasts=timedelta(0))]).connection_id
+    good = [airbyte.add_connection(job_scripts=[AT_ONCE]).connection_id for _ in range(3)]
+    bad = airbyte.add_connection(job_scripts=[job_scripts.fails(lasts=timedelta(0))]).connection_id
     done = run_script("asyncio_script.py", *good, bad)
     assert 1 == done.returncode, done.stderr
     for connection_id in good:
@@ -95,7 +97,7 @@ def test_the_asyncio_script_runs_several_syncs_at_once(airbyte, run_script):
 @pytest.mark.parametrize("script", ["blocking_script.py", "asyncio_script.py"])
 def test_a_server_without_authentication_needs_no_credentials(open_airbyte, script):
     """The address is all that the examples demand."""
-    connection_id = open_airbyte.add_connection(lives=[AT_ONCE]).connection_id
+    connection_id = open_airbyte.add_connection(job_scripts=[AT_ONCE]).connection_id
     done = subprocess.run(
         [sys.executable, EXAMPLES / script, connection_id],
         capture_output=True,
@@ -117,7 +119,8 @@ def without_credentials(server):
 def test_an_interruption_cancels_every_sync(open_airbyte, stop):
     """Two hundred run, and two hundred are cancelled; nothing is left open, and no traceback is shown."""
     ids = [
-        open_airbyte.add_connection(lives=[lives.never_ends()]).connection_id for _ in range(MANY)
+        open_airbyte.add_connection(job_scripts=[job_scripts.never_ends()]).connection_id
+        for _ in range(MANY)
     ]
     with subprocess.Popen(
         [sys.executable, "-W", "error", EXAMPLES / "asyncio_script.py", *ids],

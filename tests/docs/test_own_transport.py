@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives
+from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts
 from airbyte_sync_testkit.contract import TransportContract
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "own_transport"
@@ -40,12 +40,12 @@ def test_it_is_found_by_its_name(tmp_path, monkeypatch):
     )
     (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
     with LocalAirbyte(auth=ClientCredentials(client_id="id", client_secret="secret")) as airbyte:
-        at_once = lives.succeeds(starts=timedelta(0), lasts=timedelta(0))
+        at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
         done = subprocess.run(
             [
                 sys.executable,
                 EXAMPLE.parent / "blocking_script.py",
-                airbyte.add_connection(lives=[at_once]).connection_id,
+                airbyte.add_connection(job_scripts=[at_once]).connection_id,
             ],
             env={
                 **os.environ,

@@ -69,11 +69,11 @@ class World:
 
     def life(self, *stages: tuple[float, str]) -> None:
         """Let the next job that we start live so."""
-        self.airbyte.lives.append(JobLife.of(*stages))
+        self.airbyte.job_scripts.append(JobLife.of(*stages))
 
     def foreign(self, *stages: tuple[float, str], **options: Any) -> Job:
         """Start a job as somebody else would."""
-        return self.airbyte.start_foreign_job(self.connection_id, JobLife.of(*stages), **options)
+        return self.airbyte.start_external_job(self.connection_id, JobLife.of(*stages), **options)
 
     def later(self, seconds: float, happen: Any) -> None:
         """Let something happen so many seconds from now."""

@@ -71,9 +71,9 @@ def drive(policy, *, faults, foreign=False):
     clock = VirtualClock()
     airbyte = InMemoryAirbyte(clock=clock)
     airbyte.add_connection(CONNECTION_ID)
-    airbyte.lives.append(ENDLESS)
+    airbyte.job_scripts.append(ENDLESS)
     if foreign:
-        airbyte.start_foreign_job(CONNECTION_ID, ENDLESS)
+        airbyte.start_external_job(CONNECTION_ID, ENDLESS)
         clock.advance(MINUTE)
     for method, errors in faults.items():
         airbyte.fail(method, *(error and Fault(error=error) for error in errors))

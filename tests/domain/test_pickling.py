@@ -126,7 +126,7 @@ FIELDS = {
     "look_until": moments,
     "name": texts,
     "newer": jobs,
-    "next_look": moments,
+    "next_poll": moments,
     "next_try": moments,
     "origin": origins,
     "previous": some.none() | statuses,

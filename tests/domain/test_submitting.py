@@ -37,7 +37,7 @@ from airbyte_sync import (
     submit,
     sync,
 )
-from airbyte_sync.events import JobObtained, LookFailed, SubmitPostponed, SubmitUncertain
+from airbyte_sync.events import JobObtained, PollFailed, SubmitPostponed, SubmitUncertain
 from airbyte_sync.ports import Clock
 from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
 
@@ -190,9 +190,9 @@ def test_polls_and_submissions_that_fail_are_counted_apart(world):
     world.airbyte.fail("submit", *[Fault(error=Throttled("", retry_after=timedelta(0)))] * 5)
     world.airbyte.fail("find_jobs", *[None] * 4, Fault(error=ServerTrouble("500", status=500)))
     world.run(submit(world.request, POLICY))
-    failed = world.event(LookFailed)
-    assert failed.failing_since == world.clock.now() - (failed.next_look - failed.failing_since)
-    assert failed.next_look - failed.failing_since <= timedelta(seconds=1.2)
+    failed = world.event(PollFailed)
+    assert failed.failing_since == world.clock.now() - (failed.next_poll - failed.failing_since)
+    assert failed.next_poll - failed.failing_since <= timedelta(seconds=1.2)
 
 
 def test_a_list_that_succeeds_does_not_excuse_submissions_that_fail(world):

@@ -38,7 +38,7 @@ from airbyte_sync import (
     watch,
     watching,
 )
-from airbyte_sync.events import JobEnded, JobSeen, LookFailed, StatusChanged
+from airbyte_sync.events import JobEnded, JobPolled, PollFailed, StatusChanged
 from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
@@ -85,8 +85,8 @@ def test_changes_are_reported_and_so_are_looks_without_one(world):
     assert (changed.previous.word, changed.job.status.word) == ("pending", "running")
     assert [type(event) for event in world.events[1:]] == [
         StatusChanged,
-        JobSeen,
-        JobSeen,
+        JobPolled,
+        JobPolled,
         JobEnded,
     ]
 
@@ -138,10 +138,10 @@ def test_failed_looks_are_reported(world):
     """The event tells since when it fails and when the next look comes."""
     world.airbyte.fail("fetch_job", Fault(error=LOST))
     world.run(sync(world.request, POLICY))
-    failed = world.event(LookFailed)
+    failed = world.event(PollFailed)
     assert failed.error is LOST
-    assert failed.failing_since < failed.next_look
-    assert failed.next_look in {at for at, _ in world.trace}
+    assert failed.failing_since < failed.next_poll
+    assert failed.next_poll in {at for at, _ in world.trace}
 
 
 def test_a_429_while_waiting_honours_retry_after(world):

@@ -33,7 +33,7 @@ from airbyte_sync import (
     sync,
     watch,
 )
-from airbyte_sync.commands import Now, Recall, Remember, Report
+from airbyte_sync.commands import LoadCheckpoint, Now, Report, SaveCheckpoint
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
 from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, Fault, InMemoryAirbyte, JobLife
 
@@ -65,7 +65,7 @@ class Scene:
 
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     job_type: JobType = JobType.SYNC
-    lives: tuple[JobLife, ...] = ()
+    job_scripts: tuple[JobLife, ...] = ()
     foreign_before: JobLife | None = None
     """Somebody else's job, which began a minute before the request."""
     foreign_later: tuple[tuple[float, JobLife], ...] = ()
@@ -95,7 +95,7 @@ class Stage:
         scene, clock = self.scene, self.clock
         self.airbyte = InMemoryAirbyte(clock=clock)
         self.airbyte.add_connection(CONNECTION_ID)
-        self.airbyte.lives.extend(scene.lives)
+        self.airbyte.job_scripts.extend(scene.job_scripts)
         if scene.foreign_before is not None:
             self._start_foreign(scene.foreign_before)
             clock.advance(timedelta(minutes=1))
@@ -119,7 +119,7 @@ class Stage:
     def _start(self, life: JobLife) -> int | None:
         if any(not job.status.is_final for job in self.airbyte.jobs()):
             return None
-        return self.airbyte.start_foreign_job(CONNECTION_ID, life, self.scene.job_type).job_id
+        return self.airbyte.start_external_job(CONNECTION_ID, life, self.scene.job_type).job_id
 
     def _start_foreign(self, life: JobLife) -> None:
         job_id = self._start(life)
@@ -199,7 +199,7 @@ class Mortal(PortInterpreter):
         self.left = dies_at
 
     def answer(self, command: Any) -> Any:
-        if isinstance(command, (Now, Report, Recall, Remember)):
+        if isinstance(command, (Now, Report, LoadCheckpoint, SaveCheckpoint)):
             return super().answer(command)
         self.left -= 1
         if self.left > 0:

@@ -67,8 +67,8 @@ def lost(*, carried_out=True):
 
 TABLE = {
     "nothing special": {},
-    "a failure": {"lives": (FAILING,)},
-    "strange words": {"lives": (STRANGE,)},
+    "a failure": {"job_scripts": (FAILING,)},
+    "strange words": {"job_scripts": (STRANGE,)},
     "a fixed interval": {"policy": policy(poll=PollSchedule.fixed(timedelta(seconds=5)))},
     "a lost answer": {"faults": (lost(),)},
     "a lost request": {"faults": (lost(carried_out=False),)},
@@ -93,25 +93,28 @@ TABLE = {
     "stale": {"faults": (("submit", (Fault(error=BUSY),) * 99),)},
     "unexplained": {"faults": (("submit", (Fault(error=CONFLICT, carried_out=True),)),)},
     "overtaken": {"foreign_later": ((1, LONG),), "faults": (("submit", (Fault(error=BUSY),)),)},
-    "too late": {"lives": (ENDLESS,), "policy": SOON},
-    "too late and dreaming": {"lives": (JobLife.of((0, "pending")),), "policy": SOON},
+    "too late": {"job_scripts": (ENDLESS,), "policy": SOON},
+    "too late and dreaming": {"job_scripts": (JobLife.of((0, "pending")),), "policy": SOON},
     "too late and lost": {
-        "lives": (ENDLESS,),
+        "job_scripts": (ENDLESS,),
         "policy": SOON,
         "faults": (("cancel", (Fault(error=LOST), Fault(error=JobNotRunning("no")))),),
     },
     "too late and blind": {
-        "lives": (ENDLESS,),
+        "job_scripts": (ENDLESS,),
         "policy": SOON,
         "faults": (("fetch_job", (None,) * 12 + (Fault(error=LOST),) * 80),),
     },
     "too late and left": {
-        "lives": (ENDLESS,),
+        "job_scripts": (ENDLESS,),
         "policy": policy(timeout=timedelta(minutes=3), cancel_on_timeout=False),
     },
     "refused": {"faults": (("fetch_job", (None, Fault(error=Forbidden("no", status=403)))),)},
     "blind": {"faults": (("fetch_job", (Fault(error=TROUBLE),) * 99),)},
-    "trouble": {"faults": (("fetch_job", (Fault(error=TROUBLE), None) * 3),), "lives": (LONG,)},
+    "trouble": {
+        "faults": (("fetch_job", (Fault(error=TROUBLE), None) * 3),),
+        "job_scripts": (LONG,),
+    },
     "watching": {"foreign_before": LONG, "watched": True},
     "watching too long": {"foreign_before": ENDLESS, "watched": True, "policy": SOON},
     "watching blind": {
@@ -170,7 +173,7 @@ def faults(errors, *others, may_be_carried_out=False, most=5):
 
 
 @some.composite
-def lives(draw):
+def job_scripts(draw):
     """Draw (seconds, status) pairs: hypothesis prints those better than a JobLife."""
     words = draw(
         some.lists(
@@ -194,10 +197,10 @@ scenes = some.fixed_dictionaries(
             cancel_on_timeout=some.booleans(),
             poll=some.sampled_from([PollSchedule(), PollSchedule.fixed(timedelta(seconds=10))]),
         ),
-        "lives": some.lists(lives(), max_size=3),
-        "foreign_before": some.none() | lives(),
-        "foreign_later": some.lists(some.tuples(seconds, lives()), max_size=2),
-        "appearing": some.none() | some.tuples(some.integers(0, 60), lives()),
+        "job_scripts": some.lists(job_scripts(), max_size=3),
+        "foreign_before": some.none() | job_scripts(),
+        "foreign_later": some.lists(some.tuples(seconds, job_scripts()), max_size=2),
+        "appearing": some.none() | some.tuples(some.integers(0, 60), job_scripts()),
         "submit": faults([*ERRORS, *REFUSALS, BUSY], OF_ANOTHER, may_be_carried_out=True),
         "fetch_job": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
         "find_jobs": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
@@ -215,7 +218,7 @@ def scene_of(scene, drawn):
         drawn["submit"] = (Fault(error=LOST), *drawn["submit"])
     return scene(
         policy=drawn["policy"],
-        lives=tuple(JobLife.of(*life) for life in drawn["lives"]),
+        job_scripts=tuple(JobLife.of(*life) for life in drawn["job_scripts"]),
         foreign_before=drawn["foreign_before"] and JobLife.of(*drawn["foreign_before"]),
         foreign_later=tuple((after, JobLife.of(*life)) for after, life in drawn["foreign_later"]),
         appearing=late and (late[0], JobLife.of(*late[1])),
@@ -258,9 +261,12 @@ DYING = {
     "nothing special": {},
     "a lost answer": {"faults": (lost(),)},
     "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
-    "a long one": {"lives": (LONG,)},
+    "a long one": {"job_scripts": (LONG,)},
     "queueing": {"foreign_before": LONG},
-    "trouble": {"faults": (("fetch_job", (Fault(error=TROUBLE), None) * 5),), "lives": (LONG,)},
+    "trouble": {
+        "faults": (("fetch_job", (Fault(error=TROUBLE), None) * 5),),
+        "job_scripts": (LONG,),
+    },
     "a blind search": {"faults": (("find_jobs", (Fault(error=NOT_SENT),) * 8),)},
     "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
 }

@@ -158,7 +158,7 @@ def triggerer_stands_still_while_another_takes_over(stage, onlookers):
     One task has no job yet: it waits behind a job that was started elsewhere and that ends meanwhile.
     """
     connection_id = stage.airbyte.add_connection().connection_id
-    external = stage.airbyte.start_foreign_job(connection_id)
+    external = stage.airbyte.start_external_job(connection_id)
     time.sleep(OLDER_BY)
     queued = stage.start_for("deferrable", connection_id)
     queued.wait_for("deferred")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from stage import Run, is_running
 
-from airbyte_sync_local import lives
+from airbyte_sync_local import job_scripts
 
 SCENES = {}
 REASON = "The source answered: invalid credentials"
@@ -95,18 +95,18 @@ def asynchronous(stage):
     return seen
 
 
-def ended(stage, dag_id, *lives_of_jobs):
-    run = stage.start(dag_id, *lives_of_jobs)
+def ended(stage, dag_id, *scripts_of_jobs):
+    run = stage.start(dag_id, *scripts_of_jobs)
     run.wait_for_end()
     return Scene(run=run)
 
 
 def fails(stage):
-    return lives.fails(REASON, lasts=timedelta(seconds=stage.machine.lasts))
+    return job_scripts.fails(REASON, lasts=timedelta(seconds=stage.machine.lasts))
 
 
 def fails_first(stage):
-    return fails(stage), lives.succeeds(lasts=timedelta(seconds=stage.machine.lasts))
+    return fails(stage), job_scripts.succeeds(lasts=timedelta(seconds=stage.machine.lasts))
 
 
 @scene

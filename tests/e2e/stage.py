@@ -81,10 +81,10 @@ class Stage:
         """Seconds; nothing that is waited for takes longer, also while everything else happens."""
         return MOST_PATIENCE if self.pace is None else self.pace.patience
 
-    def start(self, dag_id, *lives_of_jobs, connections=1):
+    def start(self, dag_id, *scripts_of_jobs, connections=1):
         """Start a run for connections that nobody else uses."""
         ids = [
-            self.airbyte.add_connection(lives=lives_of_jobs).connection_id
+            self.airbyte.add_connection(job_scripts=scripts_of_jobs).connection_id
             for _ in range(connections)
         ]
         return self.start_for(dag_id, *ids)

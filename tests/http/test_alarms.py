@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_http.alarms import BATCH, Alarms
+from airbyte_sync_http.feed.timers import BATCH, Alarms
 from airbyte_sync_testkit import AsyncVirtualClock, VirtualClock, run_virtually
 
 SECOND = timedelta(seconds=1)

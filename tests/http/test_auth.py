@@ -33,9 +33,9 @@ from airbyte_sync_http import (
     NoAuth,
     ServerSettings,
     TokenCache,
-    wire,
 )
-from airbyte_sync_http.auth import AsyncTransportInterpreter, TransportInterpreter
+from airbyte_sync_http.auth.tokens import AsyncTransportInterpreter, TransportInterpreter
+from airbyte_sync_http.protocol import messages as wire
 
 SETTINGS = ServerSettings(
     base_url="http://localhost:8000",

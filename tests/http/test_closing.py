@@ -30,8 +30,8 @@ from airbyte_sync_http import (
     open_async_gateway,
     open_gateway,
 )
-from airbyte_sync_http.transports.aiohttp import AiohttpTransport
-from airbyte_sync_http.transports.requests import RequestsTransport
+from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
+from airbyte_sync_http.transports.requests_transport import RequestsTransport
 from airbyte_sync_local import LocalAirbyte
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"

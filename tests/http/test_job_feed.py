@@ -38,11 +38,11 @@ from airbyte_sync import (
     sync,
     watch,
 )
-from airbyte_sync.events import LookFailed
+from airbyte_sync.events import PollFailed
 from airbyte_sync_http import ServerSettings, open_async_gateway
-from airbyte_sync_http.job_feed import MOST_PAGES, JobFeed
+from airbyte_sync_http.feed.feed import MOST_PAGES, JobFeed
 from airbyte_sync_local import Fault as ServerFault
-from airbyte_sync_local import LocalAirbyte, Quirks, answers, lives
+from airbyte_sync_local import LocalAirbyte, Quirks, answers, job_scripts
 from airbyte_sync_testkit import (
     AsyncInMemoryAirbyte,
     AsyncVirtualClock,
@@ -152,7 +152,7 @@ class World:
         """Start a job of a connection of its own, and return its id."""
         connection_id = f"{len(self.airbyte.jobs()):08d}-0000-4000-8000-000000000000"
         life = JobLife.of(*stages) if stages else NEVER_ENDS
-        return self.airbyte.start_foreign_job(connection_id, life, job_type).job_id
+        return self.airbyte.start_external_job(connection_id, life, job_type).job_id
 
     def watch(self, job_id, policy=POLICY):
         """Follow a job to its end, as a flow does."""
@@ -760,7 +760,7 @@ def test_what_is_to_be_judged_is_read_afresh(world):
         await world.keep_busy()
         connection_id = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
         world.airbyte.add_connection(connection_id)
-        world.airbyte.lives.append(JobLife.of((0, "running"), (598.5, "succeeded")))
+        world.airbyte.job_scripts.append(JobLife.of((0, "running"), (598.5, "succeeded")))
         policy = SyncPolicy(timeout=10 * MINUTE)
         flow = sync(SyncRequest(connection_id=connection_id), policy)
         result = await arun(flow, world.interpreter())
@@ -777,7 +777,7 @@ def test_a_late_job_is_cancelled_until_the_feed_hears_of_it(world):
         await world.keep_busy()
         connection_id = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
         world.airbyte.add_connection(connection_id)
-        world.airbyte.lives.append(NEVER_ENDS)
+        world.airbyte.job_scripts.append(NEVER_ENDS)
         started = world.time.now()
         policy = SyncPolicy(timeout=10 * MINUTE)
         with pytest.raises(SyncTimedOut, match="was cancelled"):
@@ -800,14 +800,14 @@ def test_a_failure_of_the_list_is_a_failed_look_for_whoever_looks(world):
         world.events.clear()
         world.airbyte.fail("find_jobs", *[Fault(error=ServerTrouble("500", status=500))] * 2)
         await world.clock.sleep(MINUTE)
-        failed = [event for event in world.events if isinstance(event, LookFailed)]
+        failed = [event for event in world.events if isinstance(event, PollFailed)]
         assert failed
         assert len(failed) == len({id(event.error) for event in failed})
         assert not any(task.done() for task in waiting)
         assert 0 == world.requests["fetch_job"]
         world.events.clear()
         await world.clock.sleep(MINUTE)
-        assert not any(isinstance(event, LookFailed) for event in world.events)
+        assert not any(isinstance(event, PollFailed) for event in world.events)
 
     world.play(scene)
 
@@ -832,7 +832,7 @@ def test_a_list_that_always_fails_is_done_without(world, error):
         job_id = world.start((0, "running"), (90, "succeeded"))
         job = await world.watch(job_id)
         assert late(world, job) < 12 * SECOND
-        assert not any(isinstance(event, LookFailed) for event in world.events)
+        assert not any(isinstance(event, PollFailed) for event in world.events)
         assert world.requests["fetch_job"] > 20
         assert world.requests["find_jobs"] <= 2
         assert world.remote.busiest <= 3
@@ -957,7 +957,7 @@ def test_a_server_in_trouble_is_asked_by_one_at_a_time(world):
         await world.clock.sleep(2 * MINUTE)
         world.events.clear()
         await world.clock.sleep(2 * MINUTE)
-        assert not any(isinstance(event, LookFailed) for event in world.events)
+        assert not any(isinstance(event, PollFailed) for event in world.events)
 
     world.play(scene)
 
@@ -1040,7 +1040,7 @@ def test_pages_that_cannot_be_read_leave_sweeps_alone(world):
         crowd = [world.watch(world.start((0, "running"), (90, "succeeded"))) for _ in range(50)]
         await asyncio.gather(*crowd)
         await world.clock.sleep(5 * MINUTE)
-        assert not any(isinstance(event, LookFailed) for event in world.events)
+        assert not any(isinstance(event, PollFailed) for event in world.events)
         assert 5 < world.requests["failed"] < 50
         assert len(ends) == len(heard)
         assert max(heard) < 30 * SECOND
@@ -1432,13 +1432,13 @@ class FastClock:
 
 
 def life(minutes):
-    return lives.succeeds(lasts=minutes * MINUTE)
+    return job_scripts.succeeds(lasts=minutes * MINUTE)
 
 
 async def follow_all(airbyte, clock, number, minutes):
     """Follow jobs to their ends on one feed."""
     ids = [
-        airbyte.start_foreign_job(airbyte.add_connection().connection_id, life(minutes)).job_id
+        airbyte.start_external_job(airbyte.add_connection().connection_id, life(minutes)).job_id
         for _ in range(number)
     ]
     settings = ServerSettings(base_url=airbyte.base_url)

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from airbyte_sync import Forbidden, NotFound, UnexpectedReply
-from airbyte_sync_http import HttpResponse, ServerSettings, open_gateway, wire
-from airbyte_sync_http.lineage import Endpoint, Lineage, Stream
+from airbyte_sync_http import HttpResponse, ServerSettings, open_gateway
+from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
 from airbyte_sync_local import Actor, Caller, Connection, Fault, LocalAirbyte, Quirks, answers
 
 SETTINGS = ServerSettings(base_url="http://localhost:8000")

@@ -13,13 +13,8 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync import CallFailed
-from airbyte_sync_http import (
-    HttpRequest,
-    TransportOptions,
-    network,
-    open_async_transport,
-    open_transport,
-)
+from airbyte_sync_http import HttpRequest, TransportOptions, open_async_transport, open_transport
+from airbyte_sync_http.transports import network
 from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY
 from airbyte_sync_testkit.contract.raw_server import (
     Peer,

@@ -12,7 +12,7 @@ from airbyte_sync_http import (
     ServerSettings,
     open_gateway,
 )
-from airbyte_sync_http.cleaning import oddities
+from airbyte_sync_http.protocol.cleaning import oddities
 from airbyte_sync_local import BasicAuth as WantsBasicAuth
 from airbyte_sync_local import ClientCredentials as WantsClientCredentials
 from airbyte_sync_local import LocalAirbyte

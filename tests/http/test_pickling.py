@@ -24,8 +24,8 @@ from airbyte_sync_http import (
     TransportOptions,
     UnknownTransport,
 )
-from airbyte_sync_http.lineage import Endpoint, Lineage, Route, Stream
-from airbyte_sync_http.transport import AnswerTooLarge
+from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Route, Stream
+from airbyte_sync_http.transports.base import AnswerTooLarge
 
 SOURCE = Endpoint(role="source", endpoint_id="s", kind="postgres", configuration={"host": "db"})
 STREAM = Stream(name="orders", written_as="raw_orders")

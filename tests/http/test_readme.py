@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_sync_http import normalise_base_url
-from airbyte_sync_local import ClientCredentials, Connection, LocalAirbyte, lives
+from airbyte_sync_local import ClientCredentials, Connection, LocalAirbyte, job_scripts
 
 README = (Path(__file__).parents[2] / "packages" / "http" / "README.md").read_text("utf-8")
 RUN_A_SYNC, FOLLOW_MANY, OWN_TRANSPORT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -24,8 +24,10 @@ def test_the_first_example_runs_a_sync(capsys):
     auth = ClientCredentials(client_id="my-id", client_secret="my-secret")
     [connection_id] = re.findall(r'connection_id="(.+?)"', RUN_A_SYNC)
     with LocalAirbyte(auth=auth) as airbyte:
-        life = lives.Life(steps=(lives.Step(status="running"), lives.Step(status="succeeded")))
-        airbyte.add_connection(Connection(connection_id=connection_id), lives=[life])
+        life = job_scripts.JobScript(
+            steps=(job_scripts.Step(status="running"), job_scripts.Step(status="succeeded"))
+        )
+        airbyte.add_connection(Connection(connection_id=connection_id), job_scripts=[life])
         program = RUN_A_SYNC.replace("http://localhost:8000", airbyte.base_url)
         exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - it is our own README
     assert "job 1 succeeded: 0 rows" == capsys.readouterr().out.strip()
@@ -34,9 +36,11 @@ def test_the_first_example_runs_a_sync(capsys):
 def test_the_second_example_follows_many(capsys):
     """One feed sees three syncs to their ends."""
     with LocalAirbyte() as airbyte:
-        life = lives.Life(steps=(lives.Step(status="running"), lives.Step(status="succeeded")))
+        life = job_scripts.JobScript(
+            steps=(job_scripts.Step(status="running"), job_scripts.Step(status="succeeded"))
+        )
         for _ in range(3):
-            airbyte.start_foreign_job(airbyte.add_connection().connection_id, life)
+            airbyte.start_external_job(airbyte.add_connection().connection_id, life)
         program = FOLLOW_MANY.replace("http://localhost:8000", airbyte.base_url)
         exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - it is our own README
     assert "{'succeeded'}" == capsys.readouterr().out.strip()

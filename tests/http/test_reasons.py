@@ -27,9 +27,17 @@ from airbyte_sync_http import (
     ServerSettings,
     open_async_gateway,
     open_gateway,
-    wire,
 )
-from airbyte_sync_local import Caller, Fault, LocalAirbyte, ManualClock, Quirks, answers, lives
+from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_local import (
+    Caller,
+    Fault,
+    LocalAirbyte,
+    ManualClock,
+    Quirks,
+    answers,
+    job_scripts,
+)
 from airbyte_sync_local import ClientCredentials as Application
 
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
@@ -192,8 +200,8 @@ def gateways(request):
 
 
 def failed_job(airbyte, clock):
-    connection = airbyte.add_connection(lives=[lives.fails("The password is wrong")])
-    job = airbyte.start_foreign_job(connection.connection_id)
+    connection = airbyte.add_connection(job_scripts=[job_scripts.fails("The password is wrong")])
+    job = airbyte.start_external_job(connection.connection_id)
     clock.advance(timedelta(minutes=1))
     return job.job_id
 

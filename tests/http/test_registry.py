@@ -20,7 +20,12 @@ from airbyte_sync_http import (
     open_gateway,
     open_transport,
 )
-from airbyte_sync_http.registry import ASYNC_TRANSPORTS, TRANSPORTS, registered, require_registered
+from airbyte_sync_http.transports.registry import (
+    ASYNC_TRANSPORTS,
+    TRANSPORTS,
+    registered,
+    require_registered,
+)
 
 OPTIONS = TransportOptions()
 
@@ -76,7 +81,9 @@ def test_a_transport_of_the_other_kind_is_named_as_such():
 def test_a_missing_library_is_explained(monkeypatch):
     """Without the extra, the error has the command that installs it."""
     monkeypatch.setitem(sys.modules, "requests", None)
-    monkeypatch.delitem(sys.modules, "airbyte_sync_http.transports.requests", raising=False)
+    monkeypatch.delitem(
+        sys.modules, "airbyte_sync_http.transports.requests_transport", raising=False
+    )
     with pytest.raises(MissingLibrary, match=r"pip install 'airbyte-sync-http\[requests\]'"):
         open_transport("requests", OPTIONS)
 

@@ -17,10 +17,10 @@ from airbyte_sync_http import (
     open_async_gateway,
     open_gateway,
 )
-from airbyte_sync_http.auth import secrets_of
-from airbyte_sync_http.document import Part
-from airbyte_sync_http.hiding import MOST_TOKENS, Secrets, hide, hide_unknown, without_secrets
-from airbyte_sync_http.lineage import endpoint
+from airbyte_sync_http.auth.hiding import MOST_TOKENS, Secrets, hide, hide_unknown, without_secrets
+from airbyte_sync_http.auth.tokens import secrets_of
+from airbyte_sync_http.protocol.json_node import Part
+from airbyte_sync_http.protocol.streams import endpoint
 from airbyte_sync_testkit.contract.raw_server import RawServer
 from tests import canaries
 
@@ -126,7 +126,9 @@ def test_what_a_proxy_repeats_is_not_told(tell, where, scheme, echo, caplog, mon
         if where == "environment":
             monkeypatch.setenv(f"{scheme}_proxy", canaries.proxy_url(proxy.port))
             monkeypatch.setattr("urllib.request.proxy_bypass", lambda host: False)
-            monkeypatch.setattr("airbyte_sync_http.network.proxy_bypass", lambda host: False)
+            monkeypatch.setattr(
+                "airbyte_sync_http.transports.network.proxy_bypass", lambda host: False
+            )
         told = tell(server)
     require_no_leak(told, caplog)
     assert proxy.requests

@@ -18,7 +18,7 @@ from airbyte_sync_http import (
     open_async_gateway,
     open_gateway,
 )
-from airbyte_sync_http.job_feed import JobFeed
+from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_testkit.clock import AsyncVirtualClock
 
 SERVER = {"base_url": "http://localhost:8000"}

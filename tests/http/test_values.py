@@ -30,13 +30,13 @@ from airbyte_sync_http import (
     ServerSettings,
     TransportOptions,
     addresses,
-    cleaning,
     gateway,
-    reasons,
-    refusals,
-    wire,
 )
-from airbyte_sync_http.transport import AnswerTooLarge
+from airbyte_sync_http.protocol import cleaning
+from airbyte_sync_http.protocol import errors_from_responses as refusals
+from airbyte_sync_http.protocol import failure_reasons as reasons
+from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.transports.base import AnswerTooLarge
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 SETTINGS = ServerSettings(base_url="http://localhost:8000")

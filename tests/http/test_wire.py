@@ -33,7 +33,8 @@ from airbyte_sync import (
     Unprocessable,
 )
 from airbyte_sync.jobs import FailureReason
-from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings, wire
+from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings
+from airbyte_sync_http.protocol import messages as wire
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 SETTINGS = ServerSettings(base_url="http://localhost:8000")

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_local import Caller, Connection, Life, Quirks, Step, lives
+from airbyte_sync_local import Caller, Connection, JobScript, Quirks, Step, job_scripts
 
 
 def start(api, life=None):
-    connection = api.airbyte.add_connection(lives=[life or lives.never_ends()])
+    connection = api.airbyte.add_connection(job_scripts=[life or job_scripts.never_ends()])
     api.submit(connection)
     return connection
 
@@ -29,7 +29,7 @@ def test_a_running_job_is_cancelled(api):
 
 def test_a_job_between_attempts_is_cancelled(api):
     """A job that waits out its back-off counts as running."""
-    start(api, lives.retries_then_succeeds())
+    start(api, job_scripts.retries_then_succeeds())
     api.wait(5)
     assert ("incomplete", "cancelled") == (api.status(1), api.cancel(1).json()["status"])
 
@@ -45,7 +45,7 @@ def test_a_cancel_before_the_first_attempt_is_lost(api):
 
 def test_a_queued_job_is_cancelled(api):
     """A job that waits for capacity hears a cancel, as is intended."""
-    start(api, lives.queues_then_succeeds())
+    start(api, job_scripts.queues_then_succeeds())
     api.wait(1)
     assert ("queued", "cancelled") == (api.status(1), api.cancel(1).json()["status"])
 
@@ -53,7 +53,7 @@ def test_a_queued_job_is_cancelled(api):
 def test_a_cancel_of_a_queued_job_may_be_lost(serve):
     """On some servers a job that waits for capacity does not hear a cancel."""
     api = serve(quirks=Quirks(queued_can_be_cancelled=False))
-    start(api, lives.queues_then_succeeds())
+    start(api, job_scripts.queues_then_succeeds())
     api.wait(1)
     assert "queued" == api.cancel(1).json()["status"]
     api.wait(100)
@@ -66,7 +66,7 @@ def test_a_cancel_may_take_its_time(api):
         Step(status="incomplete"),
         Step(status="cancelled", at=timedelta(seconds=5)),
     )
-    start(api, Life(steps=lives.never_ends().steps, on_cancel=on_cancel))
+    start(api, JobScript(steps=job_scripts.never_ends().steps, on_cancel=on_cancel))
     api.wait(1)
     assert "incomplete" == api.cancel(1).json()["status"]
     assert ["incomplete", "cancelled"] == api.statuses(1, seconds=5)
@@ -75,7 +75,7 @@ def test_a_cancel_may_take_its_time(api):
 def test_a_second_cancel_does_no_harm(api):
     """A cancel that is repeated while the first one works does not put the end off."""
     on_cancel = (Step(status="cancelled", at=timedelta(seconds=5)),)
-    start(api, Life(steps=lives.never_ends().steps, on_cancel=on_cancel))
+    start(api, JobScript(steps=job_scripts.never_ends().steps, on_cancel=on_cancel))
     api.wait(1)
     api.cancel(1)
     api.wait(4)
@@ -87,14 +87,16 @@ def test_a_second_cancel_does_no_harm(api):
 def test_a_cancel_may_come_too_late(api):
     """A job may succeed although it was cancelled."""
     on_cancel = (Step(status="succeeded", rows=5),)
-    start(api, Life(steps=lives.never_ends().steps, on_cancel=on_cancel))
+    start(api, JobScript(steps=job_scripts.never_ends().steps, on_cancel=on_cancel))
     api.wait(1)
     assert "succeeded" == api.cancel(1).json()["status"]
 
 
 def test_an_old_job_s_id_cancels_what_runs_now(api, connection):
     """DELETE cancels by connection: the id of an old job ends the present one, and shows the old."""
-    api.airbyte.add_connection(connection, lives=[lives.succeeds(), lives.never_ends()])
+    api.airbyte.add_connection(
+        connection, job_scripts=[job_scripts.succeeds(), job_scripts.never_ends()]
+    )
     api.submit(connection)
     api.wait(10)
     api.submit(connection)
@@ -106,7 +108,7 @@ def test_an_old_job_s_id_cancels_what_runs_now(api, connection):
 
 def test_nothing_to_cancel_is_a_conflict(api):
     """A job that has ended, on a connection where nothing runs, gives 409."""
-    start(api, lives.succeeds())
+    start(api, job_scripts.succeeds())
     api.wait(10)
     reply = api.cancel(1)
     assert (409, "state-conflict") == (reply.status_code, reply.json()["title"])

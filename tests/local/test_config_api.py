@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_sync_local import BearerAuth, Caller, Connection, Quirks, lives
+from airbyte_sync_local import BearerAuth, Caller, Connection, Quirks, job_scripts
 
 
 def info(api, job_id):
@@ -11,14 +11,14 @@ def info(api, job_id):
 
 
 def finish(api, life):
-    api.submit(api.airbyte.add_connection(lives=[life]))
+    api.submit(api.airbyte.add_connection(job_scripts=[life]))
     api.wait(100)
     return [entry["attempt"] for entry in info(api, 1).json()["attempts"]]
 
 
 def test_a_failed_attempt_tells_why(api):
     """The text for people, the kind and the origin of a failure are told."""
-    (attempt,) = finish(api, lives.fails("The password is wrong"))
+    (attempt,) = finish(api, job_scripts.fails("The password is wrong"))
     (failure,) = attempt["failureSummary"]["failures"]
     expected = {
         "failureOrigin": "source",
@@ -31,7 +31,7 @@ def test_a_failed_attempt_tells_why(api):
 
 def test_attempts_are_counted_from_zero(api):
     """A job that was retried has an attempt for each try, and the last one succeeded."""
-    attempts = finish(api, lives.retries_then_succeeds(attempts=3))
+    attempts = finish(api, job_scripts.retries_then_succeeds(attempts=3))
     assert [(0, "failed"), (1, "failed"), (2, "succeeded")] == [
         (attempt["id"], attempt["status"]) for attempt in attempts
     ]
@@ -107,7 +107,7 @@ def test_a_connection_has_the_catalog_of_its_streams(api):
 
 def test_a_sync_is_started_once(api):
     """It answers the job with its attempts, and a conflict in the shape of this API."""
-    row = api.airbyte.add_connection(lives=[lives.never_ends()])
+    row = api.airbyte.add_connection(job_scripts=[job_scripts.never_ends()])
     body = ask(api, "connections/sync", connectionId=row.connection_id).json()
     assert (1, "pending", []) == (body["job"]["id"], body["job"]["status"], body["attempts"])
     api.wait(1)
@@ -132,7 +132,9 @@ def test_an_unknown_connection_is_404(api, serve, path):
 def test_attempts_have_logs_and_streams(api):
     """With logs the reason is among them; each stream has its part of what was moved."""
     row = Connection(streams=("users", "orders"), stream_namespace="public")
-    connection = api.airbyte.add_connection(row, lives=[lives.retries_then_succeeds(rows=11)])
+    connection = api.airbyte.add_connection(
+        row, job_scripts=[job_scripts.retries_then_succeeds(rows=11)]
+    )
     api.submit(connection)
     api.wait(100)
     first, last = ask(api, "jobs/get", id=1).json()["attempts"]

@@ -13,8 +13,8 @@ from textwrap import dedent
 
 import pytest
 
-from airbyte_sync_local import connector_process
-from airbyte_sync_local.connector_process import (
+from airbyte_sync_local.engines import connector_process
+from airbyte_sync_local.engines.connector_process import (
     ConnectorProcess,
     ConnectorRun,
     ConnectorsEnvironment,
@@ -22,7 +22,7 @@ from airbyte_sync_local.connector_process import (
     Progress,
     RunResult,
 )
-from airbyte_sync_local.model import Failure
+from airbyte_sync_local.platform.model import Failure
 
 CONNECTORS_PYTHON = os.environ.get("AIRBYTE_SYNC_CONNECTORS_PYTHON")
 
@@ -480,7 +480,7 @@ def test_a_real_sync_ends_when_the_server_that_started_it_is_killed(real_run, tm
     server = dedent(f"""
         import asyncio, os, signal
         from pathlib import Path
-        from airbyte_sync_local.connector_process import *
+        from airbyte_sync_local.engines.connector_process import *
 
         async def main():
             process = ConnectorProcess(ConnectorRun(

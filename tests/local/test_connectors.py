@@ -18,9 +18,9 @@ from airbyte_sync_local import (
     WrongEngine,
     utc_now,
 )
-from airbyte_sync_local.connectors import NotAFileName
-from airbyte_sync_local.platform_rules import Platform
-from airbyte_sync_local.scenario import read_connection
+from airbyte_sync_local.engines.connectors import NotAFileName
+from airbyte_sync_local.platform.rules import Platform
+from airbyte_sync_local.scenarios.scenario import read_connection
 
 RUNNER = dedent(
     """
@@ -148,7 +148,7 @@ def test_the_server_ends_every_process(engine):
     engine.connect("c1", Connector(config={"says": [], "hangs": True}))
     with LocalAirbyte(engine=engine) as airbyte:
         airbyte.add_connection(Connection(connection_id="c1"))
-        airbyte.start_foreign_job("c1")
+        airbyte.start_external_job("c1")
     ended = [event.status for event in engine.happened(until=utc_now())]
     assert "cancelled" == ended[-1]
 

@@ -13,7 +13,7 @@ from airbyte_sync_local import (
     Quirks,
     Tag,
     answers,
-    lives,
+    job_scripts,
 )
 
 ID = "b5ef9c4c-6b4f-4d5c-9f55-0d2a4c9b7c11"
@@ -60,7 +60,7 @@ def test_sources_destinations_and_workspaces_are_found_in_any_case(serve):
 
 def test_a_running_sync_is_found_in_any_case(api, connection):
     """One active job per connection, however its id is written."""
-    api.airbyte.start_foreign_job(ID.upper(), lives.never_ends())
+    api.airbyte.start_external_job(ID.upper(), job_scripts.never_ends())
     api.wait(100)
     assert (409, "running") == (api.submit(ID).status_code, api.status(1))
     assert 409 == api.submit(ID.upper()).status_code
@@ -71,7 +71,7 @@ def test_an_id_may_be_put_in_upper_case():
     with LocalAirbyte() as airbyte:
         for connection_id in (ID, ID.upper()):
             airbyte.add_connection(Connection(connection_id=connection_id))
-        job = airbyte.start_foreign_job(ID)
+        job = airbyte.start_external_job(ID)
     assert ID.upper() == job.connection_id
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_sync_local import Caller, Connection, Quirks, ScriptedEngine, lives
+from airbyte_sync_local import Caller, Connection, Quirks, ScriptedEngine, job_scripts
 
 OTHER_WORKSPACE = "11111111-1111-4111-8111-111111111111"
 
@@ -13,7 +13,7 @@ def three(api, connection):
     for _ in range(3):
         api.submit(connection)
         api.wait(10)
-    api.airbyte.add_connection(connection, lives=[lives.never_ends()])
+    api.airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     api.cancel(3)
     return connection
 
@@ -49,7 +49,7 @@ def test_pages_are_cut_by_limit_and_offset(api):
 )
 def test_jobs_can_be_ordered(api, order, expected):
     """Jobs are ordered by creation or by the last change of status, either way round."""
-    slow = api.airbyte.add_connection(lives=[lives.succeeds_slowly()])
+    slow = api.airbyte.add_connection(job_scripts=[job_scripts.succeeds_slowly()])
     api.submit(slow)
     api.wait(1)
     api.submit(api.airbyte.add_connection())
@@ -128,7 +128,7 @@ def test_one_request_finds_every_change(api, three):
 
 def test_jobs_are_filtered_by_type(serve):
     """Without jobType every type is listed, save on old servers, and with it only that one."""
-    api = serve(engine=ScriptedEngine(resets=lives.succeeds()))
+    api = serve(engine=ScriptedEngine(resets=job_scripts.succeeds()))
     connection = api.airbyte.add_connection()
     api.submit(connection, "reset")
     api.wait(10)

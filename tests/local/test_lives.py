@@ -5,46 +5,55 @@ from itertools import product
 
 import pytest
 
-from airbyte_sync_local import ImpossibleLife, Life, ScriptedEngine, Step, lives, statuses
+from airbyte_sync_local import (
+    ImpossibleJobScript,
+    JobScript,
+    ScriptedEngine,
+    Step,
+    job_scripts,
+    statuses,
+)
 
 
 @pytest.mark.parametrize(
     ("life", "seen"),
     [
-        (lives.succeeds(), ["pending", "running", "succeeded"]),
-        (lives.succeeds_slowly(), ["pending", "running"]),
-        (lives.fails(), ["pending", "running", "failed"]),
-        (lives.is_cancelled_by_server(), ["pending", "running", "cancelled"]),
+        (job_scripts.succeeds(), ["pending", "running", "succeeded"]),
+        (job_scripts.succeeds_slowly(), ["pending", "running"]),
+        (job_scripts.fails(), ["pending", "running", "failed"]),
+        (job_scripts.is_cancelled_by_server(), ["pending", "running", "cancelled"]),
         (
-            lives.retries_then_succeeds(),
+            job_scripts.retries_then_succeeds(),
             ["pending", "running", "incomplete", "running", "succeeded"],
         ),
         (
-            lives.queues_then_succeeds(queued=timedelta(seconds=5)),
+            job_scripts.queues_then_succeeds(queued=timedelta(seconds=5)),
             ["pending", "queued", "running", "succeeded"],
         ),
-        (lives.says_unknown_word(), ["pending", "running", "hibernating", "succeeded"]),
-        (lives.never_starts(), ["pending"]),
-        (lives.never_ends(), ["pending", "running"]),
+        (job_scripts.says_unknown_word(), ["pending", "running", "hibernating", "succeeded"]),
+        (job_scripts.never_starts(), ["pending"]),
+        (job_scripts.never_ends(), ["pending", "running"]),
     ],
 )
 def test_a_ready_made_life_is_seen_as_its_name_says(api, connection, life, seen):
     """Every ready-made life shows a client the statuses that its name promises."""
-    api.airbyte.add_connection(connection, lives=[life])
+    api.airbyte.add_connection(connection, job_scripts=[life])
     api.submit(connection)
     assert seen == api.statuses(1, seconds=20)
 
 
 def test_every_ready_made_life_has_a_name_for_files():
     """What a scenario file may name is what the module offers."""
-    made = {name for name in vars(lives) if name.split("_")[0] in {"succeeds", "fails", "is"}}
-    assert made <= set(lives.BY_NAME)
-    assert all(isinstance(make(), Life) for make in lives.BY_NAME.values())
+    made = {name for name in vars(job_scripts) if name.split("_")[0] in {"succeeds", "fails", "is"}}
+    assert made <= set(job_scripts.BY_NAME)
+    assert all(isinstance(make(), JobScript) for make in job_scripts.BY_NAME.values())
 
 
 def test_lives_are_used_up_one_by_one(api, connection):
     """Each job takes the next life of its connection, and the last one repeats."""
-    api.airbyte.add_connection(connection, lives=[lives.fails(), lives.succeeds()])
+    api.airbyte.add_connection(
+        connection, job_scripts=[job_scripts.fails(), job_scripts.succeeds()]
+    )
     ends = []
     for job_id in (1, 2, 3):
         api.submit(connection)
@@ -55,7 +64,7 @@ def test_lives_are_used_up_one_by_one(api, connection):
 
 def test_a_default_life_can_be_chosen(serve):
     """Connections without lives of their own use the engine's default."""
-    api = serve(engine=ScriptedEngine(default=lives.fails()))
+    api = serve(engine=ScriptedEngine(default=job_scripts.fails()))
     api.submit(api.airbyte.add_connection())
     api.wait(10)
     assert "failed" == api.status(1)
@@ -63,7 +72,7 @@ def test_a_default_life_can_be_chosen(serve):
 
 def test_a_job_can_make_its_connection_inactive(api, connection):
     """After a breaking schema change the job is cancelled and later submits are refused."""
-    api.airbyte.add_connection(connection, lives=[lives.is_cancelled_by_server()])
+    api.airbyte.add_connection(connection, job_scripts=[job_scripts.is_cancelled_by_server()])
     api.submit(connection)
     api.wait(10)
     assert 409 == api.submit(connection).status_code
@@ -72,7 +81,7 @@ def test_a_job_can_make_its_connection_inactive(api, connection):
 
 def test_everything_happens_in_the_order_of_time(api, connection):
     """However long nobody looks, what is seen afterwards is as if somebody had looked all along."""
-    api.airbyte.add_connection(connection, lives=[lives.retries_then_succeeds()])
+    api.airbyte.add_connection(connection, job_scripts=[job_scripts.retries_then_succeeds()])
     api.submit(connection)
     api.wait(10_000)
     body = api.get("/jobs/1").json()
@@ -84,15 +93,15 @@ def test_everything_happens_in_the_order_of_time(api, connection):
 )
 def test_a_life_that_no_airbyte_has_is_refused(words):
     """Changes of status that Airbyte's own table does not know are an error of the script."""
-    with pytest.raises(ImpossibleLife, match="Airbyte never turns a job from"):
-        Life(steps=tuple(Step(status=word) for word in words))
+    with pytest.raises(ImpossibleJobScript, match="Airbyte never turns a job from"):
+        JobScript(steps=tuple(Step(status=word) for word in words))
 
 
 def test_a_life_does_not_go_back_in_time():
     """Steps stand in the order of time."""
     late, early = (Step(status="running", at=timedelta(seconds=at)) for at in (5, 1))
-    with pytest.raises(ImpossibleLife, match="put the steps in order of time"):
-        Life(steps=(late, early))
+    with pytest.raises(ImpossibleJobScript, match="put the steps in order of time"):
+        JobScript(steps=(late, early))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from airbyte_sync_local import (
     ScriptedEngine,
     Settings,
     WrongEngine,
-    lives,
+    job_scripts,
 )
 
 
@@ -103,7 +103,7 @@ def test_it_starts_from_a_scenario(serve):
     scenario = Scenario(
         connections=(ConnectionScenario(connection=Connection(connection_id="c1")),),
         faults=(Fault(on="GET /health", do="drop"),),
-        default_life=lives.fails(),
+        default_life=job_scripts.fails(),
     )
     api = serve(scenario=scenario)
     api.submit("c1")
@@ -113,16 +113,16 @@ def test_it_starts_from_a_scenario(serve):
 
 def test_a_foreign_job_is_visible_at_once(api, connection):
     """A job that somebody else started is listed, and its life is as told."""
-    job = api.airbyte.start_foreign_job(connection.connection_id, lives.never_ends())
+    job = api.airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     api.wait(1)
     assert ([job.job_id], "running") == (api.list_ids(), api.status(job.job_id))
 
 
 def test_nobody_starts_a_second_job(api, connection):
     """The rule of one active job holds for everybody, and what is refused leaves no trace."""
-    api.airbyte.start_foreign_job(connection.connection_id)
+    api.airbyte.start_external_job(connection.connection_id)
     with pytest.raises(Refused, match="A sync is already running"):
-        api.airbyte.start_foreign_job(connection.connection_id, lives.fails())
+        api.airbyte.start_external_job(connection.connection_id, job_scripts.fails())
     api.wait(10)
     assert "succeeded" == api.status(1)
     api.submit(connection)
@@ -134,7 +134,7 @@ def test_every_thread_may_use_it(api):
     """Methods are carried to the server's thread, so that many threads may call at once."""
     with ThreadPoolExecutor(8) as pool:
         rows = list(pool.map(lambda _: api.airbyte.add_connection(), range(40)))
-        list(pool.map(lambda row: api.airbyte.start_foreign_job(row.connection_id), rows))
+        list(pool.map(lambda row: api.airbyte.start_external_job(row.connection_id), rows))
     assert list(range(1, 41)) == [job.job_id for job in api.airbyte.jobs]
 
 
@@ -151,7 +151,7 @@ def test_another_engine_plays_no_lives():
     """Lives given to an engine that plays none are an error, not ignored."""
     airbyte = LocalAirbyte(engine=SilentEngine())
     with pytest.raises(WrongEngine):
-        airbyte.add_connection(lives=[lives.succeeds()])
+        airbyte.add_connection(job_scripts=[job_scripts.succeeds()])
 
 
 def test_the_engine_is_closed_at_the_end():
@@ -166,6 +166,6 @@ def test_the_scripted_engine_forgets_at_the_end():
     """A closed engine has nothing left to tell."""
     engine = ScriptedEngine()
     with LocalAirbyte(engine=engine) as airbyte:
-        airbyte.start_foreign_job(airbyte.add_connection().connection_id)
+        airbyte.start_external_job(airbyte.add_connection().connection_id)
         last = airbyte.jobs[-1].created_at
     assert [] == engine.happened(until=last.replace(year=last.year + 1))

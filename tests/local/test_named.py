@@ -282,11 +282,11 @@ def read(api, path, bought):
     return api.call("GET", path, headers={"Authorization": f"Bearer {bought}"})
 
 
-def lifetime(name, lives, says):
+def lifetime(name, job_scripts, says):
     @shows(name, says, 200, 401)
     def _(api):
         sold = buy(api).json()
-        api.wait(lives - 1)
+        api.wait(job_scripts - 1)
         before = read(api, "/jobs", sold["access_token"]).status_code
         api.wait(1)
         return sold["expires_in"], before, read(api, "/jobs", sold["access_token"]).status_code

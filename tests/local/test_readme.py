@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import FAULT_ACTIONS, answers, lives, load, scenario_names
-from airbyte_sync_local.operations import LOCAL_PREFIX
+from airbyte_sync_local import FAULT_ACTIONS, answers, job_scripts, load, scenario_names
+from airbyte_sync_local.api.operations import LOCAL_PREFIX
 
 README = (Path(__file__).parents[2] / "packages/local/README.md").read_text()
 
@@ -29,14 +29,14 @@ def test_the_scenarios_load(tmp_path, content, expected):
     path = tmp_path / "scenario.toml"
     path.write_text(content)
     scenario = load(path)
-    lives_of_first = scenario.connections[0].lives
+    lives_of_first = scenario.connections[0].job_scripts
     assert expected == (len(scenario.connections), len(lives_of_first), len(scenario.faults))
 
 
 def test_every_word_is_explained():
     """The ready-made lives and scenarios, the actions and the answers are all listed."""
     words = {
-        *lives.BY_NAME,
+        *job_scripts.BY_NAME,
         *scenario_names(),
         *answers.BY_NAME,
         *FAULT_ACTIONS,

@@ -13,15 +13,15 @@ from airbyte_sync_local import (
     ConnectionScenario,
     Fault,
     InvalidScenario,
-    Life,
+    JobScript,
     Quirks,
     Scenario,
     Step,
     answers,
-    lives,
+    job_scripts,
     load,
 )
-from airbyte_sync_local.model import Failure
+from airbyte_sync_local.platform.model import Failure
 
 TOML = """
 about = "Everything at once."
@@ -98,11 +98,11 @@ EXPECTED = Scenario(
                 namespace_definition="custom_format",
                 namespace_format="lake",
             ),
-            already_running=lives.never_ends(),
-            lives=(
-                lives.succeeds(),
-                lives.fails("The password is wrong", lasts=timedelta(seconds=30)),
-                Life(
+            already_running=job_scripts.never_ends(),
+            job_scripts=(
+                job_scripts.succeeds(),
+                job_scripts.fails("The password is wrong", lasts=timedelta(seconds=30)),
+                JobScript(
                     steps=(
                         Step(status="running", at=timedelta(seconds=1)),
                         Step(
@@ -141,7 +141,7 @@ EXPECTED = Scenario(
     quirks=Quirks(
         caller=Caller.MEMBER, job_appears_after=timedelta(seconds=20), list_has_stats=False
     ),
-    default_life=lives.succeeds_slowly(),
+    default_life=job_scripts.succeeds_slowly(),
 )
 
 
@@ -160,7 +160,7 @@ def test_a_json_file_says_the_same(tmp_path):
     """JSON has the same keys."""
     content = json.dumps({"connections": [{"id": "c1", "lives": ["fails"]}]})
     (entry,) = load(written(tmp_path, content, "scenario.json")).connections
-    assert ("c1", (lives.fails(),)) == (entry.connection.connection_id, entry.lives)
+    assert ("c1", (job_scripts.fails(),)) == (entry.connection.connection_id, entry.job_scripts)
 
 
 def test_an_empty_file_is_an_empty_scenario(tmp_path):

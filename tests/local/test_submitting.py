@@ -9,15 +9,15 @@ import pytest
 from airbyte_sync_local import (
     Caller,
     Connection,
-    Life,
+    JobScript,
     Quirks,
     Refused,
     ScriptedEngine,
     SecondSubmit,
     Step,
-    lives,
+    job_scripts,
 )
-from airbyte_sync_local.platform_rules import Platform
+from airbyte_sync_local.platform.rules import Platform
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -57,7 +57,7 @@ def test_a_running_sync_refuses_another(api, connection):
 
 def test_a_job_between_attempts_is_running(api, connection):
     """A job that waits out its back-off still counts as running."""
-    api.airbyte.add_connection(connection, lives=[lives.retries_then_succeeds()])
+    api.airbyte.add_connection(connection, job_scripts=[job_scripts.retries_then_succeeds()])
     api.submit(connection)
     api.wait(5)
     assert ("incomplete", 409) == (api.status(1), api.submit(connection).status_code)
@@ -155,7 +155,7 @@ def test_a_reset_needs_no_active_connection(api):
 
 def test_a_running_reset_refuses_a_sync(serve):
     """The rule of one active job counts resets too."""
-    api = serve(engine=ScriptedEngine(resets=lives.never_ends()))
+    api = serve(engine=ScriptedEngine(resets=job_scripts.never_ends()))
     connection = api.airbyte.add_connection()
     api.submit(connection, "reset")
     api.wait(1)
@@ -186,8 +186,8 @@ def test_unknown_properties_are_ignored(api, connection):
 
 def test_a_life_may_begin_at_once(api):
     """A life whose first step is due at once makes POST answer running without any wait."""
-    at_once = Life(steps=(Step(status="running"),))
-    connection = api.airbyte.add_connection(lives=[at_once])
+    at_once = JobScript(steps=(Step(status="running"),))
+    connection = api.airbyte.add_connection(job_scripts=[at_once])
     assert "running" == api.submit(connection).json()["status"]
 
 

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airbyte_sync_local import Connection, Life, Quirks, Step, wire
+from airbyte_sync_local import Connection, JobScript, Quirks, Step
+from airbyte_sync_local.api import representations as wire
 
 INSTANT = datetime(2026, 8, 21, 10, 15, 7, 999_999, tzinfo=timezone.utc)
 
@@ -73,7 +74,9 @@ def test_a_finished_job_tells_when(api, connection):
 
 def test_the_duration_is_frozen_between_changes_of_status(api, connection):
     """The duration of a running job is not its age: it moves when the status does."""
-    api.airbyte.add_connection(connection, lives=[Life(steps=(_running(at=3), _running(at=9)))])
+    api.airbyte.add_connection(
+        connection, job_scripts=[JobScript(steps=(_running(at=3), _running(at=9)))]
+    )
     api.submit(connection)
     api.wait(3)
     at_first = api.get("/jobs/1").json()["duration"]
@@ -84,7 +87,8 @@ def test_the_duration_is_frozen_between_changes_of_status(api, connection):
 def test_progress_is_seen_while_the_status_stays(api, connection):
     """Rows that are committed on the way are told before the job ends."""
     api.airbyte.add_connection(
-        connection, lives=[Life(steps=(_running(at=1), _running(at=5, rows=10, bytes=99)))]
+        connection,
+        job_scripts=[JobScript(steps=(_running(at=1), _running(at=5, rows=10, bytes=99)))],
     )
     api.submit(connection)
     api.wait(5)

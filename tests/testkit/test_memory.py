@@ -58,8 +58,8 @@ def test_the_list_tells_what_has_changed(airbyte):
     """Of every connection, in the order of the last change; a cancellation is one."""
     began = airbyte.clock.now()
     never_ends = JobLife.of((0, "running"))
-    first, cancelled, _ = (airbyte.start_foreign_job(str(n), never_ends) for n in range(3))
-    airbyte.lives.append(JobLife.of((0, "running"), (5, "succeeded")))
+    first, cancelled, _ = (airbyte.start_external_job(str(n), never_ends) for n in range(3))
+    airbyte.job_scripts.append(JobLife.of((0, "running"), (5, "succeeded")))
     last = airbyte.submit(CONNECTION, JobType.SYNC)
     airbyte.clock.advance(timedelta(seconds=3))
     airbyte.cancel(cancelled.job_id)

@@ -68,7 +68,7 @@ def test_a_scenario_file_is_found_beside_the_test(tmp_path):
         "import pytest\n"
         "@pytest.mark.local_airbyte(scenario='one.toml')\n"
         "def test_it(local_airbyte):\n"
-        f"    local_airbyte.start_foreign_job({CONNECTION!r})\n"
+        f"    local_airbyte.start_external_job({CONNECTION!r})\n"
         "@pytest.mark.local_airbyte(scenario='two.toml')\n"
         "def test_that_it_is_said(local_airbyte): ...\n"
     )

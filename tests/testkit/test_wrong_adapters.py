@@ -46,12 +46,13 @@ from airbyte_sync import (
     Unauthorized,
     UnexpectedReply,
 )
-from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, TokenCache, wire
-from airbyte_sync_http.auth import FetchToken, Send, perform
-from airbyte_sync_http.document import Part
-from airbyte_sync_http.transport import causes
-from airbyte_sync_http.transports.aiohttp import AiohttpTransport
-from airbyte_sync_http.transports.requests import RequestsTransport
+from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, TokenCache
+from airbyte_sync_http.auth.tokens import FetchToken, Send, perform
+from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol.json_node import Part
+from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
+from airbyte_sync_http.transports.base import causes
+from airbyte_sync_http.transports.requests_transport import RequestsTransport
 from airbyte_sync_testkit.contract import (
     AsyncTransportContract,
     GatewayContract,

@@ -95,17 +95,17 @@ def by_kind(requests: list[tuple[float, str]]) -> dict[str, int]:
 
 
 def _serve() -> None:
-    from airbyte_sync_local import ClientCredentials, LocalAirbyte, lives  # noqa: PLC0415
+    from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts  # noqa: PLC0415
     from airbyte_sync_local.pipeline import Threads  # noqa: PLC0415
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from directed_engine import DirectedEngine  # noqa: PLC0415 - tools are no package
 
-    def life(seconds: float | None) -> lives.Life:
+    def life(seconds: float | None) -> job_scripts.JobScript:
         if seconds is None:
-            return lives.never_ends()
+            return job_scripts.never_ends()
         second = timedelta(seconds=1)
-        return lives.succeeds(starts=second, lasts=timedelta(seconds=seconds) - second)
+        return job_scripts.succeeds(starts=second, lasts=timedelta(seconds=seconds) - second)
 
     auth = ClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     threads = Threads(count=5, latency=timedelta(seconds=LATENCY_SECONDS))
@@ -119,11 +119,13 @@ def _serve() -> None:
             answer: object
             match json.loads(line):
                 case ["connections", number, seconds]:
-                    added = [airbyte.add_connection(lives=[life(seconds)]) for _ in range(number)]
+                    added = [
+                        airbyte.add_connection(job_scripts=[life(seconds)]) for _ in range(number)
+                    ]
                     answer = [connection.connection_id for connection in added]
                 case ["start", number, seconds]:
                     ids = [airbyte.add_connection().connection_id for _ in range(number)]
-                    started = [airbyte.start_foreign_job(each, life(seconds)) for each in ids]
+                    started = [airbyte.start_external_job(each, life(seconds)) for each in ids]
                     answer = [(job.job_id, job.connection_id) for job in started]
                 case ["finish"]:
                     running = [job.job_id for job in airbyte.jobs if not job.is_terminal]

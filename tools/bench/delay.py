@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from airbyte_sync import AsyncPortInterpreter, Job, SyncPolicy, arun, watch
-from airbyte_sync_http.job_feed import JobFeed
+from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_testkit import (
     AsyncInMemoryAirbyte,
     AsyncVirtualClock,
@@ -73,7 +73,7 @@ def _delays(durations: list[float]) -> list[float]:
             for number, duration in enumerate(durations):
                 life = JobLife.of((0, "running"), (duration, "succeeded"))
                 connection_id = f"{number:08d}-0000-4000-8000-000000000000"
-                job = airbyte.start_foreign_job(connection_id, life)
+                job = airbyte.start_external_job(connection_id, life)
                 waiting.append(follow(feed, job, duration))
             return list(await asyncio.gather(*waiting))
 

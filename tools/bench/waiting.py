@@ -223,7 +223,7 @@ def _ours() -> Callable[[int, str, float], Any]:
     from airbyte_sync import Checkpoint, Origin, Phase, SyncPolicy  # noqa: PLC0415
     from airbyte_sync.jobs import JobStatus  # noqa: PLC0415
     from airbyte_sync_airflow import waiting  # noqa: PLC0415, F401 - what the first trigger loads
-    from airbyte_sync_airflow.summary import JobSummary  # noqa: PLC0415
+    from airbyte_sync_airflow.report.job_summary import JobSummary  # noqa: PLC0415
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger  # noqa: PLC0415
 
     def make(job_id: int, connection_id: str, _seconds: float) -> Any:

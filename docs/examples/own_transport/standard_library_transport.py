@@ -4,30 +4,30 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from airbyte_sync_http import HttpRequest, HttpResponse, TransportOptions, not_received, not_sent
-from airbyte_sync_http.limits import CallLimits
-from airbyte_sync_http.network import connect, decompressed, proxy_for, proxy_headers, tls_context
+from airbyte_sync_http.transports import network
+from airbyte_sync_http.transports.limits import CallLimits
 
 
 class StandardLibraryTransport:
     def __init__(self, options: TransportOptions) -> None:
-        self._options, self._tls = options, tls_context(options)
+        self._options, self._tls = options, network.tls_context(options)
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        url, proxy = urlsplit(request.url), proxy_for(request.url, self._options)
+        url, proxy = urlsplit(request.url), network.proxy_for(request.url, self._options)
         headers, target = dict(request.headers), url._replace(scheme="", netloc="").geturl() or "/"
         if proxy and url.scheme == "http":
-            headers, target = headers | proxy_headers(proxy), request.url
+            headers, target = headers | network.proxy_headers(proxy), request.url
         line = HTTPConnection(url.netloc)
         explain = not_sent  # until the connection stands, it is proven that nothing was sent
         try:
             with CallLimits(request) as limits:
-                line.sock = connect(request.url, proxy, self._tls, limits)
+                line.sock = network.connect(request.url, proxy, self._tls, limits)
                 explain = not_received
                 limits.begin_answer()
                 line.request(request.method, target, request.body, headers)
                 answer = line.getresponse()
                 encoding = answer.headers["Content-Encoding"]
-                body = decompressed(answer.read(), encoding, request.answer_limit)
+                body = network.decompressed(answer.read(), encoding, request.answer_limit)
                 return HttpResponse(status=answer.status, headers=dict(answer.headers), body=body)
         except (OSError, HTTPException) as error:
             raise explain(request, error) from error

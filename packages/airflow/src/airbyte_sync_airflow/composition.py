@@ -15,31 +15,31 @@ from typing import TYPE_CHECKING
 from dependency_injector import providers
 
 from airbyte_sync import AsyncPortInterpreter, AsyncSystemClock, PortInterpreter, SystemClock
-from airbyte_sync_airflow.clocks import StoppableClock
-from airbyte_sync_airflow.connection import mask_aside
+from airbyte_sync_airflow.compat.task_states import ask_aside
+from airbyte_sync_airflow.config.connection import mask_aside
 from airbyte_sync_airflow.standstill import PatientClock, StandstillWatch
-from airbyte_sync_airflow.task_states import ask_aside
+from airbyte_sync_airflow.worker.clock import StoppableClock
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
-from airbyte_sync_http.registry import open_async_transport, open_transport
+from airbyte_sync_http.transports.registry import open_async_transport, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airbyte_sync import AsyncClock, AsyncInterpreter
     from airbyte_sync.events import Event
-    from airbyte_sync_airflow.connection import AirbyteServer
-    from airbyte_sync_airflow.lane import Lane
-    from airbyte_sync_http.job_feed import JobFeed
+    from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_airflow.triggerer.lane import Lane
+    from airbyte_sync_http.feed.feed import JobFeed
 
 
 def _open_feed(gateway: AsyncAirbyteGateway, clock: AsyncClock) -> JobFeed:
-    from airbyte_sync_http.job_feed import JobFeed  # with asyncio, which a worker needs not load
+    from airbyte_sync_http.feed.feed import JobFeed  # with asyncio, which a worker needs not load
 
     return JobFeed(gateway, clock)
 
 
 def _open_lane() -> Lane:
-    from airbyte_sync_airflow.lane import Lane
+    from airbyte_sync_airflow.triggerer.lane import Lane
 
     return Lane()
 

@@ -9,7 +9,7 @@ All are ``AirflowException``, so that Airflow's own rules hold: a plain one may 
 
 from __future__ import annotations
 
-from airbyte_sync_airflow.compat import (
+from airbyte_sync_airflow.compat.airflow import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
@@ -63,7 +63,7 @@ class AirbyteTaskKilled(AirflowException):
     """The task was killed while it waited in a worker."""
 
 
-class AirbyteTroubled(AirflowException):
+class AirbyteTransientError(AirflowException):
     """Anything else that another try may mend."""
 
 

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync_airflow.compat import BaseHook
+from airbyte_sync_airflow.compat.airflow import BaseHook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airbyte_sync import Interpreter, Job
-    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_http import AirbyteGateway
 
 
@@ -26,7 +26,7 @@ class AirbyteHook(BaseHook):
     Talk to the Airbyte server that an Airflow connection leads to.
 
     Its methods return an :class:`airbyte_sync.Job` that has the names of the official replies as well
-    (:mod:`airbyte_sync_airflow.official_replies`). A ``@task`` cannot return that: Airflow reads back
+    (:mod:`airbyte_sync_airflow.compat.official_replies`). A ``@task`` cannot return that: Airflow reads back
     only classes that its configuration allows. Return ``job.to_json()``, or ``job.job_id``::
 
         @task
@@ -85,7 +85,7 @@ class AirbyteHook(BaseHook):
 
     def get_conn(self) -> AirbyteGateway:
         """Open a gateway; close it, or use it in a ``with`` block."""
-        from airbyte_sync_airflow.connection import mask_aside
+        from airbyte_sync_airflow.config.connection import mask_aside
         from airbyte_sync_http import open_gateway
 
         server = self._server()
@@ -98,14 +98,14 @@ class AirbyteHook(BaseHook):
         Raises:
             AirflowException: Airbyte does not show it to us.
         """
-        from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.config.arguments import job_id_from
 
         with self._gateway() as gateway:
             return _reply(gateway.fetch_job(job_id_from(job_id)))
 
     def get_job_status(self, job_id: int) -> str:
         """Return the server's word for a job's status; see :meth:`get_job_details`."""
-        from airbyte_sync_airflow.official_replies import Word
+        from airbyte_sync_airflow.compat.official_replies import Word
 
         return Word(self.get_job_details(job_id).status.word)
 
@@ -136,7 +136,7 @@ class AirbyteHook(BaseHook):
             AirflowException: The server refuses, or did not say so in time.
         """
         from airbyte_sync import SyncPolicy, cancel, run
-        from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.config.arguments import job_id_from
 
         with self._session() as (server, session):
             limit: Any = server.policy.get("cancel_timeout", SyncPolicy().cancel_timeout)
@@ -161,7 +161,7 @@ class AirbyteHook(BaseHook):
             AirflowException: It did not succeed in time.
         """
         from airbyte_sync import run, watch
-        from airbyte_sync_airflow.options import job_id_from, watch_policy
+        from airbyte_sync_airflow.config.arguments import job_id_from, watch_policy
 
         with self._session() as (server, session):
             policy = watch_policy(
@@ -178,7 +178,7 @@ class AirbyteHook(BaseHook):
         """Make one call that needs the credentials, and say what came of it, or which part is wrong."""
         from airbyte_sync import AirbyteSyncError
         from airbyte_sync_http import NoAuth, open_gateway
-        from airbyte_sync_http.network import what_keeps_us_out
+        from airbyte_sync_http.transports.network import what_keeps_us_out
 
         try:
             server = self._server()
@@ -202,12 +202,12 @@ class AirbyteHook(BaseHook):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        from airbyte_sync_airflow.official_replies import refuse_on_the_hook
+        from airbyte_sync_airflow.compat.official_replies import refuse_on_the_hook
 
         return refuse_on_the_hook(name)
 
     def _server(self) -> AirbyteServer:
-        from airbyte_sync_airflow.connection import TIMEOUTS, read_server, seconds_of
+        from airbyte_sync_airflow.config.connection import TIMEOUTS, read_server, seconds_of
 
         server = read_server(self.airbyte_conn_id, self.api_version)
         if self.timeout is None:
@@ -219,16 +219,16 @@ class AirbyteHook(BaseHook):
 
     @contextmanager
     def _gateway(self) -> Iterator[AirbyteGateway]:
-        from airbyte_sync_airflow.outcome import airflow_exceptions
+        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
 
         with airflow_exceptions(), self.get_conn() as gateway:
             yield gateway
 
     @contextmanager
     def _session(self) -> Iterator[tuple[AirbyteServer, Interpreter]]:
-        from airbyte_sync_airflow.outcome import airflow_exceptions
-        from airbyte_sync_airflow.rendering import TaskLog
-        from airbyte_sync_airflow.sessions import blocking_session
+        from airbyte_sync_airflow.report.task_log import TaskLog
+        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
+        from airbyte_sync_airflow.worker.gateway import blocking_session
 
         with airflow_exceptions():
             server = self._server()
@@ -238,14 +238,14 @@ class AirbyteHook(BaseHook):
 
 def _reply(job: Job) -> Job:
     """Return a job that also has the names of the official hook's replies."""
-    from airbyte_sync_airflow.official_replies import HookJob
+    from airbyte_sync_airflow.compat.official_replies import HookJob
 
     return HookJob.of(job)
 
 
 def _form(part: str) -> dict[str, Any]:
     """Return a part of the one description of the connection form."""
-    from airbyte_sync_airflow.provider_info import get_provider_info
+    from airbyte_sync_airflow.config.provider_info import get_provider_info
 
     (form,) = get_provider_info()["connection-types"]
     return dict(form[part])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync_airflow.compat import BaseOperatorLink
+from airbyte_sync_airflow.compat.airflow import BaseOperatorLink
 
 if TYPE_CHECKING:
-    from airbyte_sync_airflow.summary import JobSummary
+    from airbyte_sync_airflow.report.job_summary import JobSummary
 
 
 class AirbyteJobLink(BaseOperatorLink):
@@ -23,8 +23,8 @@ class AirbyteJobLink(BaseOperatorLink):
             operator: The task.
             ti_key: Which of its instances.
         """
-        from airbyte_sync_airflow.summary import XCOM_KEY
-        from airbyte_sync_airflow.task_instances import xcom_of
+        from airbyte_sync_airflow.compat.task_instance import xcom_of
+        from airbyte_sync_airflow.report.job_summary import XCOM_KEY
 
         known: str | None = getattr(operator, _URL, None)
         if known is not None:
@@ -49,8 +49,8 @@ def publish(task: Any, context: Any, job: JobSummary) -> None:
 
     Airflow 3 asks for links only when a task's process ends; it keeps them under a key of theirs.
     """
-    from airbyte_sync_airflow.summary import XCOM_KEY
-    from airbyte_sync_airflow.task_instances import push_link
+    from airbyte_sync_airflow.compat.task_instance import push_link
+    from airbyte_sync_airflow.report.job_summary import XCOM_KEY
 
     if not task.do_xcom_push or context.get("ti") is None:
         return

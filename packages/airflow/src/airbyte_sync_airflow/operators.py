@@ -9,10 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airbyte_sync_airflow.compat import RETURN_VALUE, BaseOperator, conf
-from airbyte_sync_airflow.conn_id import depend_on, plain_id, rendered, rendered_conn_id
-from airbyte_sync_airflow.links import AirbyteJobLink, begin
-from airbyte_sync_airflow.options import (
+from airbyte_sync_airflow.compat.airflow import RETURN_VALUE, BaseOperator, conf
+from airbyte_sync_airflow.config.arguments import (
     JobTypeName,
     OnConflictName,
     check_choice,
@@ -23,6 +21,8 @@ from airbyte_sync_airflow.options import (
     check_timeout,
     warn_of_zero,
 )
+from airbyte_sync_airflow.config.conn_id import depend_on, plain_id, rendered, rendered_conn_id
+from airbyte_sync_airflow.links import AirbyteJobLink, begin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
 
     from airbyte_sync import Checkpoint, SyncPolicy, SyncRequest
-    from airbyte_sync_airflow.connection import AirbyteServer
-    from airbyte_sync_airflow.official_events import OfficialEvent
-    from airbyte_sync_airflow.outcome import Outcome
-    from airbyte_sync_airflow.rendering import Follower
-    from airbyte_sync_airflow.summary import JobSummary
-    from airbyte_sync_airflow.task_instances import RequestStore
-    from airbyte_sync_airflow.work import Work
+    from airbyte_sync_airflow.compat.official_events import OfficialEvent
+    from airbyte_sync_airflow.compat.task_instance import RequestStore
+    from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_airflow.report.job_summary import JobSummary
+    from airbyte_sync_airflow.report.task_log import Follower
+    from airbyte_sync_airflow.triggerer.event import Outcome
+    from airbyte_sync_airflow.worker.session import Work
 
 TRIGGER_FAILED = "__fail__"
 """The method that Airflow names when a trigger has died or a deferral took too long."""
@@ -183,9 +183,9 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Raises:
             AirflowException: The sync did not succeed, or the event is not one of ours.
         """
-        from airbyte_sync_airflow.official_events import official_event
-        from airbyte_sync_airflow.outcome import outcome_of
-        from airbyte_sync_airflow.task_instances import RequestStore
+        from airbyte_sync_airflow.compat.official_events import official_event
+        from airbyte_sync_airflow.compat.task_instance import RequestStore
+        from airbyte_sync_airflow.triggerer.event import outcome_of
 
         self._try_to_render_conn_id(context)
         official = official_event(event)
@@ -216,12 +216,12 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Raises:
             TaskDeferralError: The trigger died, or the deferral took too long.
         """
-        from airbyte_sync_airflow.abandoning import abandon_at_the_deadline, say_what_is_left
-        from airbyte_sync_airflow.task_instances import (
+        from airbyte_sync_airflow.compat.task_instance import (
             awaited_job,
             is_of_an_earlier_try,
             is_tried_again,
         )
+        from airbyte_sync_airflow.worker.cancel import abandon_at_the_deadline, say_what_is_left
 
         self._awaited = awaited_job(next_kwargs)
         if is_of_an_earlier_try(context, next_kwargs):
@@ -235,7 +235,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the sync of a task that is killed while it runs in a worker; never raises."""
-        from airbyte_sync_airflow.abandoning import StoppedTask, abandon_when_killed
+        from airbyte_sync_airflow.worker.cancel import StoppedTask, abandon_when_killed
 
         self._is_killed = True
         if self._is_over:  # what it ran, or handed over, is not this process's business any more
@@ -253,7 +253,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what OpenLineage is to know of a sync that has succeeded, where it can be told."""
-        from airbyte_sync_airflow.lineage import facets_on_complete
+        from airbyte_sync_airflow.openlineage.extract import facets_on_complete
 
         if self._job is None or self._job.connection_id is None or self.asynchronous:
             return None
@@ -268,10 +268,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     @contextmanager
     def _at_work(self, context: Context) -> Iterator[Work]:
-        from airbyte_sync_airflow.connection import read_server
-        from airbyte_sync_airflow.outcome import airflow_exceptions
-        from airbyte_sync_airflow.rendering import Follower
-        from airbyte_sync_airflow.work import at_work
+        from airbyte_sync_airflow.config.connection import read_server
+        from airbyte_sync_airflow.report.task_log import Follower
+        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
+        from airbyte_sync_airflow.worker.session import at_work
 
         self._conn_id = rendered_conn_id(self, context)
         with airflow_exceptions():
@@ -290,7 +290,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 yield work
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
-        from airbyte_sync_airflow.options import sync_policy
+        from airbyte_sync_airflow.config.arguments import sync_policy
 
         settings = dict(server.policy)
         if self.on_conflict is not None:
@@ -322,7 +322,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def _request(self, work: Work) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection, run
-        from airbyte_sync_airflow.task_instances import (
+        from airbyte_sync_airflow.compat.task_instance import (
             deadline_of,
             earlier_tries,
             may_have_run_without_a_store,
@@ -374,8 +374,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     def _conclude(self, context: Context, outcome: Outcome) -> int:
         """Go on from what our own trigger said."""
+        from airbyte_sync_airflow.compat.task_instance import RequestStore
         from airbyte_sync_airflow.exceptions import AirbyteJobGone
-        from airbyte_sync_airflow.task_instances import RequestStore
 
         if outcome.checkpoint is not None:
             with self._at_work(context) as work:
@@ -397,7 +397,7 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         Its ``timeout`` counts from the task's start, as it did before.
         """
         from airbyte_sync import Pause, end_now, resume, step, watching
-        from airbyte_sync_airflow.task_instances import deadline_of, start_of
+        from airbyte_sync_airflow.compat.task_instance import deadline_of, start_of
 
         self.job_id = event.job_id
         with self._at_work(context) as work:

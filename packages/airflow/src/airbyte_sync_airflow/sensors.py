@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync_airflow.compat import (
+from airbyte_sync_airflow.compat.airflow import (
     AirflowException,
     AirflowFailException,
     AirflowRescheduleException,
@@ -18,14 +18,14 @@ from airbyte_sync_airflow.compat import (
     BaseSensorOperator,
     conf,
 )
-from airbyte_sync_airflow.conn_id import depend_on, rendered_conn_id
+from airbyte_sync_airflow.config.arguments import check_interval, check_timeout, warn_of_zero
+from airbyte_sync_airflow.config.conn_id import depend_on, rendered_conn_id
 from airbyte_sync_airflow.exceptions import (
     AirbyteInputInvalid,
     AirbyteSensorTimedOut,
     AirbyteSyncTimedOut,
 )
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
-from airbyte_sync_airflow.options import check_interval, check_timeout, warn_of_zero
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
 
     from airbyte_sync import Checkpoint, Flow, Pause, SyncPolicy
-    from airbyte_sync_airflow.connection import AirbyteServer
-    from airbyte_sync_airflow.official_events import OfficialEvent
-    from airbyte_sync_airflow.rendering import Follower
-    from airbyte_sync_airflow.summary import JobSummary
-    from airbyte_sync_airflow.task_instances import PokeStore
-    from airbyte_sync_airflow.work import Work
+    from airbyte_sync_airflow.compat.official_events import OfficialEvent
+    from airbyte_sync_airflow.compat.task_instance import PokeStore
+    from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_airflow.report.job_summary import JobSummary
+    from airbyte_sync_airflow.report.task_log import Follower
+    from airbyte_sync_airflow.worker.session import Work
 
 LAST_POLLS = timedelta(seconds=5)
 """How long to repeat the last poll of a job after Airflow's own clock has run out."""
@@ -147,8 +147,8 @@ class AirbyteJobSensor(BaseSensorOperator):
             AirflowException: The job did not succeed, or the event is not one of ours.
             AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.official_events import official_event
-        from airbyte_sync_airflow.outcome import outcome_of
+        from airbyte_sync_airflow.compat.official_events import official_event
+        from airbyte_sync_airflow.triggerer.event import outcome_of
 
         self._try_to_render_conn_id(context)
         official = official_event(event)
@@ -169,12 +169,12 @@ class AirbyteJobSensor(BaseSensorOperator):
     def _go_on_for_the_official_provider(self, context: Context, event: OfficialEvent) -> None:
         """Judge the job that the official sensor waited for, or wait for it again."""
         from airbyte_sync import watching
-        from airbyte_sync_airflow.exceptions import AirbyteTroubled
-        from airbyte_sync_airflow.task_instances import deadline_of, start_of
+        from airbyte_sync_airflow.compat.task_instance import deadline_of, start_of
+        from airbyte_sync_airflow.exceptions import AirbyteTransientError
 
         awaited = self._job_awaited()
         if awaited not in {None, event.job_id}:
-            raise AirbyteTroubled(
+            raise AirbyteTransientError(
                 f"the official provider's trigger ended with an event about Airbyte job {event.job_id}, "
                 f"but this task waits for job {awaited}. Clear the task: it then looks job {awaited} up."
             )
@@ -228,7 +228,7 @@ class AirbyteJobSensor(BaseSensorOperator):
             TaskDeferralError: The trigger died, or the deferral took too long.
             AirflowSkipException: The same, where ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.task_instances import awaited_job, is_of_an_earlier_try
+        from airbyte_sync_airflow.compat.task_instance import awaited_job, is_of_an_earlier_try
 
         self._awaited = awaited_job(next_kwargs)
         with self._skipping_as_asked():
@@ -241,7 +241,7 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def on_kill(self) -> None:
         """Cancel the job of a sensor that is killed in a worker, where it is asked to; never raises."""
-        from airbyte_sync_airflow.abandoning import StoppedTask, abandon_when_killed
+        from airbyte_sync_airflow.worker.cancel import StoppedTask, abandon_when_killed
 
         if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
             return  # no time limit of a sensor cancels the job that it follows
@@ -273,7 +273,7 @@ class AirbyteJobSensor(BaseSensorOperator):
             AirflowException: It did not succeed, or Airbyte does not show it to us.
             AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.task_instances import PokeStore
+        from airbyte_sync_airflow.compat.task_instance import PokeStore
 
         # With silent_fail, Airflow's loop goes on after errors that it would otherwise raise.
         skipping = nullcontext() if self.silent_fail else self._skipping_as_asked()
@@ -292,9 +292,9 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def _recall(self, store: PokeStore, context: Context) -> None:
         """Go on where an earlier poke of this try left off, as far as it is known."""
-        from airbyte_sync_airflow.options import job_id_from
-        from airbyte_sync_airflow.rendering import Follower
-        from airbyte_sync_airflow.task_instances import first_poke
+        from airbyte_sync_airflow.compat.task_instance import first_poke
+        from airbyte_sync_airflow.config.arguments import job_id_from
+        from airbyte_sync_airflow.report.task_log import Follower
 
         job_id = job_id_from(self.airbyte_job_id)
         kept = store.load(job_id)
@@ -327,7 +327,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         work.introduce()
 
     def _job_awaited(self) -> int | None:
-        from airbyte_sync_airflow.options import job_id_from
+        from airbyte_sync_airflow.config.arguments import job_id_from
 
         if self._awaited is not None:
             return self._awaited
@@ -349,10 +349,10 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     @contextmanager
     def _at_work(self, context: Context, *, job_id: int | None = None) -> Iterator[Work]:
-        from airbyte_sync_airflow.connection import read_server
-        from airbyte_sync_airflow.options import job_id_from
-        from airbyte_sync_airflow.outcome import airflow_exceptions
-        from airbyte_sync_airflow.work import at_work
+        from airbyte_sync_airflow.config.arguments import job_id_from
+        from airbyte_sync_airflow.config.connection import read_server
+        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
+        from airbyte_sync_airflow.worker.session import at_work
 
         if job_id is None:
             job_id = job_id_from(self.airbyte_job_id)
@@ -368,8 +368,8 @@ class AirbyteJobSensor(BaseSensorOperator):
     def _look(self, work: Work) -> Pause | None:
         """Poll once; return where the wait stands, or ``None`` when it is over."""
         from airbyte_sync import Done, resume, step, watch
-        from airbyte_sync_airflow.options import job_id_from
-        from airbyte_sync_airflow.task_instances import deadline_of
+        from airbyte_sync_airflow.compat.task_instance import deadline_of
+        from airbyte_sync_airflow.config.arguments import job_id_from
 
         flow: Flow[Any] = (
             watch(
@@ -394,7 +394,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         return turn
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
-        from airbyte_sync_airflow.options import watch_policy
+        from airbyte_sync_airflow.config.arguments import watch_policy
 
         return watch_policy(
             interval=self.poke_interval,
@@ -440,7 +440,7 @@ def _without_a_schedule(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _new_follower(log: Any, job_id: int) -> Follower:
-    from airbyte_sync_airflow.rendering import Follower
-    from airbyte_sync_airflow.summary import JobSummary
+    from airbyte_sync_airflow.report.job_summary import JobSummary
+    from airbyte_sync_airflow.report.task_log import Follower
 
     return Follower(log, JobSummary(job_id=job_id, attached=True))

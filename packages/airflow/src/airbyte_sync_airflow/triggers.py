@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airbyte_sync import Checkpoint
-    from airbyte_sync_airflow.connection import AirbyteServer
+    from airbyte_sync_airflow.config.connection import AirbyteServer
 
 TELLS_OF_KILLS = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 calls ``on_kill``; a trigger of an earlier release has to find out by itself."""
@@ -77,15 +77,15 @@ class AirbyteSyncTrigger(BaseTrigger):
         return "airbyte_sync_airflow.triggers.AirbyteSyncTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Drive the flow and send one event: see :mod:`airbyte_sync_airflow.outcome`."""
+        """Drive the flow and send one event: see :mod:`airbyte_sync_airflow.triggerer.event`."""
         try:
-            await import_in_a_thread("airbyte_sync_airflow.waiting")
-            from airbyte_sync_airflow.waiting import wait
+            await import_in_a_thread("airbyte_sync_airflow.triggerer.run")
+            from airbyte_sync_airflow.triggerer.run import wait
 
             event = await wait(self, on_checkpoint=self._remember, on_server=self._use)
         except CancelledError:
             if not TELLS_OF_KILLS:
-                from airbyte_sync_airflow.killing import ON_CANCEL_SECONDS
+                from airbyte_sync_airflow.triggerer.cancel import ON_CANCEL_SECONDS
 
                 await self._cancel_if_killed(ON_CANCEL_SECONDS)
             raise
@@ -94,13 +94,13 @@ class AirbyteSyncTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the sync when the task was killed; Airflow 3.3 also calls this when it was not."""
-        await import_in_a_thread("airbyte_sync_airflow.killing")
-        from airbyte_sync_airflow.killing import ON_KILL_SECONDS
+        await import_in_a_thread("airbyte_sync_airflow.triggerer.cancel")
+        from airbyte_sync_airflow.triggerer.cancel import ON_KILL_SECONDS
 
         await self._cancel_if_killed(ON_KILL_SECONDS)
 
     async def _cancel_if_killed(self, seconds: float) -> None:
-        from airbyte_sync_airflow.killing import cancel_if_killed, stopped_trigger
+        from airbyte_sync_airflow.triggerer.cancel import cancel_if_killed, stopped_trigger
 
         if self._has_fired or not self.cancel_on_kill:
             return
@@ -122,7 +122,7 @@ async def import_in_a_thread(module: str) -> None:
     """Import a module and all that it needs, while the loop goes on."""
     from importlib import import_module
 
-    from airbyte_sync_airflow.threads import in_own_thread
+    from airbyte_sync_airflow.triggerer.threads import in_own_thread
 
     if module not in _IMPORTED:
         await in_own_thread(import_module, module)

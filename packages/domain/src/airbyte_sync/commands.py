@@ -91,12 +91,12 @@ class ExplainFailure(Command[FailureReason | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Recall(Command["Checkpoint | None"]):
+class LoadCheckpoint(Command["Checkpoint | None"]):
     """Say how far this request had come before; ``None`` where nobody remembers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Remember(Command[None]):
+class SaveCheckpoint(Command[None]):
     """Keep a checkpoint for whoever makes this request again; does nothing without a store."""
 
     checkpoint: Checkpoint

@@ -65,7 +65,7 @@ class StatusChanged:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JobSeen:
+class JobPolled:
     """A look showed the status of the look before; rows and bytes may have grown."""
 
     job: Job
@@ -73,12 +73,12 @@ class JobSeen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LookFailed:
+class PollFailed:
     """A look did not succeed; the wait goes on."""
 
     error: CallFailed
     failing_since: datetime
-    next_look: datetime
+    next_poll: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,8 +131,8 @@ Event: TypeAlias = (
     | JobRecalled
     | EarlierTryLookedFor
     | StatusChanged
-    | JobSeen
-    | LookFailed
+    | JobPolled
+    | PollFailed
     | SubmitPostponed
     | SubmitUncertain
     | WaitingForOther

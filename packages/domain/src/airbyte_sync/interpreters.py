@@ -13,11 +13,11 @@ from airbyte_sync.commands import (
     FetchJob,
     FindConnections,
     FindJobs,
+    LoadCheckpoint,
     Now,
     Pause,
-    Recall,
-    Remember,
     Report,
+    SaveCheckpoint,
     SubmitSync,
 )
 
@@ -90,9 +90,9 @@ class PortInterpreter:
                 return self._gateway.find_connections(name, workspace_id)
             case ExplainFailure(job_id=job_id):
                 return self._gateway.explain_failure(job_id)
-            case Recall():
+            case LoadCheckpoint():
                 return None if self._store is None else self._store.load()
-            case Remember(checkpoint=checkpoint):
+            case SaveCheckpoint(checkpoint=checkpoint):
                 return None if self._store is None else self._store.save(checkpoint)
         raise TypeError(f"{command!r} is not a command of airbyte_sync")
 
@@ -155,8 +155,8 @@ class AsyncPortInterpreter:
                 return await self._gateway.find_connections(name, workspace_id)
             case ExplainFailure(job_id=job_id):
                 return await self._gateway.explain_failure(job_id)
-            case Recall():
+            case LoadCheckpoint():
                 return None if self._store is None else await self._store.load()
-            case Remember(checkpoint=checkpoint):
+            case SaveCheckpoint(checkpoint=checkpoint):
                 return None if self._store is None else await self._store.save(checkpoint)
         raise TypeError(f"{command!r} is not a command of airbyte_sync")

@@ -1,15 +1,9 @@
 """Airbyte's public API over the HTTP library of your choice, blocking and async."""
 
 from airbyte_sync_http.addresses import config_api_url, normalise_base_url, token_url, ui_url
-from airbyte_sync_http.auth import TokenCache
+from airbyte_sync_http.auth.tokens import TokenCache
 from airbyte_sync_http.connect import open_async_gateway, open_gateway
 from airbyte_sync_http.gateway import AirbyteGateway, AsyncAirbyteGateway
-from airbyte_sync_http.registry import (
-    MissingLibrary,
-    UnknownTransport,
-    open_async_transport,
-    open_transport,
-)
 from airbyte_sync_http.settings import (
     Auth,
     BasicAuth,
@@ -19,7 +13,7 @@ from airbyte_sync_http.settings import (
     ServerSettings,
     __version__,
 )
-from airbyte_sync_http.transport import (
+from airbyte_sync_http.transports.base import (
     AsyncTransport,
     HttpRequest,
     HttpResponse,
@@ -27,6 +21,12 @@ from airbyte_sync_http.transport import (
     TransportOptions,
     not_received,
     not_sent,
+)
+from airbyte_sync_http.transports.registry import (
+    MissingLibrary,
+    UnknownTransport,
+    open_async_transport,
+    open_transport,
 )
 
 __all__ = [

@@ -15,7 +15,7 @@ import re
 from urllib.parse import urlsplit
 
 from airbyte_sync.errors import InvalidInput
-from airbyte_sync_http.cleaning import is_clean, matches, shown
+from airbyte_sync_http.protocol.cleaning import is_clean, matches, shown
 
 CLOUD_API = "https://api.airbyte.com"
 CLOUD_UI = "https://cloud.airbyte.com"

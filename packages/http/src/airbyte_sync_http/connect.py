@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.checks import require_type
 from airbyte_sync_http.gateway import AirbyteGateway, AsyncAirbyteGateway
-from airbyte_sync_http.registry import open_async_transport, open_transport
 from airbyte_sync_http.settings import ServerSettings
+from airbyte_sync_http.transports.registry import open_async_transport, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airbyte_sync_http.auth import TokenCache
+    from airbyte_sync_http.auth.tokens import TokenCache
 
 
 def open_gateway(

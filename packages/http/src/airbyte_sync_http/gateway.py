@@ -1,7 +1,7 @@
 """Airbyte's ports over any transport, blocking and async.
 
 Both gateways run the same flows; only the driver differs. What is asked and how it is read is in
-:mod:`airbyte_sync_http.wire`, who asks is in :mod:`airbyte_sync_http.auth`.
+:mod:`airbyte_sync_http.protocol.messages`, who asks is in :mod:`airbyte_sync_http.auth.tokens`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.drivers import arun, run
 from airbyte_sync.errors import AlreadyClosed, UnexpectedReply
 from airbyte_sync.jobs import ConnectionStatus, is_similar_name
-from airbyte_sync_http import wire
-from airbyte_sync_http.auth import (
+from airbyte_sync_http.auth.hiding import hide
+from airbyte_sync_http.auth.tokens import (
     AsyncTransportInterpreter,
     TokenCache,
     TransportInterpreter,
     perform,
     secrets_of,
 )
-from airbyte_sync_http.hiding import hide
-from airbyte_sync_http.lineage import Lineage
-from airbyte_sync_http.transport import AnswerTooLarge
+from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol.streams import Lineage
+from airbyte_sync_http.transports.base import AnswerTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from airbyte_sync.commands import Flow
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
     from airbyte_sync.ports import AsyncClock, Clock
-    from airbyte_sync_http.hiding import Secrets
+    from airbyte_sync_http.auth.hiding import Secrets
     from airbyte_sync_http.settings import ServerSettings
-    from airbyte_sync_http.transport import AsyncTransport, Transport
+    from airbyte_sync_http.transports.base import AsyncTransport, Transport
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,7 @@ class AirbyteGateway:
     closes the transport instead.
 
     What it returns and raises shows no credential of the settings and no token
-    (:mod:`airbyte_sync_http.hiding`), whatever a server or a proxy repeats.
+    (:mod:`airbyte_sync_http.auth.hiding`), whatever a server or a proxy repeats.
     """
 
     def __init__(

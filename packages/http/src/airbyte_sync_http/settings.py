@@ -14,8 +14,8 @@ from typing import TypeAlias
 from airbyte_sync.checks import require_duration, require_text, require_type
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http import addresses
-from airbyte_sync_http.cleaning import is_clean, matches, oddities
-from airbyte_sync_http.transport import TransportOptions
+from airbyte_sync_http.protocol.cleaning import is_clean, matches, oddities
+from airbyte_sync_http.transports.base import TransportOptions
 
 __version__ = "0.1.0"
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from airbyte_sync_local.model import Json
+    from airbyte_sync_local.platform.model import Json
 
 DEFAULT_LIFETIME: Final = timedelta(minutes=15)
 """Since Airbyte v1.6; v1.0 to v1.4 gave three minutes."""

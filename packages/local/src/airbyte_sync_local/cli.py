@@ -11,22 +11,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airbyte_sync_local import operations
+from airbyte_sync_local.api import operations
+from airbyte_sync_local.api.named import EXAMPLE, named_scenario, scenario_names
+from airbyte_sync_local.api.reading import InvalidScenario
 from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
 from airbyte_sync_local.clock import utc_now
-from airbyte_sync_local.connector_process import ConnectorsEnvironment
-from airbyte_sync_local.connectors import Connector, ConnectorsEngine
-from airbyte_sync_local.named import EXAMPLE, named_scenario, scenario_names
+from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment
+from airbyte_sync_local.engines.connectors import Connector, ConnectorsEngine
+from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Threads
-from airbyte_sync_local.reading import InvalidScenario
-from airbyte_sync_local.scenario import ConnectionScenario, Scenario, load
-from airbyte_sync_local.scripted import ScriptedEngine
+from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario, load
 from airbyte_sync_local.server import Server, Settings, WrongEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from airbyte_sync_local.engine import Engine
+    from airbyte_sync_local.engines.engine import Engine
 
 
 class UnusableOption(ValueError):

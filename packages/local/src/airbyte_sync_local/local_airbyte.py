@@ -13,15 +13,15 @@ from concurrent.futures import Future
 from threading import Thread, get_ident
 from typing import TYPE_CHECKING, TypeVar, final
 
-from airbyte_sync_local import operations
+from airbyte_sync_local.api import operations
 from airbyte_sync_local.auth import NoAuth
 from airbyte_sync_local.clock import utc_now
-from airbyte_sync_local.model import Connection
+from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Threads
-from airbyte_sync_local.quirks import Quirks
+from airbyte_sync_local.platform.model import Connection
 from airbyte_sync_local.request_log import DEFAULT_RECORDS
-from airbyte_sync_local.scenario import ConnectionScenario
-from airbyte_sync_local.scripted import ScriptedEngine
+from airbyte_sync_local.scenarios.quirks import Quirks
+from airbyte_sync_local.scenarios.scenario import ConnectionScenario
 from airbyte_sync_local.server import Server, Settings
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local.auth import Auth
     from airbyte_sync_local.clock import Clock
-    from airbyte_sync_local.engine import Engine
-    from airbyte_sync_local.faults import Fault
-    from airbyte_sync_local.lives import Life
-    from airbyte_sync_local.model import Job
+    from airbyte_sync_local.engines.engine import Engine
+    from airbyte_sync_local.platform.model import Job
     from airbyte_sync_local.request_log import RequestRecord
-    from airbyte_sync_local.scenario import Scenario
+    from airbyte_sync_local.scenarios.faults import Fault
+    from airbyte_sync_local.scenarios.job_scripts import JobScript
+    from airbyte_sync_local.scenarios.scenario import Scenario
 
 T = TypeVar("T")
 
@@ -161,7 +161,7 @@ class LocalAirbyte:
     # --- doing ------------------------------------------------------------------------------------
 
     def add_connection(
-        self, connection: Connection | None = None, *, lives: Sequence[Life] = ()
+        self, connection: Connection | None = None, *, job_scripts: Sequence[JobScript] = ()
     ) -> Connection:
         """
         Add a connection, or replace the one with its id.
@@ -177,11 +177,11 @@ class LocalAirbyte:
             WrongEngine: Lives were given, and the engine plays none.
         """
         added = connection or Connection()
-        entry = ConnectionScenario(connection=added, lives=tuple(lives))
+        entry = ConnectionScenario(connection=added, job_scripts=tuple(job_scripts))
         self._carry(lambda: self._server.add(entry))
         return added
 
-    def start_foreign_job(self, connection_id: str, life: Life | None = None) -> Job:
+    def start_external_job(self, connection_id: str, life: JobScript | None = None) -> Job:
         """
         Start a sync as the schedule or somebody in the UI would.
 
@@ -193,7 +193,7 @@ class LocalAirbyte:
             WrongEngine: A life was given, and the engine plays none.
             Refused: The connection has an active job, or nobody knows it.
         """
-        return self._carry(lambda: self._server.start_foreign_job(connection_id, life))
+        return self._carry(lambda: self._server.start_external_job(connection_id, life))
 
     def inject(self, fault: Fault) -> None:
         """Make something go wrong."""

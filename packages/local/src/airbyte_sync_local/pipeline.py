@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from airbyte_sync_local import answers, operations
-from airbyte_sync_local.answers import Refused
-from airbyte_sync_local.faults import Fault, FaultPlan
-from airbyte_sync_local.local_only import check_that_it_is_local
-from airbyte_sync_local.messages import (
+from airbyte_sync_local.api import answers, operations
+from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.local_only import check_that_it_is_local
+from airbyte_sync_local.engines.messages import (
     JOB_APPEARS_AFTER,
     DrippingResponse,
     answer_of,
@@ -35,7 +34,6 @@ from airbyte_sync_local.messages import (
     response,
     stall,
 )
-from airbyte_sync_local.quirks import Edition, Quirks, Unauthorized
 from airbyte_sync_local.request_log import (
     RequestLog,
     RequestRecord,
@@ -43,14 +41,16 @@ from airbyte_sync_local.request_log import (
     recordable_headers,
     recordable_query,
 )
+from airbyte_sync_local.scenarios.faults import Fault, FaultPlan
+from airbyte_sync_local.scenarios.quirks import Edition, Quirks, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from airbyte_sync_local.answers import Answer
+    from airbyte_sync_local.api.answers import Answer
     from airbyte_sync_local.auth import Auth
     from airbyte_sync_local.clock import Clock
-    from airbyte_sync_local.messages import Handler
+    from airbyte_sync_local.engines.messages import Handler
 
     CarryOut = Callable[[], Awaitable[web.StreamResponse | None]]
 

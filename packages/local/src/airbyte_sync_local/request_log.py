@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.model import Json
+    from airbyte_sync_local.platform.model import Json
 
 REDACTED: Final = "***"
 DEFAULT_RECORDS: Final = 10_000

@@ -15,28 +15,28 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from airbyte_sync_local import operations
-from airbyte_sync_local.admin_api import AdminApi
+from airbyte_sync_local.api import operations
+from airbyte_sync_local.api.admin_api import AdminApi
+from airbyte_sync_local.api.config_api import ConfigApi
+from airbyte_sync_local.api.public_api import PublicApi
+from airbyte_sync_local.api.token_route import TokenRoute
 from airbyte_sync_local.auth import Auth, ClientCredentials, NoAuth
 from airbyte_sync_local.clock import Clock, utc_now
-from airbyte_sync_local.config_api import ConfigApi
-from airbyte_sync_local.connectors import ConnectorsEngine
+from airbyte_sync_local.engines.connectors import ConnectorsEngine
+from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Pipeline, Threads
-from airbyte_sync_local.platform_rules import Platform
-from airbyte_sync_local.public_api import PublicApi
-from airbyte_sync_local.quirks import Quirks
+from airbyte_sync_local.platform.rules import Platform
 from airbyte_sync_local.request_log import DEFAULT_RECORDS, RequestLog
-from airbyte_sync_local.scripted import ScriptedEngine
-from airbyte_sync_local.token_route import TokenRoute
+from airbyte_sync_local.scenarios.quirks import Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airbyte_sync_local.engine import Engine
-    from airbyte_sync_local.lives import Life
-    from airbyte_sync_local.messages import Handler
-    from airbyte_sync_local.model import Job
-    from airbyte_sync_local.scenario import ConnectionScenario, Scenario
+    from airbyte_sync_local.engines.engine import Engine
+    from airbyte_sync_local.engines.messages import Handler
+    from airbyte_sync_local.platform.model import Job
+    from airbyte_sync_local.scenarios.job_scripts import JobScript
+    from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario
 
 
 class NotLoopback(ValueError):
@@ -146,15 +146,15 @@ class Server:
         Raises:
             WrongEngine: It has lives or a connector, and the engine has no use for them.
         """
-        if entry.lives:
-            self._scripts().plan(entry.connection.connection_id, entry.lives)
+        if entry.job_scripts:
+            self._scripts().plan(entry.connection.connection_id, entry.job_scripts)
         if entry.connector is not None:
             self._connectors().connect(entry.connection.connection_id, entry.connector)
         self.platform.put_connection(entry.connection)
         if entry.already_running is not None:
-            self.start_foreign_job(entry.connection.connection_id, entry.already_running)
+            self.start_external_job(entry.connection.connection_id, entry.already_running)
 
-    def start_foreign_job(self, connection_id: str, life: Life | None = None) -> Job:
+    def start_external_job(self, connection_id: str, life: JobScript | None = None) -> Job:
         """
         Start a sync as the schedule or somebody in the UI would.
 

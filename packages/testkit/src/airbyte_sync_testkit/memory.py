@@ -127,7 +127,7 @@ class InMemoryAirbyte:
     """The blocking gateway, and the place where a test sets the scene."""
 
     clock: Clock
-    lives: deque[JobLife] = field(default_factory=deque)
+    job_scripts: deque[JobLife] = field(default_factory=deque)
     """The lives of the next jobs; when it is empty they live :data:`SUCCESS`."""
     reasons: dict[int, FailureReason] = field(default_factory=dict)
     """Why jobs fail, by job id."""
@@ -162,7 +162,7 @@ class InMemoryAirbyte:
         self._connections[connection_id] = connection
         return connection
 
-    def start_foreign_job(
+    def start_external_job(
         self, connection_id: str, life: JobLife = SUCCESS, job_type: JobType = JobType.SYNC
     ) -> Job:
         """Start a job as Airbyte's own schedule or a person would."""
@@ -208,7 +208,7 @@ class InMemoryAirbyte:
                     f"A sync is already running for: {connection_id}", status=409
                 )
             job = self._create(
-                connection_id, job_type, self.lives.popleft() if self.lives else SUCCESS
+                connection_id, job_type, self.job_scripts.popleft() if self.job_scripts else SUCCESS
             )
             return replace(job, rows=None, bytes=None)
 

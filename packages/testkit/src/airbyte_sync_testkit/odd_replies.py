@@ -25,7 +25,7 @@ from airbyte_sync_local import Answer, Change, Drip, Fault, answers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from airbyte_sync_local.faults import FaultAction
+    from airbyte_sync_local.scenarios.faults import FaultAction
 
 SUBMIT: Final = "POST /jobs"
 POLL: Final = "GET /jobs/{jobId}"

@@ -13,8 +13,8 @@ from airbyte_sync.commands import (
     FindJobs,
     Flow,
     Now,
-    Remember,
     Report,
+    SaveCheckpoint,
     SubmitSync,
 )
 from airbyte_sync.errors import (
@@ -135,7 +135,7 @@ def _submit(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
         lost_status=None,
         settle_until=search_until(now, now, policy),
     )
-    yield from Remember(lost)
+    yield from SaveCheckpoint(lost)
     try:
         job = yield from SubmitSync(connection_id, checkpoint.job_type)
         require_same_connection(checkpoint, job)
@@ -282,7 +282,7 @@ def _nothing_came(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
             connection = yield from FetchConnection(connection_id)
         except CallFailed as error:
             if error.retry_safe is False:
-                yield from Remember(_settled(checkpoint))
+                yield from SaveCheckpoint(_settled(checkpoint))
                 lost = f" (it was answered with {checkpoint.lost_status})"
                 raise type(error)(
                     f"a sync of connection {connection_id} was submitted"
@@ -295,7 +295,7 @@ def _nothing_came(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint
         break
     reason = _why_it_takes_no_jobs(connection)
     if reason is not None:
-        yield from Remember(_settled(checkpoint))
+        yield from SaveCheckpoint(_settled(checkpoint))
         raise ConnectionUnavailable(reason, connection=connection)
     if checkpoint.lost_submissions > 1:
         raise lost_again(checkpoint)
@@ -451,7 +451,7 @@ def _obtained(
     watching = with_timeout(watching, policy, now)
     if not job.status.is_final:
         watching = resting_until_next_look(watching, policy, now, job.job_id)
-    yield from Remember(watching)
+    yield from SaveCheckpoint(watching)
     return watching
 
 
@@ -493,7 +493,7 @@ def _doubt(
 def _take_back(checkpoint: Checkpoint) -> Flow[None]:
     """Remember that nothing was started, unless an earlier submission is still in doubt."""
     if not checkpoint.in_doubt:
-        yield from Remember(checkpoint)
+        yield from SaveCheckpoint(checkpoint)
 
 
 def _explain(checkpoint: Checkpoint, error: StateConflict) -> Flow[None]:

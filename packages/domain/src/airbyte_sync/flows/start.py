@@ -11,8 +11,8 @@ from airbyte_sync.commands import (
     FetchJob,
     FindConnections,
     Flow,
+    LoadCheckpoint,
     Now,
-    Recall,
     Report,
 )
 from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound
@@ -406,7 +406,7 @@ def _where_we_were(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     was cancelled, or that is a leftover, the request starts anew. A try has its own timeouts: from the
     moment that it goes on with a job, it has the whole ``timeout`` for it.
     """
-    before = yield from Recall()
+    before = yield from LoadCheckpoint()
     if before is None or before.phase is Phase.SUBMIT:
         return fresh
     if (before.connection_id, before.job_type) != (fresh.connection_id, fresh.job_type):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import Flow, Now, Pause, Report
 from airbyte_sync.errors import CallFailed, InvalidCheckpoint, UnexpectedReply
-from airbyte_sync.events import LookFailed, Origin
+from airbyte_sync.events import Origin, PollFailed
 from airbyte_sync.flows.verdicts import (
     PATIENCE_WITH_STRANGERS,
     give_up_on_a_stranger,
@@ -190,10 +190,10 @@ def look_failed(
     until = now + backoff(checkpoint, policy, error)
     checkpoint = resting(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
     yield from Report(
-        LookFailed(
+        PollFailed(
             error=error,
             failing_since=checkpoint.failing_since or now,
-            next_look=checkpoint.wake_at or now,
+            next_poll=checkpoint.wake_at or now,
         )
     )
     return replace(checkpoint, looks=checkpoint.looks + 1)

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
-from airbyte_sync.commands import FetchJob, Flow, Remember, Report
+from airbyte_sync.commands import FetchJob, Flow, Report, SaveCheckpoint
 from airbyte_sync.errors import CallFailed, JobGone, NotFound
-from airbyte_sync.events import JobEnded, JobLeftOver, JobSeen, StatusChanged
+from airbyte_sync.events import JobEnded, JobLeftOver, JobPolled, StatusChanged
 from airbyte_sync.flows.ending import to_cancel
 from airbyte_sync.flows.obtaining import list_jobs, newer_that_ended
 from airbyte_sync.flows.steps import (
@@ -76,7 +76,7 @@ def look_until_it_ends(
         if job.status != previous:
             yield from Report(StatusChanged(job=job, previous=previous))
         else:
-            yield from Report(JobSeen(job=job, at=now))
+            yield from Report(JobPolled(job=job, at=now))
         checkpoint = yield from _tell_once_if_left_over(checkpoint, job, now)
         if not job.status.is_waiting_to_run:
             checkpoint = replace(checkpoint, queue_deadline=None)
@@ -125,7 +125,7 @@ def _missing(checkpoint: Checkpoint, error: NotFound, now: datetime) -> Flow[Che
     if not is_repeated or (yield from _may_be_listed(checkpoint)):
         return checkpoint
     # The same request made again is a new one.
-    yield from Remember(
+    yield from SaveCheckpoint(
         Checkpoint(
             phase=Phase.SUBMIT,
             connection_id=checkpoint.connection_id,

@@ -49,7 +49,7 @@ from airbyte_sync_local import (
     LocalAirbyte,
     Quirks,
     answers,
-    lives,
+    job_scripts,
 )
 from airbyte_sync_local import BasicAuth as ServerBasicAuth
 from airbyte_sync_local import BearerAuth as ServerBearerAuth
@@ -62,13 +62,13 @@ if TYPE_CHECKING:
 
     from airbyte_sync_http import Auth as ClientAuth
     from airbyte_sync_local import Auth, FaultAction
-    from airbyte_sync_local.model import ConnectionStatus as ServerConnectionStatus
+    from airbyte_sync_local.platform.model import ConnectionStatus as ServerConnectionStatus
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 SECRET = "s3cr3t"
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-SLOW_AND_QUIET = (lives.succeeds_slowly(), lives.never_ends())
+SLOW_AND_QUIET = (job_scripts.succeeds_slowly(), job_scripts.never_ends())
 PORT_METHODS = (
     "cancel",
     "explain_failure",
@@ -200,7 +200,7 @@ class GatewayFacts:
         clock: ServerTime,
     ) -> None:
         """The reply to a cancellation is the job."""
-        airbyte.add_connection(connection, lives=[lives.never_ends()])
+        airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(MINUTE)
         cancelled = gateway.cancel(job.job_id)
@@ -246,7 +246,9 @@ class GatewayFacts:
         clock: ServerTime,
     ) -> None:
         """Statuses are an open set."""
-        airbyte.add_connection(connection, lives=[lives.says_unknown_word("hibernating")])
+        airbyte.add_connection(
+            connection, job_scripts=[job_scripts.says_unknown_word("hibernating")]
+        )
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(timedelta(seconds=2))
         status = gateway.fetch_job(job.job_id).status
@@ -308,7 +310,7 @@ class GatewayFacts:
         self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
         """The moment counts, the newest change comes last, and what has not changed is left out."""
-        slow, quiet = (airbyte.add_connection(lives=[life]) for life in SLOW_AND_QUIET)
+        slow, quiet = (airbyte.add_connection(job_scripts=[life]) for life in SLOW_AND_QUIET)
         submitted = [
             gateway.submit(connection.connection_id, JobType.SYNC).job_id
             for connection in (slow, quiet, airbyte.add_connection())
@@ -462,7 +464,7 @@ class GatewayFacts:
         operation: str,
     ) -> None:
         """A cache or a proxy that mixes up replies must not end a wait for another job."""
-        airbyte.add_connection(connection, lives=[lives.never_ends()])
+        airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
         job_id = gateway.submit(connection.connection_id, JobType.SYNC).job_id
         clock.advance(MINUTE)
         airbyte.inject(Fault(on=operation, do="alter", change=Change(set={"jobId": 999})))
@@ -796,7 +798,7 @@ class GatewayFacts:
         clock: ServerTime,
     ) -> None:
         """Best effort: a reason with words in it, or none, or an error that the caller goes on from."""
-        airbyte.add_connection(connection, lives=[lives.fails()])
+        airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(timedelta(hours=1))
         with suppress(CallFailed):

@@ -1,5 +1,5 @@
 """The trigger, at the import path of the official provider: it also takes over what that has deferred."""
 
-from airbyte_sync_airflow.takeover import AirbyteSyncTrigger
+from airbyte_sync_airflow.triggerer.official import AirbyteSyncTrigger
 
 __all__ = ["AirbyteSyncTrigger"]

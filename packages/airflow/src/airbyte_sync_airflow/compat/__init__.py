@@ -1,0 +1,1 @@
+"""Where Airflow releases differ, and what the official provider left."""

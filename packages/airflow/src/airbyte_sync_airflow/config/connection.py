@@ -1,0 +1,398 @@
+"""From an Airflow connection of type ``airbyte`` to the settings of an Airbyte server.
+
+==============  =====================================================================================
+field           meaning
+==============  =====================================================================================
+host            the server's address, with ``http://`` or ``https://``
+port            used where the address itself names none
+login           client id; empty means that the server asks for no credentials
+password        client secret
+schema          where tokens are bought; empty or ``v1/applications/token`` for Airbyte's own route
+extra           JSON, in which the other fields of the connection form are kept under their own names
+==============  =====================================================================================
+
+A field may be filled by a form, which gives texts, or by hand, in JSON types: both are understood here, and
+an empty one is not set. The fields are described in :mod:`airbyte_sync_airflow.config.provider_info`,
+those of the policy in :mod:`airbyte_sync_airflow.config.policy_options`. One name has no field: ``timeout``,
+with which connections for the official provider set all three timeouts.
+
+No error repeats a value that may hold a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from socket import gethostname
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airbyte_sync import AirbyteSyncError, InvalidInput
+from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
+from airbyte_sync_airflow.config.policy_options import is_set, policy_defaults, read_seconds
+from airbyte_sync_http import (
+    BasicAuth,
+    BearerToken,
+    ClientCredentials,
+    NoAuth,
+    ServerSettings,
+    TransportOptions,
+)
+from airbyte_sync_http.addresses import normalise_base_url, normalise_ui_url, ui_url
+from airbyte_sync_http.auth.hiding import SHORTEST, header_secrets, url_secrets
+from airbyte_sync_http.protocol.cleaning import is_clean, shown
+from airbyte_sync_http.transports.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+    from airbyte_sync_http.settings import Auth
+
+TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout")
+
+_SCHEMES = frozenset({"http", "https"})
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
+_ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
+_LONGEST_WAIT_FOR_MASKING = 1.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AirbyteServer:
+    """Where to send requests, through what, and what holds for all tasks that do."""
+
+    settings: ServerSettings
+    transport: str = "requests"
+    async_transport: str = "aiohttp"
+    ui_url: str = ""
+    """Where people open Airbyte, without a slash at its end; found from the server's address if empty."""
+    policy: Mapping[str, object] = field(default_factory=dict)
+    """See :func:`~airbyte_sync_airflow.config.policy_options.policy_defaults`."""
+
+    def __post_init__(self) -> None:
+        # A task may only find out in the triggerer that a name is wrong, after the sync has begun.
+        for option, name, group in (
+            ("transport", self.transport, TRANSPORTS),
+            ("async_transport", self.async_transport, ASYNC_TRANSPORTS),
+        ):
+            require_registered(group, name, f"the extra {option!r} is {shown(name)}")
+        web = normalise_ui_url(self.ui_url) if self.ui_url else ui_url(self.settings.base_url)
+        object.__setattr__(self, "ui_url", web)
+
+
+class ConnectionNotThere(AirbyteSyncError):
+    """Airflow does not know the connection, or cannot say."""
+
+
+def read_server(conn_id: str, api_version: str) -> AirbyteServer:
+    """
+    Return the server that an Airflow connection leads to. Blocks: it asks Airflow for the connection.
+
+    Args:
+        conn_id: The Airflow connection.
+        api_version: The version in the API's address.
+
+    Raises:
+        InvalidInput: The connection, or airflow.cfg, cannot be right; the text names it and the field.
+        ConnectionNotThere: Airflow has no such connection, or could not find it.
+    """
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        # Airflow says so, too, when it could not ask for it: another try may find it.
+        # Workers and triggerers may see different ones, where environments or secrets backends differ.
+        raise ConnectionNotThere(
+            f"there is no Airflow connection {conn_id!r}: create it, of type airbyte "
+            f"(asked for on host {gethostname()!r})"
+        ) from error
+    return server_from(connection, api_version)
+
+
+def server_from(connection: Any, api_version: str) -> AirbyteServer:
+    """Return the server that an Airflow ``Connection`` object describes; see :func:`read_server`."""
+    with _naming(connection):
+        extra = _extra(connection)
+    policy = policy_defaults(connection.conn_id, extra)
+    with _naming(connection):
+        return AirbyteServer(
+            settings=ServerSettings(
+                base_url=normalise_base_url(_address(connection), api_version),
+                auth=_auth(connection, extra),
+                headers=_headers(extra),
+                transport=TransportOptions(
+                    proxies=_proxies(extra),
+                    verify=_verify(extra),
+                    client_cert=_client_cert(extra),
+                ),
+                **_timeouts(extra),
+            ),
+            transport=_text(extra, "transport") or "requests",
+            async_transport=_text(extra, "async_transport") or "aiohttp",
+            ui_url=_text(extra, "ui_url"),
+            policy=policy,
+        )
+
+
+@contextmanager
+def _naming(connection: Any) -> Iterator[None]:
+    """Say in an error which Airflow connection it is about."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise type(error)(f"Airflow connection {connection.conn_id!r}: {error}") from error
+
+
+def _extra(connection: Any) -> dict[str, Any]:
+    """Return what is set in the extra, and refuse what Airflow itself would take for an empty one."""
+    try:
+        document = json.loads(connection.extra or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput("extra is not JSON: check its quotes and brackets") from error
+    if document is None or document == []:  # Airflow itself falls over them
+        return {}
+    if not isinstance(document, dict):
+        raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
+    masked: dict[str, Any] = connection.extra_dejson  # it masks the secrets in logs
+    return {name: value for name, value in masked.items() if is_set(value)}
+
+
+def _address(connection: Any) -> str:
+    """Return the host, with the port field where the host itself names none."""
+    host = str(connection.host or "").strip()
+    if not is_clean(host):
+        return host  # urlsplit would pass over a tab within it
+    _require_scheme(connection, host)
+    try:
+        parts = urlsplit(host)
+        wants_port = bool(connection.port and parts.netloc and parts.port is None)
+    except ValueError:
+        return host  # it is refused, with the reason, where addresses are read
+    if not wants_port:
+        return host
+    return parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
+
+
+def _require_scheme(connection: Any, host: str) -> None:
+    """
+    Refuse a host without a scheme, and show the whole address and the URI to write.
+
+    Old connections have the scheme in ``schema``, and those that are written as ``http://host:8001`` have
+    it as their type: Airflow takes a URI apart like that.
+    """
+    if not _HOST_AND_PORT.fullmatch(host):
+        return  # what else may be wrong with it is told where addresses are read
+    told = [
+        str(part or "").strip().lower()
+        for part in (getattr(connection, "conn_type", ""), connection.schema)
+    ]
+    usual = "https" if "airbyte.com" in host else "http"
+    scheme = next((part for part in told if part in _SCHEMES), usual)
+    port = f":{connection.port}" if connection.port and ":" not in host else ""
+    address = f"{scheme}://{host}{port}"
+    is_old = told[1] in _SCHEMES
+    hint = ", and leave the schema empty, because it is the token URL" if is_old else ""
+    raise InvalidInput(
+        f"the Airbyte address {host!r} has no scheme: write {address} as the host{hint}. As a URI the "
+        f"Airflow connection is airbyte://{address}, or with credentials "
+        f"airbyte://{scheme}://CLIENT_ID:CLIENT_SECRET@{host}{port}"
+    )
+
+
+def _token_url(connection: Any) -> str:
+    """Return the schema; the scheme of an address, as in old connections, is no token URL."""
+    schema = str(connection.schema or "").strip()
+    return "" if schema.lower() in _SCHEMES else schema
+
+
+def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
+    login, password = connection.login or "", connection.password or ""
+    mode = extra.get("auth")
+    match mode.strip().lower() if isinstance(mode, str) else mode:
+        case None if not login and not password:
+            return NoAuth()
+        case None | "client_credentials":
+            return ClientCredentials(
+                client_id=login, client_secret=password, token_url=_token_url(connection)
+            )
+        case "basic":
+            return BasicAuth(username=login, password=password)
+        case "bearer":
+            return BearerToken(token=password)
+        case "none":
+            return NoAuth()
+    raise InvalidInput(
+        "the extra 'auth' is not known: use 'client_credentials', 'basic', 'bearer' (the token is the "
+        "password) or 'none'"
+    )
+
+
+def _proxies(extra: Mapping[str, Any]) -> dict[str, str]:
+    """Read an object by scheme, with ``all`` for both, or one URL for both."""
+    value = _document(extra, "proxies", like=_ONE_PROXY_FOR_EACH)
+    if isinstance(value, str):
+        value = {"all": value}
+    if not _holds_texts(value):
+        raise InvalidInput(
+            f"the extra 'proxies' is not a JSON object of texts: write {_ONE_PROXY_FOR_EACH}, or one URL "
+            "for both"
+        )
+    by_scheme = {scheme.lower().removesuffix("://"): url.strip() for scheme, url in value.items()}
+    if not by_scheme.keys() <= {"http", "https", "all"}:
+        raise InvalidInput(
+            f"the extra 'proxies' names something else than http and https: write {_ONE_PROXY_FOR_EACH}"
+        )
+    for url in by_scheme.values():
+        for secret in url_secrets(url):
+            mask(secret)
+    usual = by_scheme.pop("all", None)
+    return by_scheme if usual is None else {"http": usual, "https": usual, **by_scheme}
+
+
+def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
+    """Read an object, or lines of names and values."""
+    value = _document(extra, "headers", like='{"Name": "value"}')
+    if isinstance(value, str):
+        lines = [line.partition(":") for line in value.splitlines() if line.strip()]
+        if not all(name.strip() and colon for name, colon, _ in lines):
+            raise InvalidInput(
+                "the extra 'headers' cannot be read: write one header as Name: value, and several as JSON: "
+                '{"Name": "value", "Other-Name": "value"}'
+            )
+        value = {name.strip(): text.strip() for name, _, text in lines}
+    if not _holds_texts(value):
+        raise InvalidInput(
+            'the extra \'headers\' is not a JSON object of texts: write {"Name": "value"}'
+        )
+    headers: dict[str, str] = value
+    for name, text in headers.items():
+        for secret in header_secrets(name, text):
+            mask(secret)
+    return headers
+
+
+def _verify(extra: Mapping[str, Any]) -> bool | str:
+    match extra.get("verify"):
+        case None:
+            return True
+        case bool(checks):
+            return checks
+        case str(text) if text.strip().lower() in {"true", "false"}:
+            return text.strip().lower() == "true"
+        case str(path):
+            return path.strip()
+    raise InvalidInput("the extra 'verify' is neither true nor false nor the path of a CA bundle")
+
+
+def _client_cert(extra: Mapping[str, Any]) -> str | tuple[str, str] | None:
+    if "client_cert" not in extra:
+        return None
+    value = _document(extra, "client_cert", like='["certificate.pem", "key.pem"]')
+    if isinstance(value, str) and "," in value:
+        value = [path.strip() for path in value.split(",")]
+    match value:
+        case str(path):
+            return path
+        case [str(certificate), str(key)]:
+            return certificate, key
+    raise InvalidInput(
+        "the extra 'client_cert' is neither a path nor two: write certificate.pem,key.pem"
+    )
+
+
+def _timeouts(extra: Mapping[str, Any]) -> dict[str, Any]:
+    usual = extra.get("timeout")
+    given = {name: (name, extra[name]) for name in TIMEOUTS if name in extra}
+    if usual is not None:
+        given = dict.fromkeys(TIMEOUTS, ("timeout", usual)) | given
+    return {name: seconds_of(f"the extra {said!r}", value) for name, (said, value) in given.items()}
+
+
+def seconds_of(what: str, value: object) -> timedelta:
+    """
+    Return a time-out of requests that somebody gave as a number or as a text.
+
+    Args:
+        what: How the error begins.
+        value: What was given.
+
+    Raises:
+        InvalidInput: It cannot be one.
+    """
+    try:
+        return read_seconds(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"{what} is {shown(value)}: give a number of seconds above zero"
+        ) from error
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str:
+    value = extra.get(name, "")
+    if not isinstance(value, str):
+        raise InvalidInput(f"the extra {name!r} is {shown(value)}: write a text")
+    return value.strip()
+
+
+def _document(extra: Mapping[str, Any], name: str, *, like: str) -> Any:
+    """Return a JSON value that may have been typed as a text; other texts are returned as they are."""
+    value = extra.get(name, {})
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if not text.startswith(("{", "[", '"')):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        # The reader's own error would quote the text.
+        raise InvalidInput(
+            f"the extra {name!r} is not JSON, though it begins so: check its quotes and brackets, and "
+            f"write it like {like}"
+        ) from None
+
+
+def _holds_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
+
+
+def mask(secret: str) -> None:
+    """
+    Keep a secret out of Airflow's logs, for as long as this process lives: Airflow never forgets one.
+
+    Args:
+        secret: Passed over where it is too short to be hidden wherever it occurs.
+    """
+    if len(secret) < SHORTEST:
+        return
+    try:
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef]
+                mask_secret,
+            )
+        except ImportError:  # Airflow 2
+            from airflow.utils.log.secrets_masker import (  # type: ignore[import-not-found, no-redef]
+                mask_secret,
+            )
+    mask_secret(secret)
+
+
+def mask_aside(secret: str) -> None:
+    """
+    Mask a secret that came up in the middle of a sync, without waiting for Airflow for longer than a second.
+
+    From 3.1 on Airflow tells a task's supervisor of each secret and waits for its answer, under a lock. While
+    Airflow is silent that answer does not come. Neither a poll nor the cancelling of a sync may wait for it:
+    a task that is killed meanwhile has five seconds.
+
+    Args:
+        secret: As :func:`mask` takes it. This process hides it at once, its supervisor when it answers.
+    """
+    masking = Thread(target=mask, args=(secret,), name="mask a token", daemon=True)
+    masking.start()
+    masking.join(_LONGEST_WAIT_FOR_MASKING)

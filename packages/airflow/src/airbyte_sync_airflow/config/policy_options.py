@@ -1,0 +1,223 @@
+"""Settings of the policy that hold for many tasks: in airflow.cfg, and in an Airflow connection.
+
+A task's own argument wins over its Airflow connection, and that wins over the section ``[airbyte_sync]`` of
+airflow.cfg. What is set nowhere is left out here, and the policy's own default holds.
+
+:data:`POLICY_OPTIONS` is the one list of them: the connection form, the description of the section and the
+readers below are made from it. Importing this module costs nothing, because every Airflow process does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECTION = "airbyte_sync"
+"""The section of airflow.cfg."""
+
+_LONGEST = timedelta(days=3650)
+_FLAGS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+"""The words that Airflow itself takes in airflow.cfg."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyOption:
+    """One setting of the policy, as people write it."""
+
+    name: str
+    """The same everywhere: in airflow.cfg, in the extra, and as an argument of a task."""
+    kind: Literal["seconds", "flag"] | tuple[str, ...]
+    """What its value is; a tuple holds the words to choose from."""
+    label: str
+    description: str
+    example: str
+    may_be_zero: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What to write."""
+        match self.kind:
+            case "seconds":
+                bound = "from zero on" if self.may_be_zero else "above zero"
+                return f"give a number of seconds {bound}, and at most ten years"
+            case "flag":
+                return "write true or false"
+        return f"use one of {', '.join(map(repr, self.kind))}"
+
+    def read(self, value: object) -> timedelta | bool | str:
+        """
+        Return the setting that a JSON value or a typed text means.
+
+        Raises:
+            ValueError: It means none.
+        """
+        match self.kind:
+            case "seconds":
+                return read_seconds(value, may_be_zero=self.may_be_zero)
+            case "flag":
+                return read_flag(value)
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if word not in self.kind:
+            raise ValueError(f"{word!r} is not one of {self.kind}")
+        return word
+
+
+POLICY_OPTIONS = (
+    PolicyOption(
+        name="on_conflict",
+        kind=("queue", "attach", "skip", "fail"),
+        label="When the connection is busy",
+        description="What a task does when its connection is busy with a sync that began before the "
+        "task asked: queue (wait for it, then run its own), attach (follow the running one), skip or "
+        "fail. Not set, it queues.",
+        example="attach",
+    ),
+    PolicyOption(
+        name="queue_timeout",
+        kind="seconds",
+        label="Queue time-out (seconds)",
+        description="Seconds until a sync must have begun to run, from when its task asks for it. Not set, "
+        "as many as the task's own timeout, which counts from when the task has its sync.",
+        example="1800",
+    ),
+    PolicyOption(
+        name="unreachable_timeout",
+        kind="seconds",
+        label="Unreachable time-out (seconds)",
+        description="Seconds that Airbyte may fail to answer in a row before a task gives up. Not set, 900.",
+        example="3600",
+    ),
+    PolicyOption(
+        name="adopt_window",
+        kind="seconds",
+        label="Adopt window (seconds)",
+        description="Seconds to search for a sync whose submission got no answer, before it is submitted "
+        "once more; never less than 150 seconds after the submission. Not set, 90.",
+        example="180",
+        may_be_zero=True,
+    ),
+    PolicyOption(
+        name="cancel_timeout",
+        kind="seconds",
+        label="Cancel time-out (seconds)",
+        description="Seconds to insist on a cancellation until Airbyte says that the sync has ended. "
+        "Not set, 120.",
+        example="300",
+    ),
+    PolicyOption(
+        name="cancel_on_timeout",
+        kind="flag",
+        label="Cancel on time-out",
+        description="Whether a sync is cancelled when its task's time-out passes: true or false. Not set, "
+        "it is.",
+        example="false",
+    ),
+    PolicyOption(
+        name="cancel_on_kill",
+        kind="flag",
+        label="Cancel on kill",
+        description="Whether a task that runs a sync cancels it when the task is killed: true or false. "
+        "Not set, it does. A sensor says so by its own argument.",
+        example="false",
+    ),
+    PolicyOption(
+        name="explain",
+        kind="flag",
+        label="Explain failures",
+        description="Whether Airbyte is asked why a sync failed: true or false. Not set, it is.",
+        example="false",
+    ),
+    PolicyOption(
+        name="longest_wait_seconds",
+        kind="seconds",
+        label="Longest wait between looks (seconds)",
+        description="The longest interval, in seconds, between two looks of a deferred task. Not set, 60.",
+        example="300",
+    ),
+)
+
+
+def policy_defaults(conn_id: str, extra: Mapping[str, Any]) -> dict[str, object]:
+    """
+    Return what is set for all tasks that use an Airflow connection.
+
+    Args:
+        conn_id: The Airflow connection, for error texts.
+        extra: Its extra, which wins over airflow.cfg.
+
+    Returns:
+        Only what is set, by name: a ``timedelta`` for a duration, a ``bool``, or a word.
+
+    Raises:
+        InvalidInput: A value cannot be right; the text names the option, where it is set, and what to
+            write.
+    """
+    from airbyte_sync_airflow.compat.airflow import conf
+
+    policy: dict[str, object] = {}
+    for option in POLICY_OPTIONS:
+        configured = _read(
+            option,
+            conf.get(SECTION, option.name, fallback=None),
+            f"{option.name} in the section [{SECTION}] of airflow.cfg (or "
+            f"AIRFLOW__{SECTION.upper()}__{option.name.upper()})",
+        )
+        own = _read(
+            option,
+            extra.get(option.name),
+            f"Airflow connection {conn_id!r}: the extra {option.name!r}",
+        )
+        if own is not None or configured is not None:
+            policy[option.name] = configured if own is None else own
+    return policy
+
+
+def is_set(value: object) -> bool:
+    """Tell whether somebody filled a field: forms leave empty texts and nulls behind."""
+    return not (
+        value is None or value in ({}, []) or (isinstance(value, str) and not value.strip())
+    )
+
+
+def read_seconds(value: object, *, may_be_zero: bool = False) -> timedelta:
+    """
+    Return the duration that a number, or a text of one, means.
+
+    Raises:
+        ValueError: It means none, or none that can be waited for.
+    """
+    is_number = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    seconds = float(value) if is_number else math.nan  # type: ignore[arg-type]
+    if not 0 <= seconds <= _LONGEST.total_seconds() or (seconds == 0 and not may_be_zero):
+        raise ValueError(f"{seconds:g} s")
+    return timedelta(seconds=seconds)
+
+
+def read_flag(value: object) -> bool:
+    """
+    Return what a boolean, or a text of one, means.
+
+    Raises:
+        ValueError: It means neither.
+    """
+    try:
+        return _FLAGS[str(value).strip().lower()]
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError("neither true nor false") from error
+
+
+def _read(option: PolicyOption, value: object, where: str) -> timedelta | bool | str | None:
+    from airbyte_sync import InvalidInput
+    from airbyte_sync_http.protocol.cleaning import shown
+
+    if not is_set(value):
+        return None
+    try:
+        return option.read(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{where} is {shown(value)}: {option.expected}") from error

@@ -1,0 +1,92 @@
+"""Lineage for OpenLineage: what a sync has read and written, told when a task ends.
+
+It is a courtesy. Without the OpenLineage provider nothing happens, and when Airbyte does not answer, the job
+alone is told, after a few seconds at most. Nothing here fails a task, or warns anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.openlineage.extractors.base import OperatorLineage
+
+    from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_http.protocol.streams import Lineage
+
+PATIENCE = timedelta(seconds=5)
+"""How long Airbyte is asked. OpenLineage itself gives up after ``[openlineage] execution_timeout``, 10 s."""
+
+_log = logging.getLogger(__name__)
+
+
+def facets_on_complete(
+    *,
+    conn_id: str,
+    api_version: str,
+    connection_id: str,
+    job: Mapping[str, Any] | None,
+    patience: timedelta = PATIENCE,
+) -> OperatorLineage[Any, Any] | None:
+    """
+    Return what OpenLineage is to know of a sync: for ``get_openlineage_facets_on_complete``.
+
+    Args:
+        conn_id: The Airflow connection that leads to the Airbyte server.
+        api_version: The version in the API's address.
+        connection_id: The Airbyte connection.
+        job: The XCom ``airbyte_job``, as far as there is one.
+        patience: How long Airbyte is asked at most.
+
+    Returns:
+        Inputs and outputs of the connection's streams, and facets about the job; ``None`` without the
+        provider, or where nothing is known. It never raises.
+    """
+    try:
+        from airbyte_sync_airflow.config.connection import read_server
+        from airbyte_sync_airflow.openlineage.facets import operator_lineage
+
+        server = read_server(conn_id, api_version)
+        lineage = _ask(server, connection_id, patience)
+        return operator_lineage(server.settings.base_url, lineage, job)
+    except ImportError:  # nobody wants to know
+        return None
+    except Exception as error:  # a courtesy that goes wrong is nobody's problem
+        _log.debug("No lineage of Airbyte connection %s: %s", connection_id, error)
+        return None
+
+
+def _ask(server: AirbyteServer, connection_id: str, patience: timedelta) -> Lineage | None:
+    """
+    Ask Airbyte in a thread that is left to itself when it takes too long.
+
+    Timeouts bound each request, but not the three of them together.
+    """
+    answers: SimpleQueue[Lineage | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        from airbyte_sync_airflow.config.connection import mask_aside
+        from airbyte_sync_http import open_gateway
+
+        settings = server.settings.in_haste()
+        try:
+            with open_gateway(settings, server.transport, on_token=mask_aside) as gateway:
+                answers.put(gateway.fetch_lineage(connection_id))
+        except Exception as error:  # it is told where it was asked for
+            answers.put(error)
+
+    Thread(target=ask, name="airbyte-lineage", daemon=True).start()
+    try:
+        answer = answers.get(timeout=patience.total_seconds())
+    except Empty:
+        answer = TimeoutError(f"Airbyte took longer than {patience.total_seconds():g} s")
+    if isinstance(answer, Exception):
+        _log.debug("No datasets of Airbyte connection %s: %s", connection_id, answer)
+        return None
+    return answer

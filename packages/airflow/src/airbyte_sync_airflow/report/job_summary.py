@@ -1,0 +1,188 @@
+"""
+The XCom ``airbyte_job``: what is worth knowing of a job, the same small dict in every mode.
+
+Events, XComs, links and facets are made of it. What a database or a serializer does not take stops the
+whole triggerer. So a summary holds bounded texts without control characters and surrogates, and numbers that
+63 bits can hold, also where an adapter did not read with care.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airbyte_sync_http.protocol.cleaning import (
+    LARGEST_NUMBER,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    clean,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from airbyte_sync import Connection, Job
+    from airbyte_sync.errors import AirbyteSyncError
+
+XCOM_KEY = "airbyte_job"
+
+
+_LONGEST_DURATION = 3e8
+"""Seconds: ten years, nearly."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSummary:
+    """
+    A job as the XCom shows it: JSON types only, and no secret.
+
+    Raises:
+        UnexpectedReply: The job's id is none.
+    """
+
+    job_id: int
+    job_type: str | None = None
+    status: str | None = None
+    """Airbyte's own word, as it was at the last look."""
+    connection_id: str | None = None
+    connection_name: str | None = None
+    rows: int | None = None
+    """Committed records, once Airbyte says."""
+    bytes: int | None = None
+    started_at: str | None = None
+    """When Airbyte created the job: ISO 8601, UTC."""
+    duration_seconds: float | None = None
+    """From its creation to its end."""
+    url: str | None = None
+    """Its log in Airbyte's web application."""
+    attached: bool = False
+    """Whether somebody else started it; then no task of ours cancels it."""
+    failure_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_job_id(self.job_id):
+            from airbyte_sync import UnexpectedReply
+
+            raise UnexpectedReply(f"{shown(self.job_id)} is not the id of an Airbyte job")
+        for name, make_fit in _FIT.items():
+            object.__setattr__(self, name, make_fit(getattr(self, name)))
+
+    def seen(self, job: Job) -> JobSummary:
+        """Take over what a look at the job showed."""
+        duration = job.duration if job.status.is_final else None
+        return replace(
+            self,
+            job_type=job.job_type,
+            status=job.status.word,
+            connection_id=job.connection_id,
+            rows=self.rows if job.rows is None else job.rows,
+            bytes=self.bytes if job.bytes is None else job.bytes,
+            started_at=job.created_at.isoformat(),
+            duration_seconds=None if duration is None else duration.total_seconds(),
+        )
+
+    def described(self, connection: Connection, ui_url: str) -> JobSummary:
+        """Take over what is known of the connection, and where the job can be looked at."""
+        return replace(
+            self,
+            connection_name=connection.name,
+            url=job_url(ui_url, connection.workspace_id, connection.connection_id, self.job_id),
+        )
+
+    def failed(self, error: AirbyteSyncError) -> JobSummary:
+        """Take over how it ended, from the error that tells it."""
+        job: Job | None = getattr(error, "job", None)
+        reason = getattr(error, "reason", None)
+        text = str(error) if reason is None else reason.message
+        return replace(self if job is None else self.seen(job), failure_reason=text)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> JobSummary:
+        """
+        Return the summary that :meth:`to_json` wrote.
+
+        Raises:
+            TypeError: It is not such a dict.
+        """
+        if not isinstance(data, dict) or not _is_job_id(data.get("job_id")):
+            raise TypeError(f"{shown(data)} is not a summary of a job")
+        known = {field.name for field in fields(cls)}  # another release may have written more
+        return cls(**{name: value for name, value in data.items() if name in known})
+
+
+def summary_in(data: Any) -> JobSummary | None:
+    """Return the summary that :meth:`JobSummary.to_json` wrote, or ``None`` where it is something else."""
+    try:
+        return JobSummary.from_json(data)
+    except TypeError:
+        return None
+
+
+def _is_job_id(value: object) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST_NUMBER
+
+
+def _name(value: object) -> str | None:
+    return clean(value, LONGEST_NAME) if isinstance(value, str) else None
+
+
+def _text(value: object) -> str | None:
+    return clean(value, LONGEST_TEXT) if isinstance(value, str) else None
+
+
+def _amount(value: object) -> int | None:
+    return value if isinstance(value, int) and _is_job_id(value) else None
+
+
+def _seconds(value: object) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= _LONGEST_DURATION or math.isnan(value):  # type: ignore[operator, arg-type]
+        return None
+    return float(value)  # type: ignore[arg-type]
+
+
+_FIT: dict[str, Any] = {
+    "job_type": _name,
+    "status": _name,
+    "connection_id": _name,
+    "connection_name": _name,
+    "rows": _amount,
+    "bytes": _amount,
+    "started_at": _name,
+    "duration_seconds": _seconds,
+    "url": _text,
+    "attached": bool,
+    "failure_reason": _text,
+}
+"""How each field but the id is made fit to be stored; what cannot be is left out."""
+
+
+def job_url(ui_url: str, workspace_id: str, connection_id: str, job_id: int) -> str:
+    """
+    Return the page that shows a job's log, the same on Cloud and self-managed.
+
+    Source: ``ConnectionTimelinePage.tsx`` and ``routePaths.tsx`` of airbyte-platform; ``jobId`` does
+    nothing without ``openLogs``.
+    """
+    workspace, connection = (
+        quote(clean(part, LONGEST_NAME), safe="") for part in (workspace_id, connection_id)
+    )
+    page = f"{ui_url}/workspaces/{workspace}/connections/{connection}/timeline"
+    return f"{page}?jobId={job_id}&openLogs=true"
+
+
+def named(job_id: int, job: JobSummary | None) -> str:
+    """
+    Return what a log line calls a job, with a link where one is known.
+
+    Args:
+        job_id: The job.
+        job: What is known; another job's link is not this one's.
+    """
+    url = None if job is None or job.job_id != job_id else job.url
+    return f"Airbyte job {job_id}" if url is None else f"Airbyte job {job_id} ({url})"

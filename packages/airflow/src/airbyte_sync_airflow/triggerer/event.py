@@ -1,0 +1,189 @@
+"""How a flow's end becomes Airflow's: as an exception here, or as an event from a trigger.
+
+A trigger lives in another process than the task, so its end travels as JSON and is judged in the
+task: the same error becomes the same exception in every mode.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync import Checkpoint, JobStatus, errors
+from airbyte_sync.texts import shown
+from airbyte_sync_airflow import exceptions
+from airbyte_sync_airflow.report.job_summary import JobSummary
+from airbyte_sync_http.protocol.cleaning import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airbyte_sync_airflow.compat.airflow import AirflowException
+
+_EXCEPTIONS: tuple[tuple[type[errors.AirbyteSyncError], type[AirflowException]], ...] = (
+    (errors.InvalidInput, exceptions.AirbyteInputInvalid),
+    (errors.ConnectionUnavailable, exceptions.AirbyteConnectionUnavailable),
+    (errors.ConnectionNotFound, exceptions.AirbyteConnectionUnavailable),
+    (errors.ConnectionAmbiguous, exceptions.AirbyteInputInvalid),
+    (errors.SyncAlreadyRunning, exceptions.AirbyteConnectionBusy),
+    (errors.StateConflict, exceptions.AirbyteTransientError),
+    (errors.Refused, exceptions.AirbyteRefused),
+    (errors.SyncFailed, exceptions.AirbyteSyncFailed),
+    (errors.SyncCancelled, exceptions.AirbyteSyncCancelled),
+    (errors.SyncTimedOut, exceptions.AirbyteSyncTimedOut),
+    (errors.QueueTimedOut, exceptions.AirbyteQueueTimedOut),
+    (errors.SyncSkipped, exceptions.AirbyteSyncSkipped),
+    (errors.SubmitInDoubt, exceptions.AirbyteSubmitInDoubt),
+    (errors.JobGone, exceptions.AirbyteJobGone),
+    (errors.WrongAddress, exceptions.AirbyteWrongAddress),
+    (errors.ServerUnreachable, exceptions.AirbyteServerUnreachable),
+    (errors.AirbyteSyncError, exceptions.AirbyteTransientError),
+)
+"""The first that fits counts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a trigger's event says."""
+
+    job: JobSummary | None = None
+    """The job, as far as the trigger knew it."""
+    checkpoint: Checkpoint | None = None
+    """Set where the request has only just come to its job: from here it is waited for."""
+    error: AirflowException | None = None
+    """What the task is to raise."""
+
+    def job_id(self) -> int:
+        """
+        Return the id of the job that has succeeded.
+
+        Raises:
+            AirflowException: It has not.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.job is None:
+            raise exceptions.AirbyteTransientError(
+                "the trigger told neither of a job nor of an error"
+            )
+        return self.job.job_id
+
+
+@contextmanager
+def airflow_exceptions(
+    when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
+) -> Iterator[None]:
+    """Raise what Airflow understands in the place of a domain error; see :func:`outcome_of`."""
+    try:
+        yield
+    except errors.AirbyteSyncError as error:
+        raise _exception(type(error), clean(str(error)), when_late) from error
+
+
+def success(job: JobSummary) -> dict[str, Any]:
+    """Return the event of a trigger whose job succeeded."""
+    return {"job": job.to_json()}
+
+
+def obtained(checkpoint: Checkpoint, job: JobSummary) -> dict[str, Any]:
+    """Return the event of a trigger that came to a job, so that the task can tell of it first."""
+    return {"checkpoint": checkpoint.to_json(), "job": job.to_json()}
+
+
+def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str, Any]:
+    """Return the event of a trigger whose flow raised ``error``."""
+    # An adapter's own error is read as the nearest one that the domain knows.
+    name = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
+    event: dict[str, Any] = {"error": name, "message": clean(str(error))}
+    return event if job is None else event | {"job": job.to_json()}
+
+
+def outcome_of(
+    event: Any,
+    *,
+    awaited: int | None = None,
+    when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
+) -> Outcome:
+    """
+    Read a trigger's event.
+
+    Args:
+        event: What the trigger sent.
+        awaited: The job that the task waits for; ``None`` where the task does not know it.
+        when_late: What to raise when the job did not end within ``timeout``.
+
+    Returns:
+        What it says. Only an event about the awaited job that says that it has succeeded is a success.
+        Everything else is an error: what cannot be read is never taken for a success.
+    """
+    outcome = _read(event, when_late)
+    job = outcome.job
+    if job is None:
+        return outcome
+    if awaited is not None and job.job_id != awaited:
+        another = exceptions.AirbyteTransientError(
+            f"the trigger ended with an event about Airbyte job {job.job_id}, but this task waits for "
+            f"job {awaited}. Look at job {awaited} in Airbyte to see what became of it."
+        )
+        return Outcome(error=outcome.error or another)
+    if outcome.error is None and outcome.checkpoint is None and not _has_succeeded(job):
+        return Outcome(
+            job=job,
+            error=exceptions.AirbyteTransientError(
+                f"the trigger ended without an error, but Airbyte job {job.job_id} was "
+                f"{job.status!r} when it was last polled. Look at it in Airbyte before you start it "
+                "again."
+            ),
+        )
+    return outcome
+
+
+def _has_succeeded(job: JobSummary) -> bool:
+    return isinstance(job.status, str) and JobStatus(job.status).is_success
+
+
+def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
+    try:
+        match event:
+            case {"error": str(name), "message": str(message), **others} if others.keys() <= {
+                "job"
+            }:
+                kind, message = _error_named(name), clean(message)
+                return Outcome(job=_job_in(others), error=_exception(kind, message, when_late))
+            case {"job": job, "checkpoint": checkpoint, **others} if not others:
+                outcome = Outcome(
+                    job=JobSummary.from_json(job), checkpoint=Checkpoint.from_json(checkpoint)
+                )
+                if outcome.checkpoint.job_id == outcome.job.job_id:  # type: ignore[union-attr]
+                    return outcome
+            case {"job": job, **others} if not others:
+                return Outcome(job=JobSummary.from_json(job))
+    except (errors.AirbyteSyncError, TypeError, ValueError):
+        pass
+    return Outcome(
+        error=exceptions.AirbyteTransientError(
+            f"the trigger ended with an event that is not ours: {shown(event)}. Look at the connection's "
+            "timeline in Airbyte to see what became of the sync."
+        )
+    )
+
+
+def _job_in(event: Mapping[Any, Any]) -> JobSummary | None:
+    return JobSummary.from_json(event["job"]) if "job" in event else None
+
+
+def _error_named(name: str) -> type[errors.AirbyteSyncError]:
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, errors.AirbyteSyncError):
+        return kind
+    return errors.AirbyteSyncError
+
+
+def _exception(
+    kind: type[errors.AirbyteSyncError], message: str, when_late: type[AirflowException]
+) -> AirflowException:
+    # ``execution_timeout``, the caller's own deadline, means the same for every task of Airflow.
+    if issubclass(kind, errors.SyncTimedOut) and not issubclass(kind, errors.DeadlinePassed):
+        return when_late(message)
+    return next(ours for theirs, ours in _EXCEPTIONS if issubclass(kind, theirs))(message)

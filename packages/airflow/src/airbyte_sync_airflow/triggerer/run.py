@@ -1,0 +1,186 @@
+"""What a trigger does while it waits: a flow, driven on the event loop, and its end as an event."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from socket import gethostname
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync import (
+    AirbyteSyncError,
+    Checkpoint,
+    InvalidInput,
+    Origin,
+    Phase,
+    PollSchedule,
+    ServerUnreachable,
+    SyncPolicy,
+    arun,
+    obtain,
+    resume,
+)
+from airbyte_sync_airflow.compat.task_states import TaskKey
+from airbyte_sync_airflow.composition import Container
+from airbyte_sync_airflow.config.connection import ConnectionNotThere
+from airbyte_sync_airflow.report.job_summary import JobSummary, summary_in
+from airbyte_sync_airflow.report.task_log import Follower
+from airbyte_sync_airflow.standstill import AsyncCaution
+from airbyte_sync_airflow.triggerer.cancel import shared_kills
+from airbyte_sync_airflow.triggerer.charge import await_charge_of_trigger
+from airbyte_sync_airflow.triggerer.event import failure, obtained, success
+from airbyte_sync_airflow.triggerer.shared import shared_servers
+from airbyte_sync_http.protocol.cleaning import told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_sync import AsyncInterpreter
+    from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+
+
+async def wait(
+    trigger: AirbyteSyncTrigger,
+    *,
+    on_checkpoint: Callable[[Checkpoint], None],
+    on_server: Callable[[AirbyteServer], None],
+) -> dict[str, Any]:
+    """
+    Drive a trigger's flow to its job, or from its job to the end.
+
+    Args:
+        trigger: Says where the flow stands.
+        on_checkpoint: Is told how far it has come, so that a kill finds the job.
+        on_server: Is told where the Airflow connection leads, so that a kill need not ask for it.
+
+    Returns:
+        The trigger's event.
+    """
+    follower = Follower(trigger.log)
+    try:
+        follower.job = summary_in(trigger.job)
+        checkpoint = Checkpoint.from_json(trigger.checkpoint)
+        policy = SyncPolicy.from_json(trigger.policy)
+        on_checkpoint(checkpoint)
+        memory = _Memory(checkpoint, on_checkpoint)
+        kills = shared_kills()
+        if trigger.task_instance is not None:
+            kills.warm_up(TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop))
+        caution = AsyncCaution(kills.watch, lambda: await_charge_of_trigger(trigger))
+        server = await _read_server(trigger, policy)
+        while True:
+            on_server(server)
+            try:
+                async with shared_servers().use(server) as parts:
+                    secrets = parts.async_gateway().secrets
+                    session = caution.over(parts.async_interpreter(follower, memory))
+                    with secrets.in_force():
+                        return await _drive(memory.latest, policy, session, follower)
+            except ServerUnreachable:
+                before, server = server, await _read_server(trigger, policy)
+                if server == before:
+                    raise
+                trigger.log.warning("The Airflow connection has changed: trying it as it is now")
+    except InvalidInput as error:
+        left_alone = _who_is_left_alone(trigger.checkpoint)
+        return failure(type(error)(f"{left_alone}{error}"), follower.job)
+    except ConnectionNotThere:
+        return failure(_unknown_here(trigger, follower.job), follower.job)
+    except AirbyteSyncError as error:
+        job = follower.job
+        return failure(error, None if job is None else job.failed(error))
+    except Exception as error:  # a trigger that dies takes its task with it, and the sync
+        trigger.log.exception("The wait in the triggerer has met something unforeseen")
+        left_alone = _who_is_left_alone(trigger.checkpoint)
+        return failure(AirbyteSyncError(f"{left_alone}{told(error)}"), follower.job)
+
+
+async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> AirbyteServer:
+    """Find the way to Airbyte: one that Airflow cannot tell is as a server that cannot be reached."""
+    clock, servers = Container.async_clock(), shared_servers()
+    give_up_at = clock.now() + policy.unreachable_timeout
+    for failures in count():
+        try:
+            return await servers.read(trigger.airbyte_conn_id, trigger.api_version)
+        except InvalidInput:
+            raise
+        except Exception as error:
+            pause = policy.backoff(error, failures=failures, seed=trigger.airbyte_conn_id)
+            if clock.now() + pause > give_up_at:
+                raise
+            trigger.log.warning(
+                "Could not read the Airflow connection %r, reading it again in %.0f s: %s",
+                trigger.airbyte_conn_id,
+                pause.total_seconds(),
+                told(error),
+            )
+            await clock.sleep(pause)
+    raise AssertionError("counting never ends")
+
+
+async def _drive(
+    checkpoint: Checkpoint, policy: SyncPolicy, session: AsyncInterpreter, follower: Follower
+) -> dict[str, Any]:
+    if checkpoint.phase in {Phase.WATCH, Phase.CANCEL}:
+        result = await arun(resume(checkpoint, policy), session)
+        job = follower.job or JobSummary(job_id=result.job.job_id)
+        return success(job.seen(result.job))
+    submission = await arun(obtain(checkpoint, policy), session)
+    return obtained(submission.checkpoint, follower.job or JobSummary(job_id=submission.job_id))
+
+
+class _Memory:
+    """Remembers nothing beyond the trigger, where Airflow has no store: the task has one."""
+
+    def __init__(self, checkpoint: Checkpoint, on_checkpoint: Callable[[Checkpoint], None]) -> None:
+        self.latest = checkpoint
+        self._on_checkpoint = on_checkpoint
+
+    async def load(self) -> Checkpoint | None:
+        return None
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        self.latest = checkpoint
+        self._on_checkpoint(checkpoint)
+
+
+def _who_is_left_alone(checkpoint: object) -> str:
+    job_id = checkpoint.get("job_id") if isinstance(checkpoint, dict) else None
+    if type(job_id) is not int:
+        return ""
+    return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
+
+
+def _unknown_here(trigger: AirbyteSyncTrigger, job: JobSummary | None) -> ConnectionNotThere:
+    """Say that it is the triggerer that does not know the connection, and what becomes of the job."""
+    job_id = trigger.checkpoint.get("job_id")
+    goes_on = "No Airbyte job was started for this task."
+    if job_id is not None:
+        where = "" if job is None or job.url is None else f": {job.url}"
+        goes_on = f"Airbyte job {job_id} goes on, and this task no longer follows it{where}"
+    return ConnectionNotThere(
+        f"this triggerer, on host {gethostname()!r}, does not know the Airflow connection "
+        f"{trigger.airbyte_conn_id!r}, although the worker that deferred the task does. Define the "
+        "connection for the triggerer too: give it the same environment variable or secrets backend. "
+        f"{goes_on}"
+    )
+
+
+def official_wait(
+    job_id: int | str, end_time: float, poll_interval: float, execution_deadline: float | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return checkpoint and policy for the arguments of the official provider's trigger."""
+    deadline = end_time if execution_deadline is None else min(end_time, execution_deadline)
+    is_cancelled_then = deadline == execution_deadline
+    shortest = PollSchedule().floor
+    checkpoint = Checkpoint(
+        phase=Phase.WATCH,
+        asked_at=datetime.now(timezone.utc),
+        deadline=datetime.fromtimestamp(deadline, timezone.utc),
+        limit="execution_timeout" if is_cancelled_then else "timeout",
+        job_id=int(job_id),
+        origin=Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
+    )
+    poll = PollSchedule(floor=shortest, cap=max(shortest, timedelta(seconds=poll_interval)))
+    return checkpoint.to_json(), SyncPolicy(poll=poll, timeout=None).to_json()

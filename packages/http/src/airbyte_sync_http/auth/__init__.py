@@ -1,0 +1,1 @@
+"""Credentials, tokens, and what keeps them out of texts."""

@@ -1,0 +1,1 @@
+"""One poll of a server for all jobs that wait on it."""

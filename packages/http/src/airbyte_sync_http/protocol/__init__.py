@@ -1,0 +1,1 @@
+"""What Airbyte's API says: requests, replies, and the errors they mean."""

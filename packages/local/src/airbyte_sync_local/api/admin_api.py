@@ -1,0 +1,127 @@
+"""
+The endpoints under ``/_local/``: a look behind the scenes, and a hand in the play.
+
+They are no part of Airbyte. They ask for no credentials, are not logged, and no fault strikes them.
+Pages from elsewhere are kept out by `local_only`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import web
+
+from airbyte_sync_local.api import representations as wire
+from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.reading import Table, text
+from airbyte_sync_local.engines.messages import json_object, response
+from airbyte_sync_local.scenarios.scenario import read_connection, read_fault, read_life
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airbyte_sync_local.engines.messages import Handler
+    from airbyte_sync_local.platform.model import Json
+    from airbyte_sync_local.request_log import RequestRecord
+    from airbyte_sync_local.scenarios.job_scripts import JobScript
+    from airbyte_sync_local.server import Server
+
+T = TypeVar("T")
+
+
+class AdminApi:
+    """
+    The handlers of the local admin API.
+
+    Args:
+        server: What they look into.
+    """
+
+    def __init__(self, *, server: Server) -> None:
+        self._server = server
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the handler of each operation."""
+        return {
+            "GET /_local/requests": self.list_requests,
+            "DELETE /_local/requests": self.clear_requests,
+            "GET /_local/jobs": self.list_jobs,
+            "POST /_local/jobs": self.start_job,
+            "POST /_local/faults": self.inject_fault,
+            "DELETE /_local/faults": self.clear_faults,
+            "PUT /_local/connections": self.put_connection,
+        }
+
+    async def list_requests(self, _request: web.Request) -> web.StreamResponse:
+        """Answer the newest requests, how many are forgotten, and how many were served at once."""
+        log = self._server.pipeline.log
+        body = {
+            "busiest": log.busiest,
+            "forgotten": log.forgotten,
+            "data": [_record(row) for row in log.records()],
+        }
+        return web.json_response(body)
+
+    async def clear_requests(self, _request: web.Request) -> web.StreamResponse:
+        """Forget the requests."""
+        self._server.pipeline.log.clear()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def list_jobs(self, _request: web.Request) -> web.StreamResponse:
+        """Answer every job with its statistics, oldest first."""
+        jobs = self._server.platform.jobs()
+        return web.json_response({"data": [wire.job(job, with_stats=True) for job in jobs]})
+
+    async def start_job(self, request: web.Request) -> web.StreamResponse:
+        """Start a sync as somebody else: ``{"connection_id": ..., "life": ...}``."""
+        connection_id, life = await _read(request, _read_foreign_job)
+        try:
+            job = self._server.start_external_job(connection_id, life)
+        except Refused as refused:
+            return response(refused.answer)
+        return web.json_response(wire.job(job, with_stats=False))
+
+    async def inject_fault(self, request: web.Request) -> web.StreamResponse:
+        """Add a fault, written as in a scenario file."""
+        self._server.pipeline.faults.inject(await _read(request, read_fault))
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def clear_faults(self, _request: web.Request) -> web.StreamResponse:
+        """Take back every fault."""
+        self._server.pipeline.faults.clear()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def put_connection(self, request: web.Request) -> web.StreamResponse:
+        """Add or replace a connection, written as in a scenario file."""
+        entry = await _read(request, read_connection)
+        try:
+            self._server.add(entry)
+        except Refused as refused:  # a sync of somebody else was to start beside another
+            return response(refused.answer)
+        return web.json_response(wire.connection(entry.connection))
+
+
+async def _read(request: web.Request, reader: Callable[[Json], T]) -> T:
+    try:
+        return reader(await json_object(request))
+    except Refused as not_json:
+        raise web.HTTPBadRequest(text="send a JSON object") from not_json
+    except ValueError as problem:
+        raise web.HTTPBadRequest(text=str(problem)) from problem
+
+
+def _read_foreign_job(value: Json) -> tuple[str, JobScript | None]:
+    table = Table(value)
+    found = table.need("connection_id", text), table.take("life", read_life, None)
+    table.done()
+    return found
+
+
+def _record(row: RequestRecord) -> Json:
+    return {
+        **asdict(row),
+        "headers": dict(row.headers),
+        "received_at": row.received_at.isoformat(),
+    }

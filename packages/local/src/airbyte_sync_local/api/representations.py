@@ -1,0 +1,313 @@
+"""
+How the platform's rows look as JSON, and nothing more.
+
+The shapes were written from Airbyte's own sources and its public OpenAPI file, and share no code
+with this project's client: a mistake on one side must meet a different mind on the other.
+Fields without a value are left out, never sent as null.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, uuid5
+
+from airbyte_sync_local.platform import statuses
+
+if TYPE_CHECKING:
+    from airbyte_sync_local.platform.model import (
+        Actor,
+        Attempt,
+        Connection,
+        Failure,
+        Job,
+        Json,
+        Tag,
+        Workspace,
+    )
+
+
+def timestamp(instant: datetime) -> str:
+    """
+    Write an instant as Java's ``OffsetDateTime.toString`` does.
+
+    Whole seconds, always ``Z``, and the seconds are dropped when they are :00.
+    """
+    utc = instant.astimezone(timezone.utc)
+    return utc.strftime("%Y-%m-%dT%H:%M:%SZ" if utc.second else "%Y-%m-%dT%H:%MZ")
+
+
+def iso_duration(length: timedelta) -> str:
+    """Write a duration as Java's ``Duration.toString`` does: hours are the largest unit."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "H"), (minutes, "M"), (seconds, "S"))
+    return "PT" + ("".join(f"{count}{unit}" for count, unit in parts if count) or "0S")
+
+
+def _epoch(instant: datetime) -> int:
+    return int(instant.timestamp())
+
+
+def job(row: Job, *, with_stats: bool) -> Json:
+    """
+    Write a ``JobResponse``.
+
+    Args:
+        row: The job.
+        with_stats: Whether rows and bytes are told. GET and the list do; POST and DELETE do not.
+    """
+    body: dict[str, Json] = {
+        "jobId": row.job_id,
+        "status": row.status,
+        "jobType": row.job_type,
+        "startTime": timestamp(row.created_at),
+        "connectionId": row.connection_id,
+    }
+    if row.is_terminal:
+        body["lastUpdatedAt"] = timestamp(row.updated_at)
+    if row.status != statuses.PENDING:
+        body["duration"] = iso_duration(row.duration)
+    if with_stats:
+        body |= {"bytesSynced": row.bytes, "rowsSynced": row.rows}
+    return body
+
+
+def connection(row: Connection) -> Json:
+    """Write a ``ConnectionResponse``."""
+    schedule = {"scheduleType": "manual"}
+    if row.cron_expression is not None:
+        schedule = {"scheduleType": "cron", "cronExpression": row.cron_expression}
+    body: dict[str, Json] = {
+        "connectionId": row.connection_id,
+        "name": row.name,
+        "sourceId": row.source_id,
+        "destinationId": row.destination_id,
+        "workspaceId": row.workspace_id,
+        "status": row.status,
+        "schedule": schedule,
+        "nonBreakingSchemaUpdatesBehavior": "ignore",
+        "namespaceDefinition": row.namespace_definition,
+        "prefix": row.prefix,
+        "configurations": {"streams": [_stream(row, name) for name in row.streams]},
+        "createdAt": _epoch(row.created_at),
+        "tags": [_tag(row, tag) for tag in row.tags],
+    }
+    if row.namespace_format is not None:
+        body["namespaceFormat"] = row.namespace_format
+    return body
+
+
+def _tag(row: Connection, tag: Tag) -> Json:
+    return {
+        "tagId": tag.tag_id,
+        "workspaceId": row.workspace_id,
+        "name": tag.name,
+        "color": tag.color,
+    }
+
+
+def _stream(row: Connection, name: str) -> Json:
+    body = {"name": name, "syncMode": "full_refresh_overwrite"}
+    if row.stream_namespace is not None:
+        body["namespace"] = row.stream_namespace
+    return body
+
+
+def source(row: Connection) -> Json:
+    """Write the ``SourceResponse`` of a connection's source."""
+    ids = {"sourceId": row.source_id, "sourceType": row.source.type}
+    return ids | _actor(row, row.source, f"source-{row.source.type}")
+
+
+def destination(row: Connection) -> Json:
+    """Write the ``DestinationResponse`` of a connection's destination."""
+    ids = {"destinationId": row.destination_id, "destinationType": row.destination.type}
+    return ids | _actor(row, row.destination, f"destination-{row.destination.type}")
+
+
+def _actor(row: Connection, actor: Actor, connector: str) -> dict[str, Json]:
+    return {
+        "name": actor.name or actor.type,
+        "definitionId": str(uuid5(NAMESPACE_URL, connector)),
+        "workspaceId": row.workspace_id,
+        "configuration": dict(actor.configuration),
+        "createdAt": _epoch(row.created_at),
+    }
+
+
+def workspace(row: Workspace) -> Json:
+    """Write a ``WorkspaceResponse``."""
+    return {
+        "workspaceId": row.workspace_id,
+        "name": row.name,
+        "dataResidency": "auto",
+        "notifications": {},
+    }
+
+
+def page(rows: list[Json], *, next_link: str, previous_link: str) -> Json:
+    """Write one page of a list. A link that leads nowhere is ``""``, not null."""
+    return {"previous": previous_link, "next": next_link, "data": rows}
+
+
+# --- Config API -----------------------------------------------------------------------------------
+
+
+def config_connection(row: Connection) -> Json:
+    """Write the Config API's ``ConnectionRead``: the connection with the catalog of its streams."""
+    body: dict[str, Json] = {
+        "connectionId": row.connection_id,
+        "name": row.name,
+        "namespaceDefinition": row.namespace_definition.replace("_", ""),
+        "prefix": row.prefix,
+        "sourceId": row.source_id,
+        "destinationId": row.destination_id,
+        "operationIds": [],
+        "syncCatalog": {"streams": [_catalog_entry(row, name) for name in row.streams]},
+        "scheduleType": "manual" if row.cron_expression is None else "cron",
+        "status": row.status,
+        "breakingChange": False,
+        "createdAt": _epoch(row.created_at),
+        "tags": [_tag(row, tag) for tag in row.tags],
+    }
+    if row.namespace_format is not None:
+        body["namespaceFormat"] = row.namespace_format
+    if row.cron_expression is not None:
+        expression, _, zone = row.cron_expression.rpartition(" ")
+        cron = {"cronExpression": expression, "cronTimeZone": zone}
+        body["scheduleData"] = {"cron": cron}
+    return body
+
+
+def _catalog_entry(row: Connection, name: str) -> Json:
+    stream: dict[str, Json] = {
+        "name": name,
+        "jsonSchema": {"type": "object", "properties": {}},
+        "supportedSyncModes": ["full_refresh"],
+    }
+    if row.stream_namespace is not None:
+        stream["namespace"] = row.stream_namespace
+    config = {
+        "syncMode": "full_refresh",
+        "destinationSyncMode": "overwrite",
+        "cursorField": [],
+        "primaryKey": [],
+        "aliasName": name,
+        "selected": True,
+    }
+    return {"stream": stream, "config": config}
+
+
+def connection_state(row: Connection) -> Json:
+    """Write the Config API's ``ConnectionState``."""
+    if not row.state:
+        return {"stateType": "not_set", "connectionId": row.connection_id}
+    streams = [
+        {"streamDescriptor": _descriptor(row, name), "streamState": state}
+        for name, state in row.state.items()
+    ]
+    return {"stateType": "stream", "connectionId": row.connection_id, "streamState": streams}
+
+
+def _descriptor(row: Connection, name: str) -> Json:
+    namespace = {} if row.stream_namespace is None else {"namespace": row.stream_namespace}
+    return {"name": name, **namespace}
+
+
+def job_info(row: Job, connection: Connection, *, with_logs: bool) -> Json:
+    """Write the Config API's ``JobInfoRead``: the job with its attempts."""
+    return {
+        "job": {
+            "id": row.job_id,
+            "configType": "sync" if row.job_type == "sync" else "reset_connection",
+            "configId": row.connection_id,
+            "status": row.status,
+            "createdAt": _epoch(row.created_at),
+            "updatedAt": _epoch(row.updated_at),
+        },
+        "attempts": [
+            _attempt_info(row.job_id, attempt, connection, with_logs=with_logs)
+            for attempt in row.attempts
+        ],
+    }
+
+
+def _attempt_info(job_id: int, row: Attempt, connection: Connection, *, with_logs: bool) -> Json:
+    body: dict[str, Json] = {"attempt": _attempt(job_id, row, connection)}
+    if with_logs:
+        body |= {"logType": "formatted", "logs": {"logLines": _log_lines(row)}}
+    return body
+
+
+def _log_lines(row: Attempt) -> list[str]:
+    """Write what is known of an attempt as lines of a log."""
+    lines = [f"{timestamp(row.created_at)} platform > attempt {row.number} started"]
+    lines.append(f"{timestamp(row.updated_at)} platform > {row.rows} records, {row.bytes} bytes")
+    if row.failure is not None:
+        lines.append(f"{timestamp(row.updated_at)} {row.failure.origin} > {row.failure.reason}")
+    if row.ended_at is not None:
+        lines.append(f"{timestamp(row.ended_at)} platform > attempt {row.number} {row.status}")
+    return lines
+
+
+def _attempt(job_id: int, row: Attempt, connection: Connection) -> Json:
+    body: dict[str, Json] = {
+        "id": row.number,
+        "jobId": job_id,
+        "status": row.status,
+        "createdAt": _epoch(row.created_at),
+        "updatedAt": _epoch(row.updated_at),
+        "bytesSynced": row.bytes,
+        "recordsSynced": row.rows,
+        "totalStats": _stats(row.rows, row.bytes),
+        "streamStats": _stream_stats(row, connection),
+    }
+    if row.ended_at is not None:
+        body["endedAt"] = _epoch(row.ended_at)
+    if row.failure is not None:
+        at = row.ended_at or row.updated_at
+        body["failureSummary"] = {
+            "failures": [_failure(row.failure, at=at)],
+            "partialSuccess": row.rows > 0,
+        }
+    return body
+
+
+def _stream_stats(row: Attempt, connection: Connection) -> list[Json]:
+    """Write what each stream has moved: an equal part, and the first one the remainder."""
+    streams = connection.streams
+    stats: list[Json] = []
+    for index, name in enumerate(streams):
+        rows, size = (
+            total // len(streams) + (total % len(streams) if index == 0 else 0)
+            for total in (row.rows, row.bytes)
+        )
+        entry: dict[str, Json] = {"streamName": name, "stats": _stats(rows, size)}
+        if connection.stream_namespace is not None:
+            entry["streamNamespace"] = connection.stream_namespace
+        stats.append(entry)
+    return stats
+
+
+def _stats(rows: int, size: int) -> Json:
+    return {
+        "recordsEmitted": rows,
+        "bytesEmitted": size,
+        "recordsCommitted": rows,
+        "bytesCommitted": size,
+    }
+
+
+def _failure(row: Failure, *, at: datetime) -> Json:
+    body: dict[str, Json] = {
+        "failureOrigin": row.origin,
+        "failureType": row.type,
+        "externalMessage": row.reason,
+        "timestamp": _epoch(at) * 1000,
+    }
+    if row.internal_message is not None:
+        body["internalMessage"] = row.internal_message
+    if row.retryable is not None:
+        body["retryable"] = row.retryable
+    return body

@@ -1,0 +1,78 @@
+"""What the platform remembers: connections and jobs, in memory, and the look-ups it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airbyte_sync_local.platform.model import Job, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airbyte_sync_local.platform.model import Connection, JobType
+
+
+class Store:
+    """
+    Rows by id. It knows no rules, save that a connection's active job is unique. Ids of connections
+    are found in any case, as UUIDs are.
+
+    The caller sees to it that only one job of a connection is active at a time; the store finds it.
+    """
+
+    def __init__(self) -> None:
+        self._connections: dict[str, Connection] = {}
+        self._jobs: dict[int, Job] = {}
+        self._active: dict[str, int] = {}
+
+    def put_connection(self, connection: Connection) -> None:
+        """Add a connection, or replace the one with its id."""
+        self._connections[connection.connection_id.lower()] = connection
+
+    def connection(self, connection_id: str) -> Connection | None:
+        """Find a connection by id."""
+        return self._connections.get(connection_id.lower())
+
+    def connections(self) -> Sequence[Connection]:
+        """Return every connection, in the order they were added."""
+        return tuple(self._connections.values())
+
+    def workspaces(self) -> Sequence[Workspace]:
+        """Return the default workspace and every other that a connection belongs to."""
+        ids = dict.fromkeys(
+            [Workspace().workspace_id, *(row.workspace_id for row in self._connections.values())]
+        )
+        return tuple(Workspace(workspace_id=workspace_id) for workspace_id in ids)
+
+    def create_job(self, connection_id: str, job_type: JobType, *, at: datetime) -> Job:
+        """Add a pending job under the next free id."""
+        job = Job(
+            job_id=len(self._jobs) + 1,
+            connection_id=connection_id,
+            job_type=job_type,
+            created_at=at,
+            updated_at=at,
+        )
+        self._jobs[job.job_id] = job
+        self._active[connection_id] = job.job_id
+        return job
+
+    def put_job(self, job: Job) -> None:
+        """Replace the job with the same id."""
+        self._jobs[job.job_id] = job
+        if job.is_terminal and self._active.get(job.connection_id) == job.job_id:
+            del self._active[job.connection_id]
+
+    def job(self, job_id: int) -> Job | None:
+        """Find a job by id."""
+        return self._jobs.get(job_id)
+
+    def jobs(self) -> Sequence[Job]:
+        """Return every job, oldest first."""
+        return tuple(self._jobs.values())
+
+    def active_job(self, connection_id: str) -> Job | None:
+        """Find the one job of the connection that has not ended."""
+        job_id = self._active.get(connection_id)
+        return None if job_id is None else self._jobs[job_id]

@@ -1,0 +1,1 @@
+"""What a user prepares: connections, job scripts, faults."""
