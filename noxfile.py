@@ -178,6 +178,12 @@ def e2e_older(session: nox.Session) -> None:
 
 
 @nox.session
+def e2e_switching(session: nox.Session) -> None:
+    """From the official provider to ours and back, under a running Airflow 3.3 with tasks of every kind."""
+    _end_to_end(session, envs.SWITCHING, "postgresql", "tests/switching")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Real syncs by a real connector, run from a real Airflow: the main job, shown."""
     _build(session, envs.AIRFLOW_3, envs.PYAIRBYTE, envs.SOURCE_FAKER)

@@ -420,10 +420,11 @@ class AirflowStack:
             self._processes.run(name, [_program(), *arguments], env=self._env)
         for name, *_options in self._release.processes:
             self.start(name)
-        self._wait_until_healthy()
+        self.wait_until_healthy()
         self._authorization = self._release.log_in(self)
 
-    def _wait_until_healthy(self) -> None:
+    def wait_until_healthy(self) -> None:
+        """Wait until every component calls itself healthy."""
         deadline = time.monotonic() + START_SECONDS
         sick = set(self._release.components)
         while sick:

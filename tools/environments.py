@@ -38,6 +38,8 @@ class Environment:
     """The packages of this repository that it holds."""
     place: str = ""
     """Its folder, where that is not its name."""
+    more: tuple[str, ...] = ()
+    """Further constraint files, whose versions are installed over those of the first."""
 
     @property
     def folder(self) -> Path:
@@ -86,6 +88,13 @@ CLIENTS = Environment(
     packages=("domain", "http", "airflow", "local"),
 )
 DAGSTER = Environment(name="clients-dagster", pythons=("3.12", "3.11", "3.13"), packages=("local",))
+SWITCHING = Environment(
+    name="airflow-3.3",  # with a PostgreSQL driver, and with what the official provider needs
+    pythons=("3.12", "3.11", "3.13"),
+    packages=("local",),
+    place="switching",
+    more=("clients",),
+)
 PREFECT = Environment(name="clients-prefect", pythons=("3.12", "3.11"), packages=("local",))
 PYAIRBYTE_CLIENT = Environment(
     name="clients-pyairbyte", pythons=("3.12", "3.11"), packages=("local",)
@@ -124,15 +133,21 @@ def _install_constraints(environment: Environment) -> None:
     constraints = CONSTRAINTS / f"{environment.name}.txt"
     python = interpreter(*environment.pythons, wanted_by=environment.name)
     stamp = environment.folder / "constraints.stamp"
-    state = _digest(constraints) + str(python)
+    more = [CONSTRAINTS / f"{name}.txt" for name in environment.more]
+    state = _digest(constraints, *more) + str(python)
     if stamp.exists() and stamp.read_text() == state:
         return
     _say(f"installing {environment.name} ({python})")
-    _uv("venv", "--quiet", "--clear", "--python", python, environment.folder)
-    _uv(
+    run_uv("venv", "--quiet", "--clear", "--python", python, environment.folder)
+    run_uv(
         *("pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
         *("--python", environment.python, constraints),
     )
+    for further in more:
+        run_uv(
+            *("pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", "--no-deps"),
+            *("--python", environment.python, "--requirement", further),
+        )
     stamp.write_text(state)
 
 
@@ -143,7 +158,7 @@ def _install_packages(environment: Environment) -> None:
     if stamp.exists() and stamp.read_text() == state:
         return
     chosen = [wheels[name] for name in environment.packages]
-    _uv(
+    run_uv(
         *("pip", "install", "--quiet", "--no-deps", "--reinstall", "--python", environment.python),
         *chosen,
     )
@@ -158,7 +173,7 @@ def build_wheels() -> dict[str, Path]:
         _install_constraints(CORE)  # hatchling is in it
         shutil.rmtree(folder, ignore_errors=True)
         for name in PACKAGES:
-            _uv(
+            run_uv(
                 *("build", "--quiet", "--wheel", "--no-build-isolation"),
                 *("--python", CORE.python, "--out-dir", folder / name, ROOT / "packages" / name),
             )
@@ -219,7 +234,13 @@ def _digest(*files: Path) -> str:
     return digest.hexdigest()
 
 
-def _uv(*arguments: object) -> None:
+def run_uv(*arguments: object) -> None:
+    """
+    Run uv.
+
+    Raises:
+        CannotBuild: It failed.
+    """
     command = [shutil.which("uv") or "uv", *map(str, arguments)]
     done = subprocess.run(command, check=False, cwd=ROOT)
     if done.returncode != 0:

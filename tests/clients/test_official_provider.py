@@ -54,7 +54,7 @@ def served(tmp_path, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", json.dumps(connection))
         yield
         server.send_signal(signal.SIGTERM)
-        assert 0 == server.wait(timeout=30)
+        assert 0 == server.wait(timeout=300)
 
 
 def operator(connection_id, **options):

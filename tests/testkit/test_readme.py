@@ -26,7 +26,7 @@ def test_the_snippets_are_tests_that_pass(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
     assert 5 == len(snippets)

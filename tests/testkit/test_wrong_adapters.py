@@ -1009,7 +1009,7 @@ def run_suites(names, report):
         text=True,
         check=False,
         cwd=ROOT,
-        timeout=300,
+        timeout=3600,
     )
     assert 1 == done.returncode, done.stdout + done.stderr
     return {

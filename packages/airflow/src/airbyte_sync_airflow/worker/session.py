@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
-from airbyte_sync_airflow import abandoning  # noqa: F401 - a kill leaves no time to load it
 from airbyte_sync_airflow.compat.task_instance import RequestStore, is_in_loop, noted_for_later
 from airbyte_sync_airflow.links import publish
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_airflow.worker import cancel  # noqa: F401 - a kill leaves no time to load it
 from airbyte_sync_airflow.worker.charge import WorkerCharge
 from airbyte_sync_airflow.worker.gateway import blocking_session
 
