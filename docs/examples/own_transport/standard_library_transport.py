@@ -18,11 +18,11 @@ class StandardLibraryTransport:
         if proxy and url.scheme == "http":
             headers, target = headers | network.proxy_headers(proxy), request.url
         line = HTTPConnection(url.netloc)
-        explain = not_sent  # until the connection stands, it is proven that nothing was sent
+        connected = False  # until the connection stands, it is proven that nothing was sent
         try:
             with CallLimits(request) as limits:
                 line.sock = network.connect(request.url, proxy, self._tls, limits)
-                explain = not_received
+                connected = True
                 limits.begin_answer()
                 line.request(request.method, target, request.body, headers)
                 answer = line.getresponse()
@@ -30,7 +30,7 @@ class StandardLibraryTransport:
                 body = network.decompressed(answer.read(), encoding, request.answer_limit)
                 return HttpResponse(status=answer.status, headers=dict(answer.headers), body=body)
         except (OSError, HTTPException) as error:
-            raise explain(request, error) from error
+            raise (not_received if connected else not_sent)(request, error) from error
         finally:
             line.close()
 

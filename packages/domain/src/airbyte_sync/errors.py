@@ -111,7 +111,7 @@ class CallFailed(AirbyteSyncError):
 class RequestNotSent(CallFailed):
     """The request never left this machine, so it was surely not carried out."""
 
-    retry_safe = True
+    retry_safe: ClassVar[bool | None] = True
 
 
 class ResponseNotReceived(CallFailed):
@@ -125,7 +125,7 @@ class ServerTrouble(CallFailed):
 class Throttled(CallFailed):
     """The server answered 429. Airbyte's own limiter sends no ``Retry-After``, on purpose."""
 
-    retry_safe = True
+    retry_safe: ClassVar[bool | None] = True
 
 
 class UnexpectedReply(CallFailed):
@@ -143,13 +143,13 @@ class RefusedOnTheWay(UnexpectedReply):
     A redirect and a 4xx that is not in Airbyte's words prove that Airbyte did not carry it out.
     """
 
-    retry_safe = True
+    retry_safe: ClassVar[bool | None] = True
 
 
 class Refused(CallFailed):
     """The server understood the request and said no."""
 
-    retry_safe = False
+    retry_safe: ClassVar[bool | None] = False
 
 
 class BadRequest(Refused):

@@ -77,7 +77,7 @@ class AirbyteGateway:
         tokens, clock = tokens or TokenCache(), clock or SystemClock()
         self._clock = clock
         self._is_closed = False
-        self.secrets = secrets_of(settings)
+        self.secrets: Secrets = secrets_of(settings)
         """What no text may show: the settings' credentials, and the tokens that were fetched."""
         learn = partial(_learn, self.secrets, on_token)
         self._interpreter = TransportInterpreter(transport, settings, tokens, clock, learn)
@@ -184,7 +184,7 @@ class AsyncAirbyteGateway:
         tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
         self._clock = clock
         self._is_closed = False
-        self.secrets = secrets_of(settings)
+        self.secrets: Secrets = secrets_of(settings)
         """See :class:`AirbyteGateway`."""
         learn = partial(_learn, self.secrets, on_token)
         self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock, learn)

@@ -59,6 +59,7 @@ from airbyte_sync_http.transports.base import AsyncTransport, HttpRequest, HttpR
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from airbyte_sync.ports import AsyncClock, Clock
@@ -292,8 +293,8 @@ class TokenHolder:
 
     def __init__(self) -> None:
         # Reentrant: a signal may interrupt a purchase, and its handler need a token of its own.
-        self.turn = RLock()
-        self.purchases = 0
+        self.turn: AbstractContextManager[bool] = RLock()
+        self.purchases: int = 0
         """How many came to an end, good or bad."""
         self._held: tuple[str, datetime] | None = None
         self._failure: CallFailed | None = None
