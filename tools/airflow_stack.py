@@ -52,7 +52,7 @@ ANSWER_SECONDS = 120.0
 """How long Airflow may take to answer one request."""
 
 TRIES_ON_SQLITE = 5
-"""When two write at once, one of them hears that the database is locked, and nothing was done for it."""
+"""When two write at once, one of them is told that the database is locked, and nothing was done for it."""
 
 _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "PYTHON")
 """Prefixes of variables that would make another Airflow, or a slower one, of ours."""
@@ -404,7 +404,7 @@ class AirflowStack:
         return self._processes.dead
 
     def check(self) -> None:
-        """Raise :class:`ProcessFailed` when a process has ended that nobody ended on purpose."""
+        """Raise :class:`ProcessFailed` when a process has ended that was not ended on purpose."""
         self._processes.check()
 
     @property

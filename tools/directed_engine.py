@@ -1,4 +1,4 @@
-"""An engine of the local Airbyte whose jobs go on until somebody says that they are done."""
+"""An engine of the local Airbyte whose jobs go on until a test says that they are done."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.platform.statuses import JobStatus
-
 ROWS = 1234
 """How many a sync has moved when it succeeds at a word."""
 
 
 class DirectedEngine(ScriptedEngine):
-    """Plays lives, by default one that never ends, and lets a job succeed at a word."""
+    """Plays job scripts, by default one that never ends, and lets a job succeed at a word."""
 
     def __init__(self) -> None:
         super().__init__(default=job_scripts.never_ends())
         self._done: deque[int] = deque()
-        self._changed: deque[tuple[int, JobStatus]] = deque()
+        self._changed: deque[tuple[int, str]] = deque()
 
     def succeed(self, job_id: int) -> None:
         """Let a job that runs end well."""
         self._done.append(job_id)
 
-    def change(self, job_id: int, status: JobStatus) -> None:
+    def change(self, job_id: int, status: str) -> None:
         """Let a job that runs come to another status, so that lists of what has changed name it."""
         self._changed.append((job_id, status))
 

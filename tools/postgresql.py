@@ -2,7 +2,7 @@
 
 Its programs are those of this machine or, where there are none, those of the environment ``postgresql``.
 PostgreSQL does not run as root: for root it runs as ``nobody``, and so its files are in a temporary folder,
-which nobody can reach everywhere. POSIX and the standard library only.
+which that user can reach everywhere. POSIX and the standard library only.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ class PostgreSQL:
         password_file.touch(mode=0o600)
         password_file.write_text(self._password, encoding="utf-8")
         if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            self._user = nobody.pw_uid
+            account = pwd.getpwnam("nobody")
+            self._user = account.pw_uid
             for path in (self._folder, password_file):
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+                os.chown(path, account.pw_uid, account.pw_gid)
         self._run(
             *(programs / "initdb", "--pgdata", data, "--username", USER, "--pwfile", password_file),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
@@ -114,7 +114,7 @@ class PostgreSQL:
             "unix_socket_directories": "",
             "max_connections": "200",
             # A scheduler that is killed leaves its connections to the workers that it forked, and with
-            # them the locks on what it was about to schedule: nobody else would, for as long as they live.
+            # them the locks on what it was about to schedule: nothing else would, for as long as they live.
             "idle_in_transaction_session_timeout": "45s",
             **dict.fromkeys(_NOT_SAFE_BUT_FAST, "off"),
         }
@@ -143,7 +143,7 @@ class PostgreSQL:
             )
         if os.geteuid() != 0:
             return wheel
-        # The checkout of root may be where nobody else can look: a copy, with the libraries beside it.
+        # The checkout of root may be where no other user can read: a copy, with the libraries beside it.
         installed, packages = wheel.parent, wheel.parents[2]
         copy = self._folder / "packages"
         shutil.copytree(installed, copy / installed.relative_to(packages))
@@ -167,7 +167,7 @@ class PostgreSQL:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+    """Return a port of 127.0.0.1 that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

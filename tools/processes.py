@@ -170,7 +170,7 @@ class Processes:
 
     def check(self) -> None:
         """
-        Look whether all are alive that nobody has ended on purpose.
+        Check that all are alive that were not ended on purpose.
 
         Raises:
             ProcessFailed: One has ended.

@@ -58,7 +58,7 @@ class Airbyte:
 
     def connections(self, number: int, seconds: float | None) -> list[str]:
         """Add connections whose syncs take so long, or until :meth:`finish`, and return their ids."""
-        return self._ask("connections", number, seconds)
+        return list(self._ask("connections", number, seconds))
 
     def start(self, number: int, seconds: float) -> list[tuple[int, str]]:
         """Start so many syncs, each on a connection of its own: (job id, connection id)."""
@@ -66,7 +66,7 @@ class Airbyte:
 
     def finish(self) -> int:
         """Let all syncs that run succeed now, and return how many they are."""
-        return self._ask("finish")
+        return int(self._ask("finish"))
 
     def ends(self) -> dict[int, float]:
         """Return when each job ended: seconds since the epoch."""

@@ -1,4 +1,4 @@
-"""Measure how long after a sync's end its waiter hears of it, in virtual time: on any machine the same.
+"""Measure how long after a sync's end its waiter learns of it, in virtual time: on any machine the same.
 
 Syncs of 3 s, 30 s and 10 min, deferred, followed alone (by GET) and among a hundred (by the feed), with ends
 spread over some seconds. Prints what it found as JSON.
@@ -56,7 +56,7 @@ def _figures(delays: list[float]) -> dict[str, float]:
 
 
 def _delays(durations: list[float]) -> list[float]:
-    """Follow syncs to their ends; return how late each end was heard of."""
+    """Follow syncs to their ends; return how late each end was noticed."""
     time = VirtualClock()
     clock = AsyncVirtualClock(time)
     airbyte = InMemoryAirbyte(clock=time)

@@ -72,8 +72,8 @@ holds them.
 
 A *stall* is how long a task that wants to run every 5 ms was kept from it. *Computing* is the most that the
 loop's own thread had a processor meanwhile; *without the collector* leaves out Python's garbage collector,
-which stops the whole process. *Heard* is from a sync's end to its trigger's event. The official trigger asks
-by a blocking call in the event loop, one trigger after the other.
+which stops the whole process. *Noticed* is from a sync's end to its trigger's event. The official trigger
+polls by a blocking call in the event loop, one trigger after the other.
 
 ## From one to ten thousand, ours
 
@@ -101,14 +101,14 @@ is collected.
 
 ## A blocking task
 
-A sync of {blocking["sync_seconds"]:g} s, looked at every 3 s, in a fresh process; the medians of three runs.
+A sync of {blocking["sync_seconds"]:g} s, polled every 3 s, in a fresh process; the medians of three runs.
 
 {_table(found["blocking"], _BLOCKING)}
 
 ## How late the end is noticed
 
 In virtual time, deferred, alone (a GET at its own pace) and among a hundred (the feed). The official trigger
-looks every `wait_seconds`, 3 s, as long as its loop is free.
+polls every `wait_seconds`, 3 s, as long as its loop is free.
 
 {_table(found["delay"], _DELAY)}
 {_triggerer(found.get("triggerer"))}"""
@@ -125,8 +125,8 @@ _FIGURES = (
     ("GETs", "gets"),
     ("token requests", "requests:POST /applications/token"),
     ("CPU, s", "cpu_seconds"),
-    ("heard, mean s", "notice_mean_seconds"),
-    ("heard, worst s", "notice_worst_seconds"),
+    ("noticed, mean s", "notice_mean_seconds"),
+    ("noticed, worst s", "notice_worst_seconds"),
 )
 _GROWTH = (
     ("syncs", "number"),
@@ -151,7 +151,7 @@ _BLOCKING = (
     ("connections opened", "connections_opened"),
     ("token", "requests:POST /applications/token"),
     ("submit", "requests:POST /jobs"),
-    ("looks", "requests:GET /jobs/{jobId}"),
+    ("polls", "requests:GET /jobs/{jobId}"),
     ("the connection's name", "requests:GET /connections/{connectionId}"),
 )
 _DELAY = (
@@ -208,7 +208,7 @@ all syncs were let end at the same moment. Measured on {found["measured_on"]}, b
 {rows}
 
 A line of log goes from the loop to another process of the triggerer, Airflow's own lines as well as ours.
-While that process stores a crowd of events it takes no lines, and whoever writes one waits.
+While that process stores a crowd of events it takes no lines, and a loop that writes one waits.
 """
 
 
@@ -244,12 +244,12 @@ def _side_by_side(found: dict[str, Any]) -> str:
         ("CPU, s", "cpu_seconds"),
     ):
         shapes.append(_text(16, y + 20, label))
-        for offset, (who, colour) in enumerate((("ours", OURS), ("official", OFFICIAL))):
+        for offset, (who, color) in enumerate((("ours", OURS), ("official", OFFICIAL))):
             value = float(cases[who][name])
             width = 80 * log10(max(value, 1) * 1.2)
             top = y + 17 * offset
             shapes.append(
-                f'<rect x="150" y="{top}" width="{width:.1f}" height="14" fill="{colour}"/>'
+                f'<rect x="150" y="{top}" width="{width:.1f}" height="14" fill="{color}"/>'
             )
             shapes.append(_text(156 + width, top + 11, f"{value:,g} {who}"))
         y += 46

@@ -40,7 +40,7 @@ PATIENCE = 2400.0
 WINDOW = 60.0
 _WRITES_A_LINE = "structlog/_output.py"
 LIMIT = 0.05
-"""Seconds that a loop was held up, without those in which the kernel let somebody else run."""
+"""Seconds that a loop was held up, without those in which the kernel let another process run."""
 
 
 def main(number: int, database: Database) -> None:
@@ -78,7 +78,7 @@ def main(number: int, database: Database) -> None:
             airbyte.finish()
             began = time.monotonic()
             _until(airflow, run_id, lambda states: not states["deferred"], 1)
-            heard_in = time.monotonic() - began
+            noticed_in = time.monotonic() - began
             memory = _memory(airflow)
             states = _until(
                 airflow, run_id, lambda states: states["success"] + states["failed"] == number, 10
@@ -94,7 +94,7 @@ def main(number: int, database: Database) -> None:
             "memory of the triggerer's largest process, at most": f"{memory:.0f} MB",
             "CPU of the triggerer while all wait": f"{100 * cpu / window:.0f} % of a processor",
             f"requests to Airbyte in {window:.0f} s while all wait": _listed(in_window),
-            "from the end of all syncs until no task is deferred": f"{heard_in:.0f} s",
+            "from the end of all syncs until no task is deferred": f"{noticed_in:.0f} s",
             "requests to Airbyte in all": _listed(requests),
             **_stalls(watched),
             "how the tasks ended": _listed(dict(states)),
@@ -120,7 +120,7 @@ def _until(
     holds: Callable[[Counter[str]], bool],
     between_looks: float,
 ) -> Counter[str]:
-    """Look at the tasks' states until they are as wanted, and return them."""
+    """Read the tasks' states until they are as wanted, and return them."""
     deadline = time.monotonic() + PATIENCE
     while not holds(states := _states(airflow, run_id)):
         print("bench:", dict(states), flush=True)
@@ -167,7 +167,7 @@ def _stalls(watched: Path) -> dict[str, str]:
     """Sort the callbacks that took too long by what was seen of them meanwhile."""
     rows = [json.loads(line) for line in watched.read_text(encoding="utf-8").splitlines()]
     stalls = [row for row in rows if row.get("held_up", 0.0) > LIMIT]
-    # Nobody sees anything while the garbage collector has the interpreter's lock.
+    # Nothing is seen while the garbage collector has the interpreter's lock.
     unseen = [row for row in stalls if not row["stacks"]]
     seen = [row for row in stalls if row["stacks"]]
     writing = [
@@ -177,7 +177,7 @@ def _stalls(watched: Path) -> dict[str, str]:
     return {
         "callbacks that held a loop up for more than 50 ms": f"{len(stalls)}",
         "of these, waiting until a line of log was taken": _told(writing),
-        "of these, with nothing seen, as the garbage collector lets nobody look": _told(unseen),
+        "of these, with nothing seen, as while the garbage collector runs": _told(unseen),
         "of these, anything else": _told(others),
     }
 

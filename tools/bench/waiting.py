@@ -62,7 +62,7 @@ def main(who: str, number: int, seconds: float) -> dict[str, Any]:
         requests = airbyte.requests()
         ends = airbyte.ends()
     log_lines = sum(1 for _ in (home / "log").open())
-    heard = [found["heard"][index] - ends[job_id] for index, (job_id, _) in enumerate(jobs)]
+    noticed = [found["noticed"][index] - ends[job_id] for index, (job_id, _) in enumerate(jobs)]
     settled = [
         moment
         for moment, _ in requests
@@ -74,7 +74,7 @@ def main(who: str, number: int, seconds: float) -> dict[str, Any]:
         "number": number,
         "sync_seconds": seconds,
         "events": found["statuses"],
-        "wall_seconds": round(max(found["heard"]) - started, 2),
+        "wall_seconds": round(max(found["noticed"]) - started, 2),
         "stall_ms": _ms(found["stall"].wall),
         "stall_cpu_ms": _ms(found["stall"].cpu),
         "stall_without_gc_ms": _ms(found["stall"].without_gc),
@@ -90,8 +90,8 @@ def main(who: str, number: int, seconds: float) -> dict[str, Any]:
         "memory_kb_each": round((_peak() - before) * 1000 / number, 1),
         "requests": by_kind(requests),
         "gets": sum(operation.startswith("GET") for _, operation in requests),
-        "notice_mean_seconds": round(sum(heard) / number, 2),
-        "notice_worst_seconds": round(max(heard), 2),
+        "notice_mean_seconds": round(sum(noticed) / number, 2),
+        "notice_worst_seconds": round(max(noticed), 2),
         "log_lines": log_lines,
     }
 
@@ -194,7 +194,7 @@ async def _measure(triggers: list[Any], seconds: float) -> dict[str, Any]:
     for _, status in fired:
         statuses[status] = statuses.get(status, 0) + 1
     return {
-        "heard": [moment for moment, _ in fired],
+        "noticed": [moment for moment, _ in fired],
         "statuses": statuses,
         "cpu": time.process_time() - began,
         "stall": started + waiting + ended,
@@ -222,8 +222,8 @@ async def _until_it_fires(trigger: Any) -> tuple[float, str]:
 def _ours() -> Callable[[int, str, float], Any]:
     from airbyte_sync import Checkpoint, Origin, Phase, SyncPolicy  # noqa: PLC0415
     from airbyte_sync.jobs import JobStatus  # noqa: PLC0415
-    from airbyte_sync_airflow import waiting  # noqa: PLC0415, F401 - what the first trigger loads
     from airbyte_sync_airflow.report.job_summary import JobSummary  # noqa: PLC0415
+    from airbyte_sync_airflow.triggerer import run  # noqa: PLC0415, F401 - what the first trigger loads
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger  # noqa: PLC0415
 
     def make(job_id: int, connection_id: str, _seconds: float) -> Any:
