@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,21 +14,31 @@ sys.path.insert(0, str(ROOT / "tools"))
 # They are beside dev.py, which runs without installing anything.
 import environments as envs  # noqa: E402
 import postgresql  # noqa: E402
+import side_by_side  # noqa: E402
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
 
 SOURCES = ["packages", "tests", "tools", "noxfile.py", "docs"]
-WITHOUT_AIRFLOW = [
-    "architecture",
-    "contract",
-    "docs",
-    "domain",
-    "drivers",
-    "http",
-    "local",
-    "testkit",
+TOOLS = [
+    *map(str, (ROOT / "tools").glob("*.py")),
+    *map(str, (ROOT / "tools" / "bench").glob("*.py")),
 ]
+AT_ONCE = 2
+"""How many suites run at the same time: as many as a small machine has cores."""
+ODD_REPLIES = "tests/contract/test_odd_replies.py"
+"""Thousands of requests that prove promises, and cover nothing that others leave out."""
+COVERING = [
+    *(f"tests/{name}" for name in ("domain", "drivers", "http", "contract")),
+    f"--ignore={ODD_REPLIES}",
+]
+NOT_COVERING = [
+    *(f"tests/{name}" for name in ("architecture", "docs", "local", "testkit")),
+    ODD_REPLIES,
+    # What the scenes stand on, and that needs no Airflow to be tested.
+    *(f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")),
+]
+WITHOUT_LIVES = ("-m", "not lives")
 CLIENTS = {
     envs.CLIENTS: tuple(
         f"tests/clients/test_{name}.py"
@@ -38,18 +49,20 @@ CLIENTS = {
     envs.PREFECT: ("tests/clients/test_prefect.py",),
 }
 CROWDS = "tests/e2e/test_crowds.py"
-SENSORS = ("tests/e2e/test_sensors.py", "--scenes=sensors_of_a_failed_sync,sensors_in_a_hurry")
-SCENES_WITHOUT_AIRFLOW = [f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")]
-"""What the scenes stand on, and that needs no Airflow to be tested."""
+SCENES = ("tests/e2e", f"--ignore={CROWDS}")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Lint, typing, contracts, all tests on Airflow 3.3 and 2.11; the scenes of ``e2e``, not ``e2e_*``."""
-    for name in (
-        *("lint", "typing", "contracts", "unit", "lives"),
-        *("clients", "connectors", "airflow3", "airflow2", "airflow34", "e2e"),
-    ):
+    """Every push: all suites, and the scenes on Airflow 2.11 and 3.3. 20 minutes on two quiet cores."""
+    for name in ("lint", "typing", "contracts", "suites", "airflow34", "e2e"):
+        session.notify(name)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """What is not in ``tests``: ten thousand lives, SQLite, crowds, Airflow 3.0 to 3.2. Hours."""
+    for name in ("lives", "e2e_sqlite", "e2e_crowds", "e2e_older"):
         session.notify(name)
 
 
@@ -64,8 +77,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """mypy, strict, on every package and the tests that are about types."""
-    _build(session, envs.CORE, envs.AIRFLOW_3)
+    """mypy, strict, on packages, examples and tools; basedpyright: the public types are complete."""
+    _build(session, envs.CORE, envs.AIRFLOW_3, envs.COMPLETENESS)
     for package in envs.PACKAGES:
         environment = envs.CORE if package in envs.CORE.packages else envs.AIRFLOW_3
         session.run(
@@ -73,6 +86,21 @@ def typing(session: nox.Session) -> None:
             f"--python-executable={environment.python}",
             f"packages/{package}/src",
             external=True,
+        )
+    session.run(
+        envs.CORE.executable("mypy"),
+        f"--python-executable={envs.AIRFLOW_3.python}",
+        *("docs/examples", *TOOLS),
+        external=True,
+        env={"MYPYPATH": "tools:tools/bench"},
+    )
+    for name in ("airbyte_sync", "airbyte_sync_http"):
+        session.run(
+            envs.COMPLETENESS.executable("basedpyright"),
+            *("--verifytypes", name, "--ignoreexternal"),
+            external=True,
+            # It looks for packages beside the first Python of the path, whatever --pythonpath says.
+            env={"PATH": os.pathsep.join([str(envs.CORE.python.parent), os.environ["PATH"]])},
         )
 
 
@@ -85,56 +113,62 @@ def contracts(session: nox.Session) -> None:
 
 
 @nox.session
+def suites(session: nox.Session) -> None:
+    """unit, airflow3, airflow2, clients and connectors, two at a time: all that needs no running Airflow."""
+    _side_by_side(
+        session,
+        {
+            "airflow3": _airflow(session, envs.AIRFLOW_3),
+            **_unit(session),
+            "airflow2": _airflow(session, envs.AIRFLOW_2),
+            **_connectors(session),
+            **_clients(session),
+        },
+    )
+    _report_coverage(session)
+
+
+@nox.session
 def unit(session: nox.Session) -> None:
     """The tests that need no Airflow, with branch coverage of domain and http."""
-    _build(session, envs.CORE)
-    folders = [*(f"tests/{name}" for name in WITHOUT_AIRFLOW), *SCENES_WITHOUT_AIRFLOW]
-    # Not as a plugin of pytest: ours is loaded first and imports what is to be measured.
-    session.run(
-        *(envs.CORE.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not lives"),
-        *(session.posargs or folders),
-        external=True,
-    )
-    if not session.posargs:
-        session.run(envs.CORE.python, "-m", "coverage", "report", external=True)
+    if session.posargs:
+        _build(session, envs.CORE)
+        _patiently(session, *_pytest(envs.CORE, *WITHOUT_LIVES, *session.posargs))
+    else:
+        _side_by_side(session, _unit(session))
+        _report_coverage(session)
 
 
 @nox.session
 def lives(session: nox.Session) -> None:
     """Ten thousand random lives of a sync, with faults, and thousands of odd replies: the promises hold."""
     _build(session, envs.CORE)
-    _pytest(session, envs.CORE, "tests/drivers", "tests/contract", "-m", "lives", "--durations=3")
+    arguments = session.posargs or ["tests/drivers", "tests/contract", "--durations=3"]
+    _patiently(session, *_pytest(envs.CORE, "-m", "lives", *arguments))
 
 
 @nox.session
 def clients(session: nox.Session) -> None:
     """Five third-party clients, unmodified, against the local Airbyte; each set of pins has its place."""
-    for environment, tests_of_it in CLIENTS.items():
-        _build(session, environment)
-        # What the clients warn about themselves proves nothing about us.
-        _pytest(session, environment, "-W", "default", "--disable-warnings", *tests_of_it)
+    _side_by_side(session, _clients(session))
 
 
 @nox.session
 def connectors(session: nox.Session) -> None:
     """The local Airbyte's engine with a real connector."""
-    _build(session, envs.CORE, envs.PYAIRBYTE, envs.SOURCE_FAKER)
-    session.env["AIRBYTE_SYNC_CONNECTORS_PYTHON"] = str(envs.PYAIRBYTE.python)
-    _pytest(session, envs.CORE, "tests/local/test_connector_process.py")
+    _side_by_side(session, _connectors(session))
 
 
 @nox.session
 def airflow3(session: nox.Session) -> None:
     """The Airflow tests that need no running Airflow, on 3.3."""
-    _build(session, envs.AIRFLOW_3)
-    _pytest(session, envs.AIRFLOW_3, "tests/airflow")
+    _patiently(session, *_airflow(session, envs.AIRFLOW_3))
 
 
 @nox.session
 def airflow2(session: nox.Session) -> None:
     """The Airflow tests that need no running Airflow, on 2.11."""
-    _build(session, envs.AIRFLOW_2)
-    _pytest(session, envs.AIRFLOW_2, "tests/airflow")
+    _patiently(session, *_airflow(session, envs.AIRFLOW_2))
 
 
 @nox.session
@@ -143,38 +177,38 @@ def airflow34(session: nox.Session) -> None:
     reason = envs.why_it_waits(envs.AIRFLOW_34)
     if reason is not None:
         session.skip(f"nothing was tested on Airflow 3.4: {reason}")
-    _build(session, envs.AIRFLOW_34)
-    _pytest(session, envs.AIRFLOW_34, "tests/airflow")
+    _patiently(session, *_airflow(session, envs.AIRFLOW_34))
     if not session.posargs:
-        _end_to_end(session, envs.AIRFLOW_34, "postgresql")
+        _patiently(session, *_end_to_end(session, envs.AIRFLOW_34, "postgresql"))
 
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3."""
-    for environment in (envs.AIRFLOW_2, envs.AIRFLOW_3):
-        _end_to_end(session, environment, "postgresql", "tests/e2e", f"--ignore={CROWDS}")
-    _end_to_end(session, envs.AIRFLOW_3, "sqlite", *SENSORS)
+    """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3, both at once."""
+    both = (envs.AIRFLOW_2, envs.AIRFLOW_3)
+    _side_by_side(
+        session, {each.name: _end_to_end(session, each, "postgresql", *SCENES) for each in both}
+    )
 
 
 @nox.session
 def e2e_sqlite(session: nox.Session) -> None:
     """All scenes on Airflow 3.3 with SQLite, which answers a busy machine that it is locked."""
-    _end_to_end(session, envs.AIRFLOW_3, "sqlite", "tests/e2e", f"--ignore={CROWDS}")
+    _patiently(session, *_end_to_end(session, envs.AIRFLOW_3, "sqlite", *SCENES))
 
 
 @nox.session
 def e2e_crowds(session: nox.Session) -> None:
     """Crowds of deferred tasks on Airflow 2.11 and 3.3: cleared, killed, and answered oddly."""
     for environment in (envs.AIRFLOW_2, envs.AIRFLOW_3):
-        _end_to_end(session, environment, "postgresql", CROWDS)
+        _patiently(session, *_end_to_end(session, environment, "postgresql", CROWDS))
 
 
 @nox.session
 def e2e_older(session: nox.Session) -> None:
     """The same on Airflow 3.0, 3.1 and 3.2."""
     for environment in (envs.AIRFLOW_30, envs.AIRFLOW_31, envs.AIRFLOW_32):
-        _end_to_end(session, environment, "postgresql")
+        _patiently(session, *_end_to_end(session, environment, "postgresql"))
 
 
 @nox.session
@@ -204,6 +238,54 @@ def bench_triggerer(session: nox.Session) -> None:
     _patiently(session, envs.AIRFLOW_3.python, "tools/bench/triggerer.py", *session.posargs)
 
 
+def _unit(session: nox.Session) -> dict[str, list[object]]:
+    _build(session, envs.CORE)
+    tests = _pytest(envs.CORE, *WITHOUT_LIVES)
+    # Not as a plugin of pytest: ours is loaded first and imports what is to be measured.
+    covered = [envs.CORE.python, "-um", "coverage", "run", "-m", *tests[2:]]
+    return {"unit": [*covered, *COVERING], "unit (2)": [*tests, *NOT_COVERING]}
+
+
+def _report_coverage(session: nox.Session) -> None:
+    session.run(envs.CORE.python, "-m", "coverage", "report", external=True)
+
+
+def _clients(session: nox.Session) -> dict[str, list[object]]:
+    _build(session, *CLIENTS)
+    # What the clients warn about themselves proves nothing about us.
+    quiet = ("-W", "default", "--disable-warnings")
+    return {
+        environment.name: _pytest(environment, *quiet, *(session.posargs or tests_of_it))
+        for environment, tests_of_it in CLIENTS.items()
+    }
+
+
+def _connectors(session: nox.Session) -> dict[str, list[object]]:
+    _build(session, envs.CORE, envs.PYAIRBYTE, envs.SOURCE_FAKER)
+    tests = _pytest(envs.CORE, *(session.posargs or ["tests/local/test_connector_process.py"]))
+    python = f"AIRBYTE_SYNC_CONNECTORS_PYTHON={envs.PYAIRBYTE.python}"
+    return {"connectors": ["env", python, *tests]}
+
+
+def _airflow(session: nox.Session, environment: envs.Environment) -> list[object]:
+    _build(session, environment)
+    return _pytest(environment, *(session.posargs or ["tests/airflow"]))
+
+
+def _end_to_end(
+    session: nox.Session, environment: envs.Environment, database: str, *usual: str
+) -> list[object]:
+    _build(session, environment)
+    if database == "postgresql" and postgresql.programs_of_this_machine() is None:
+        _build(session, envs.POSTGRESQL)
+    arguments = session.posargs or usual or ["tests/e2e"]
+    return _pytest(environment, *arguments, f"--airflow-database={database}")
+
+
+def _pytest(environment: envs.Environment, *arguments: object) -> list[object]:
+    return [environment.python, "-um", "pytest", *arguments]
+
+
 def _build(session: nox.Session, *environments: envs.Environment) -> None:
     try:
         envs.build(*environments)
@@ -211,20 +293,10 @@ def _build(session: nox.Session, *environments: envs.Environment) -> None:
         session.error(str(problem))
 
 
-def _end_to_end(
-    session: nox.Session, environment: envs.Environment, database: str, *usual: str
-) -> None:
-    _build(session, environment)
-    if database == "postgresql" and postgresql.programs_of_this_machine() is None:
-        _build(session, envs.POSTGRESQL)
-    arguments = session.posargs or usual or ["tests/e2e"]
-    _patiently(
-        session, environment.python, "-m", "pytest", *arguments, f"--airflow-database={database}"
-    )
-
-
-def _pytest(session: nox.Session, environment: envs.Environment, *arguments: str) -> None:
-    _patiently(session, environment.python, "-m", "pytest", *(session.posargs or arguments))
+def _side_by_side(session: nox.Session, commands: dict[str, list[object]]) -> None:
+    failed = side_by_side.run(commands, at_once=AT_ONCE)
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
 
 
 def _patiently(session: nox.Session, *command: object) -> None:

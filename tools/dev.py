@@ -1,7 +1,8 @@
-"""The two commands of this repository, for a machine that has only Python and pip.
+"""The commands of this repository, for a machine that has only Python and pip.
 
     python3 tools/dev.py demo      run real Airbyte syncs from a real Airflow, and show what came of it
-    python3 tools/dev.py tests     every check: lint, typing, import contracts, all tests
+    python3 tools/dev.py tests     the checks of every push: lint, typing, import contracts, tests
+    python3 tools/dev.py thorough  the checks that take hours
 
 Everything is installed into ``.dev`` in this checkout. Any other word is a nox session of
 ``noxfile.py``; what follows it is passed on: ``python3 tools/dev.py demo --keep``.

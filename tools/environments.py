@@ -61,6 +61,7 @@ CORE = Environment(
     pythons=("3.11", "3.12", "3.13", "3.10"),
     packages=("domain", "http", "local", "testkit"),
 )
+COMPLETENESS = Environment(name="completeness", pythons=("3.12", "3.11", "3.13", "3.10"))
 AIRFLOW_3 = Environment(
     name="airflow-3.3", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
 )
