@@ -15,9 +15,7 @@ import pytest
 
 from airbyte_sync import AirbyteSyncError, JobQuery, JobType
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
-from airbyte_sync_http.protocol import cleaning
-from airbyte_sync_http.protocol import json_node as document
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import cleaning, json_node, messages
 from airbyte_sync_http.protocol.json_node import MOST_VALUES
 from airbyte_sync_http.protocol.messages import SMALL
 from airbyte_sync_http.transports import network
@@ -37,7 +35,7 @@ MOST_MATCHED = 48 * KB
 """Characters of a reply that patterns look at, apart from those that look at each character a few times."""
 
 FEW_LOOKS_A_CHARACTER = {
-    id(pattern) for pattern in (cleaning._BLANKS, cleaning._UNFIT, document._LONG_NUMBER)
+    id(pattern) for pattern in (cleaning._BLANKS, cleaning._UNFIT, json_node._LONG_NUMBER)
 }
 """Patterns that are at most some twenty characters long: linear, whatever the text."""
 
@@ -108,7 +106,7 @@ def work(monkeypatch):
         for attribute, value in list(vars(module).items()):
             if isinstance(value, re.Pattern) and id(value) not in FEW_LOOKS_A_CHARACTER:
                 monkeypatch.setattr(module, attribute, Counting(value, done))
-    monkeypatch.setattr(document.json, "loads", counted_loads)
+    monkeypatch.setattr(json_node.json, "loads", counted_loads)
     return done
 
 
@@ -116,15 +114,18 @@ def work(monkeypatch):
 
 SERVER = ServerSettings(base_url="http://localhost:8000")
 CALLS = {
-    "fetch_job": (wire.fetch_job(SERVER, 1), [1]),
-    "cancel": (wire.cancel(SERVER, 1), [1]),
+    "fetch_job": (messages.fetch_job(SERVER, 1), [1]),
+    "cancel": (messages.cancel(SERVER, 1), [1]),
     "submit": (None, [ID, JobType.SYNC]),
-    "find_jobs": (wire.find_jobs(SERVER, JobQuery()), [JobQuery()]),
-    "fetch_connection": (wire.fetch_connection(SERVER, ID), [ID]),
-    "find_connections": (wire.list_connections(SERVER, None, 0), ["Shop", None]),
-    "explain_failure": (wire.explain_failure(SERVER, 1), [1]),
-    "fetch_lineage": (wire.fetch_route(SERVER, ID), [ID]),
-    "token": (wire.token(SERVER, ClientCredentials(client_id="i", client_secret="s")), None),
+    "find_jobs": (messages.find_jobs(SERVER, JobQuery()), [JobQuery()]),
+    "fetch_connection": (messages.fetch_connection(SERVER, ID), [ID]),
+    "find_connections": (messages.list_connections(SERVER, None, 0), ["Shop", None]),
+    "explain_failure": (messages.explain_failure(SERVER, 1), [1]),
+    "fetch_lineage": (messages.fetch_route(SERVER, ID), [ID]),
+    "token": (
+        messages.fetch_token(SERVER, ClientCredentials(client_id="i", client_secret="s")),
+        None,
+    ),
 }
 
 

@@ -28,7 +28,7 @@ from airbyte_sync_http import (
     open_async_gateway,
     open_gateway,
 )
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import messages
 from airbyte_sync_local import (
     Caller,
     Fault,
@@ -55,7 +55,7 @@ def attempt(*failures, status="failed", **members):
 
 def explained(*attempts):
     body = json.dumps({"job": {"id": 1}, "attempts": list(attempts)}).encode()
-    return wire.explain_failure(SETTINGS, 1).read(HttpResponse(status=200, body=body))
+    return messages.explain_failure(SETTINGS, 1).read(HttpResponse(status=200, body=body))
 
 
 def message(text, name="externalMessage"):
@@ -114,7 +114,7 @@ def test_words_for_developers_are_better_than_none():
 def test_where_nobody_says_there_is_no_reason(document):
     """Whatever is missing or of another shape is no reason, and no error."""
     answer = HttpResponse(status=200, body=json.dumps(document).encode())
-    assert None is wire.explain_failure(SETTINGS, 1).read(answer)
+    assert None is messages.explain_failure(SETTINGS, 1).read(answer)
 
 
 @pytest.mark.parametrize("name", ["externalMessage", "internalMessage"])
@@ -151,7 +151,7 @@ def test_a_message_is_for_people(name, text, expected):
 )
 def test_the_config_api_is_asked_in_haste(base_url, url):
     """The older API stands beside the public one, and gets a few seconds only."""
-    request = wire.explain_failure(ServerSettings(base_url=base_url), 7).request
+    request = messages.explain_failure(ServerSettings(base_url=base_url), 7).request
     assert ("POST", url, {"id": 7}) == (request.method, request.url, json.loads(request.body))
     assert timedelta(seconds=2) == request.connect_timeout
     assert timedelta(seconds=3) == request.read_timeout
@@ -160,7 +160,7 @@ def test_the_config_api_is_asked_in_haste(base_url, url):
 def test_haste_never_takes_longer():
     """Time-outs that are shorter anyway stay as they are."""
     short = timedelta(milliseconds=10)
-    settings = replace(SETTINGS, connect_timeout=short, read_timeout=short).in_haste()
+    settings = replace(SETTINGS, connect_timeout=short, read_timeout=short).with_short_timeouts()
     assert (short, short) == (settings.connect_timeout, settings.read_timeout)
 
 
@@ -170,7 +170,7 @@ def test_a_time_out_of_nothing_is_refused():
         replace(SETTINGS, explain_timeout=timedelta(0))
 
 
-# --- over the wire ---
+# --- over HTTP ---
 
 
 class Gateways:
@@ -268,7 +268,7 @@ def test_an_unknown_job_is_hidden_from_members(gateways):
 
 @pytest.mark.parametrize("struck", [CONFIG_API, "POST /applications/token"])
 def test_silence_is_not_borne_for_long(gateways, struck):
-    """A stalling server costs one short time-out, also where a token is to be bought first."""
+    """A stalling server costs one short timeout, also where a token is to be bought first."""
     auth = Application(client_id="me", client_secret="s3cr3t")
     with LocalAirbyte(auth=auth) as airbyte:
         airbyte.inject(Fault(on=struck, do="stall"))

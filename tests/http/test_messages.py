@@ -34,7 +34,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.jobs import FailureReason
 from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import messages
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
@@ -87,14 +87,14 @@ REPORT = {
 HTML = b"<!doctype html>\n<html><head><title>Airbyte &amp; friends</title></head></html>"
 
 ASKED_AT = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
-SUBMIT = wire.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)
-FETCH = wire.fetch_job(SETTINGS, 1234)
-CANCEL = wire.cancel(SETTINGS, 1234)
-FIND = wire.find_jobs(SETTINGS, JobQuery(connection_id=ID))
-CONNECT = wire.fetch_connection(SETTINGS, ID)
-LIST = wire.list_connections(SETTINGS, None, 0)
-TOKEN = wire.token(SETTINGS, CREDENTIALS)
-EXPLAIN = wire.explain_failure(SETTINGS, 1234)
+SUBMIT = messages.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)
+FETCH = messages.fetch_job(SETTINGS, 1234)
+CANCEL = messages.cancel(SETTINGS, 1234)
+FIND = messages.find_jobs(SETTINGS, JobQuery(connection_id=ID))
+CONNECT = messages.fetch_connection(SETTINGS, ID)
+LIST = messages.list_connections(SETTINGS, None, 0)
+TOKEN = messages.fetch_token(SETTINGS, CREDENTIALS)
+EXPLAIN = messages.explain_failure(SETTINGS, 1234)
 PAGE = {"data": [JOB]}
 SOLD = {"access_token": "e30.e30.c2ln", "expires_in": 900}
 CALLS = [
@@ -106,7 +106,7 @@ CALLS = [
         ("find", FIND, PAGE, JobPage),
         ("connection", CONNECT, CONNECTION, Connection),
         ("connections", LIST, {"data": [CONNECTION]}, tuple),
-        ("token", TOKEN, SOLD, wire.AccessToken),
+        ("token", TOKEN, SOLD, messages.AccessToken),
         ("explain", EXPLAIN, REPORT, FailureReason | None),
     )
 ]
@@ -143,7 +143,7 @@ def without(document, name):
             None,
         ),
         (
-            wire.find_jobs(
+            messages.find_jobs(
                 SETTINGS,
                 JobQuery(connection_id=ID, job_type=JobType.REFRESH, limit=9, offset=2),
             ),
@@ -152,13 +152,13 @@ def without(document, name):
             None,
         ),
         (
-            wire.find_jobs(SETTINGS, JobQuery(limit=1)),
+            messages.find_jobs(SETTINGS, JobQuery(limit=1)),
             "GET",
             "/jobs?limit=1&offset=0&orderBy=createdAt%7CDESC",
             None,
         ),
         (
-            wire.find_jobs(
+            messages.find_jobs(
                 SETTINGS,
                 JobQuery(updated_since=datetime(2026, 8, 21, 12, 15, 7, 9, timezone(2 * HOUR))),
             ),
@@ -166,15 +166,15 @@ def without(document, name):
             "/jobs?limit=20&offset=0&orderBy=updatedAt%7CASC&updatedAtStart=2026-08-21T10%3A15%3A07Z",
             None,
         ),
-        (wire.fetch_connection(SETTINGS, "a/b?c"), "GET", "/connections/a%2Fb%3Fc", None),
+        (messages.fetch_connection(SETTINGS, "a/b?c"), "GET", "/connections/a%2Fb%3Fc", None),
         (
-            wire.list_connections(SETTINGS, "w", 100),
+            messages.list_connections(SETTINGS, "w", 100),
             "GET",
             "/connections?limit=100&offset=100&workspaceIds=w",
             None,
         ),
         (
-            wire.token(SETTINGS, CREDENTIALS),
+            messages.fetch_token(SETTINGS, CREDENTIALS),
             "POST",
             "/applications/token",
             {
@@ -194,7 +194,7 @@ def test_a_request(call, method, target, body):
 
 
 def test_a_submission_may_take_longer():
-    """A submission has a time-out of its own."""
+    """A submission has a timeout of its own."""
     assert SETTINGS.submit_timeout == SUBMIT.request.read_timeout
     assert SETTINGS.read_timeout == CANCEL.request.read_timeout == FETCH.request.read_timeout
 
@@ -202,7 +202,7 @@ def test_a_submission_may_take_longer():
 def test_extra_headers_go_before_our_own():
     """What the network wants is sent with every request, in place of our defaults."""
     settings = ServerSettings(base_url="http://h", headers={"user-agent": "Mozilla", "X-A": "1"})
-    headers = wire.fetch_job(settings, 1).request.headers
+    headers = messages.fetch_job(settings, 1).request.headers
     assert {"Accept": "application/json", "user-agent": "Mozilla", "X-A": "1"} == headers
 
 
@@ -210,7 +210,7 @@ def test_extra_headers_go_before_our_own():
 def test_a_page_that_airbyte_does_not_give(limit, offset):
     """It is refused before anything is sent."""
     with pytest.raises(InvalidInput, match="1 to 100"):
-        wire.find_jobs(SETTINGS, JobQuery(connection_id=ID, limit=limit, offset=offset))
+        messages.find_jobs(SETTINGS, JobQuery(connection_id=ID, limit=limit, offset=offset))
 
 
 # --- answers ---
@@ -321,7 +321,7 @@ def test_a_server_without_a_clock(date):
 
 def test_a_connection():
     """What is not known is not needed, and a new status word is no error."""
-    call = wire.fetch_connection(SETTINGS, ID)
+    call = messages.fetch_connection(SETTINGS, ID)
     connection = call.read(reply(CONNECTION))
     assert (ID, "Shop", "w", "s", "d") == (
         connection.connection_id,

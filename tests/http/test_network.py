@@ -100,7 +100,7 @@ def advice(request):
         )
         with pytest.raises(CallFailed) as caught:
             request.param(wanted, TransportOptions(**options))
-        return network.what_keeps_us_out(caught.value)
+        return network.explain_network_error(caught.value)
 
     return advice_for
 
@@ -139,7 +139,7 @@ def test_a_port_that_does_not_speak_tls(advice):
 
 def test_tls_that_fails_in_another_way():
     """The two options that have to do with it are named."""
-    assert "verify and client_cert" in network.what_keeps_us_out(ssl.SSLError(1, "no luck"))
+    assert "verify and client_cert" in network.explain_network_error(ssl.SSLError(1, "no luck"))
 
 
 def test_a_port_where_nobody_listens(advice):

@@ -19,7 +19,7 @@ from airbyte_sync_http import (
 )
 from airbyte_sync_http.auth.hiding import MOST_TOKENS, Secrets, hide, hide_unknown, without_secrets
 from airbyte_sync_http.auth.tokens import secrets_of
-from airbyte_sync_http.protocol.json_node import Part
+from airbyte_sync_http.protocol.json_node import JsonNode
 from airbyte_sync_http.protocol.streams import endpoint
 from airbyte_sync_testkit.contract.raw_server import RawServer
 from tests import canaries
@@ -189,7 +189,7 @@ def test_a_configuration_that_is_nested_too_deep_is_left_out():
     for _ in range(3000):
         deep = [deep]
     body = {"sourceId": "s", "sourceType": "t", "configuration": {"a": deep}}
-    assert {} == endpoint(Part(body), "source").configuration
+    assert {} == endpoint(JsonNode(body), "source").configuration
 
 
 def test_a_connection_is_found_by_a_name_with_a_credential_in_it(scripted):

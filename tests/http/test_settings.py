@@ -59,7 +59,7 @@ def test_an_address_is_normalised():
 
 
 def test_defaults():
-    """The time-outs fit how Airbyte answers: a submission may take it a minute."""
+    """The timeouts fit how Airbyte answers: a submission may take it a minute."""
     settings = ServerSettings(base_url="http://h")
     waits = (settings.connect_timeout, settings.read_timeout, settings.submit_timeout)
     assert [10, 30, 90] == [wait.total_seconds() for wait in waits]

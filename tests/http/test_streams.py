@@ -8,7 +8,7 @@ import pytest
 
 from airbyte_sync import Forbidden, NotFound, UnexpectedReply
 from airbyte_sync_http import HttpResponse, ServerSettings, open_gateway
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
 from airbyte_sync_local import Actor, Caller, Connection, Fault, LocalAirbyte, Quirks, answers
 
@@ -26,7 +26,7 @@ def streams(*entries, **members):
         "configurations": {"streams": list(entries)},
         **members,
     }
-    return read(wire.fetch_route(SETTINGS, "c"), document).streams
+    return read(messages.fetch_route(SETTINGS, "c"), document).streams
 
 
 def written(namespace, **members):
@@ -106,7 +106,7 @@ def test_the_two_ends_are_needed(missing):
     """A connection without an end is not a connection."""
     document = {"sourceId": "s", "destinationId": "d", missing: None}
     with pytest.raises(UnexpectedReply, match=missing):
-        read(wire.fetch_route(SETTINGS, "c"), document)
+        read(messages.fetch_route(SETTINGS, "c"), document)
 
 
 @pytest.mark.parametrize("configuration", [None, 7, [], "text"])
@@ -114,7 +114,7 @@ def test_a_configuration_that_is_none(configuration):
     """An end is known by its id and type alone."""
     document = {"sourceId": "s", "sourceType": "stripe", "configuration": configuration}
     expected = Endpoint(role="source", endpoint_id="s", kind="stripe")
-    assert expected == read(wire.fetch_source(SETTINGS, "s"), document)
+    assert expected == read(messages.fetch_source(SETTINGS, "s"), document)
 
 
 @pytest.mark.parametrize("missing", ["destinationId", "destinationType"])
@@ -122,7 +122,7 @@ def test_an_end_needs_id_and_type(missing):
     """Nothing can be said about an end without them."""
     document = {"destinationId": "d", "destinationType": "s3", "configuration": {}, missing: 7}
     with pytest.raises(UnexpectedReply, match=missing):
-        read(wire.fetch_destination(SETTINGS, "d"), document)
+        read(messages.fetch_destination(SETTINGS, "d"), document)
 
 
 def test_no_repr_shows_a_configuration():
@@ -134,9 +134,9 @@ def test_no_repr_shows_a_configuration():
 def test_ids_are_quoted():
     """An id of another shape cannot lead to another resource."""
     calls = [
-        wire.fetch_route(SETTINGS, "a/b"),
-        wire.fetch_source(SETTINGS, "a/b"),
-        wire.fetch_destination(SETTINGS, "a/b"),
+        messages.fetch_route(SETTINGS, "a/b"),
+        messages.fetch_source(SETTINGS, "a/b"),
+        messages.fetch_destination(SETTINGS, "a/b"),
     ]
     expected = [
         f"{SETTINGS.base_url}/{resource}/a%2Fb"
@@ -145,7 +145,7 @@ def test_ids_are_quoted():
     assert expected == [call.request.url for call in calls]
 
 
-# --- over the wire ---
+# --- over HTTP ---
 
 
 @pytest.fixture

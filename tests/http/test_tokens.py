@@ -35,7 +35,7 @@ from airbyte_sync_http import (
     TokenCache,
 )
 from airbyte_sync_http.auth.tokens import AsyncTransportInterpreter, TransportInterpreter
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import messages
 
 SETTINGS = ServerSettings(
     base_url="http://localhost:8000",
@@ -199,7 +199,7 @@ def test_a_token_without_a_life_serves_one_call(gateway, server, lifetime):
 def test_a_lifetime_is_the_shorter_one_on_the_servers_clock(body, seconds):
     """``expires_in`` reports a setting; the token itself knows better, where it can be read."""
     answer = response(body=body, Date="Fri, 21 Aug 2026 10:15:07 GMT")
-    token = wire.token(SETTINGS, SETTINGS.auth).read(answer)
+    token = messages.fetch_token(SETTINGS, SETTINGS.auth).read(answer)
     assert timedelta(seconds=seconds) == token.lifetime
 
 
@@ -207,7 +207,7 @@ def test_a_lifetime_is_the_shorter_one_on_the_servers_clock(body, seconds):
 def test_what_is_no_token(text):
     """What is not printable ASCII in one word is never put into a header."""
     with pytest.raises(UnexpectedReply, match="access_token"):
-        wire.token(SETTINGS, SETTINGS.auth).read(response(body={"access_token": text}))
+        messages.fetch_token(SETTINGS, SETTINGS.auth).read(response(body={"access_token": text}))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])

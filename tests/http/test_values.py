@@ -32,10 +32,7 @@ from airbyte_sync_http import (
     addresses,
     gateway,
 )
-from airbyte_sync_http.protocol import cleaning
-from airbyte_sync_http.protocol import errors_from_responses as refusals
-from airbyte_sync_http.protocol import failure_reasons as reasons
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import cleaning, errors_from_responses, failure_reasons, messages
 from airbyte_sync_http.transports.base import AnswerTooLarge
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
@@ -56,17 +53,17 @@ CONNECTION = {
     "destinationId": "d",
 }
 ASKED_AT = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
-FETCH = wire.fetch_job(SETTINGS, 1234)
+FETCH = messages.fetch_job(SETTINGS, 1234)
 CALLS = {
     "job": FETCH,
-    "page": wire.find_jobs(SETTINGS, JobQuery()),
-    "connection": wire.fetch_connection(SETTINGS, ID),
-    "connections": wire.list_connections(SETTINGS, None, 0),
-    "route": wire.fetch_route(SETTINGS, ID),
-    "source": wire.fetch_source(SETTINGS, ID),
-    "destination": wire.fetch_destination(SETTINGS, ID),
-    "reason": wire.explain_failure(SETTINGS, 1),
-    "token": wire.token(SETTINGS, ClientCredentials(client_id="me", client_secret="s")),
+    "page": messages.find_jobs(SETTINGS, JobQuery()),
+    "connection": messages.fetch_connection(SETTINGS, ID),
+    "connections": messages.list_connections(SETTINGS, None, 0),
+    "route": messages.fetch_route(SETTINGS, ID),
+    "source": messages.fetch_source(SETTINGS, ID),
+    "destination": messages.fetch_destination(SETTINGS, ID),
+    "reason": messages.explain_failure(SETTINGS, 1),
+    "token": messages.fetch_token(SETTINGS, ClientCredentials(client_id="me", client_secret="s")),
 }
 ODD = ["\x00", "\x1b[31m", "\ud800", "\udfff", "\x85", "\u2028", "\n", "\x7f"]
 
@@ -108,7 +105,7 @@ def test_a_number_fits_into_63_bits(text):
 @pytest.mark.parametrize("nothing", [0, "0", "000"])
 def test_no_job_has_the_id_zero(nothing):
     """Some serializers write it where there is none."""
-    for call in (FETCH, CALLS["page"], wire.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)):
+    for call in (FETCH, CALLS["page"], messages.submit(SETTINGS, ID, JobType.SYNC, ASKED_AT)):
         with pytest.raises(UnexpectedReply, match="jobId is 0, which no job has"):
             call.read(reply({**JOB, "jobId": nothing, "data": [{**JOB, "jobId": nothing}]}))
 
@@ -268,18 +265,20 @@ def test_a_title_is_looked_for_at_the_head_of_a_page_only():
         error(page)
     assert 0 < Watched.taken <= 16 * 1024
     # Each start of a title is followed by a bounded number of characters.
-    assert refusals._TITLE.pattern.count("{") == 2
-    assert "*" not in refusals._TITLE.pattern
+    assert errors_from_responses._TITLE.pattern.count("{") == 2
+    assert "*" not in errors_from_responses._TITLE.pattern
 
 
 def test_a_message_is_cut_before_it_is_searched():
     """A stack trace of a megabyte costs no more than its head, and half a credential is not shown."""
     text = WatchedText("\n" * 500_000 + "at x" * 100_000)
-    assert "" == reasons.readable_message(text)
+    assert "" == failure_reasons.readable_message(text)
     assert 0 < WatchedText.taken <= 4000
     cut = " " * 3980 + "https://user:password@host"
-    assert "" == reasons.readable_message(cut)
-    assert "\\s" not in reasons._STACK_TRACE.pattern, "it would match line breaks, again and again"
+    assert "" == failure_reasons.readable_message(cut)
+    assert "\\s" not in failure_reasons._STACK_TRACE.pattern, (
+        "it would match line breaks, again and again"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
@@ -401,13 +400,13 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(scripted):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda value: wire.submit(SETTINGS, value, JobType.SYNC, ASKED_AT),
-        lambda value: wire.fetch_connection(SETTINGS, value),
-        lambda value: wire.fetch_route(SETTINGS, value),
-        lambda value: wire.fetch_source(SETTINGS, value),
-        lambda value: wire.fetch_destination(SETTINGS, value),
-        lambda value: wire.find_jobs(SETTINGS, JobQuery(connection_id=value)),
-        lambda value: wire.list_connections(SETTINGS, value, 0),
+        lambda value: messages.submit(SETTINGS, value, JobType.SYNC, ASKED_AT),
+        lambda value: messages.fetch_connection(SETTINGS, value),
+        lambda value: messages.fetch_route(SETTINGS, value),
+        lambda value: messages.fetch_source(SETTINGS, value),
+        lambda value: messages.fetch_destination(SETTINGS, value),
+        lambda value: messages.find_jobs(SETTINGS, JobQuery(connection_id=value)),
+        lambda value: messages.list_connections(SETTINGS, value, 0),
     ],
 )
 def test_ids_that_are_sent(ask):
@@ -432,10 +431,10 @@ def test_ids_that_are_sent(ask):
             continue  # no filter
         with pytest.raises(InvalidInput, match="expected an id of Airbyte"):
             ask(value)
-    assert "a%2F..%2Fb" in wire.fetch_connection(SETTINGS, "a/../b").request.url
+    assert "a%2F..%2Fb" in messages.fetch_connection(SETTINGS, "a/../b").request.url
 
 
-@pytest.mark.parametrize("ask", [wire.fetch_job, wire.cancel, wire.explain_failure])
+@pytest.mark.parametrize("ask", [messages.fetch_job, messages.cancel, messages.explain_failure])
 @pytest.mark.parametrize("value", [-1, 2**63, True, "5", "5/../6", None, 1.0, []])
 def test_job_ids_that_are_sent(ask, value):
     """A job id is a number of at most 63 bits."""
@@ -507,13 +506,13 @@ def test_extra_headers_stay_with_their_server():
 
     def sent_to(url):
         application = ClientCredentials(client_id="a", client_secret="b", token_url=url)
-        return wire.token(settings, application).request.headers
+        return messages.fetch_token(settings, application).request.headers
 
     for url in ("", "v1/applications/token", "https://h/oauth/token"):
         assert "k3y" == sent_to(url)["X-Key"]
     for url in ("https://idp/oauth/token", "http://h/oauth/token", "https://h:8443/token"):
         assert "X-Key" not in sent_to(url)
-    assert "k3y" == wire.explain_failure(settings, 1).request.headers["X-Key"]
+    assert "k3y" == messages.explain_failure(settings, 1).request.headers["X-Key"]
 
 
 # --- cleaning itself ---

@@ -48,8 +48,8 @@ from airbyte_sync import (
 )
 from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, TokenCache
 from airbyte_sync_http.auth.tokens import FetchToken, Send, perform
-from airbyte_sync_http.protocol import messages as wire
-from airbyte_sync_http.protocol.json_node import Part
+from airbyte_sync_http.protocol import messages
+from airbyte_sync_http.protocol.json_node import JsonNode
 from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
 from airbyte_sync_http.transports.base import causes
 from airbyte_sync_http.transports.requests_transport import RequestsTransport
@@ -581,13 +581,13 @@ class SubmitsTwice(AirbyteGateway):
 )
 class FollowsNext(AirbyteGateway):
     def find_connections(self, name, workspace_id):
-        call = wire.list_connections(self._settings, workspace_id, 0)
+        call = messages.list_connections(self._settings, workspace_id, 0)
         found = []
         while True:
             answer = self._transport.send(call.request)
             page = call.read(answer)
             found += page
-            following = Part.of(answer.body)["next"].value
+            following = JsonNode.of(answer.body)["next"].value
             if not page or not following:
                 return tuple(
                     one for one in found if one.name == name and one.status.value != "deprecated"
@@ -600,7 +600,7 @@ class FollowsNext(AirbyteGateway):
 )
 class LooksAtTheFirstPageOnly(AirbyteGateway):
     def find_connections(self, name, workspace_id):
-        page = self._call(wire.list_connections(self._settings, workspace_id, 0))
+        page = self._call(messages.list_connections(self._settings, workspace_id, 0))
         return tuple(one for one in page if one.name == name and one.status.value != "deprecated")
 
 
@@ -685,7 +685,7 @@ class ReadsTimes(AirbyteGateway):
     def _call(self, call):
         def build(_, response):
             body = re.sub(rb"T(\d\d:\d\d)Z", self.instead, response.body)
-            return call.build(Part.of(body), response)
+            return call.build(JsonNode.of(body), response)
 
         return super()._call(replace(call, build=build))
 
@@ -857,16 +857,16 @@ class BlamesTheCredentialsForAGateway(AirbyteGateway):
 
 def as_it_is(call):
     """Read a job whatever it is about."""
-    return replace(call, build=lambda document, _: wire._job(document))
+    return replace(call, build=lambda document, _: messages._job(document))
 
 
 @gateway_caught_by("a_reply_about_another_job_is_no_answer")
 class TakesAReplyAboutAnyJob(AirbyteGateway):
     def fetch_job(self, job_id):
-        return self._call(as_it_is(wire.fetch_job(self._settings, job_id)))
+        return self._call(as_it_is(messages.fetch_job(self._settings, job_id)))
 
     def cancel(self, job_id):
-        return self._call(as_it_is(wire.cancel(self._settings, job_id)))
+        return self._call(as_it_is(messages.cancel(self._settings, job_id)))
 
 
 @gateway_caught_by(
@@ -874,7 +874,7 @@ class TakesAReplyAboutAnyJob(AirbyteGateway):
 )
 class ReadsASubmissionAsAnyJob(AirbyteGateway):
     def submit(self, connection_id, job_type):
-        call = wire.submit(self._settings, connection_id, job_type, self._clock.now())
+        call = messages.submit(self._settings, connection_id, job_type, self._clock.now())
         return self._call(as_it_is(call))
 
 

@@ -178,14 +178,14 @@ class AirbyteHook(BaseHook):
         """Make one call that needs the credentials, and say what came of it, or which part is wrong."""
         from airbyte_sync import AirbyteSyncError
         from airbyte_sync_http import NoAuth, open_gateway
-        from airbyte_sync_http.transports.network import what_keeps_us_out
+        from airbyte_sync_http.transports.network import explain_network_error
 
         try:
             server = self._server()
             with open_gateway(server.settings, server.transport) as gateway:
                 gateway.check()
         except AirbyteSyncError as error:
-            advice = what_keeps_us_out(error)
+            advice = explain_network_error(error)
             return False, str(error) if advice is None else f"{advice} ({error})"
         who = (
             "asks for no credentials"

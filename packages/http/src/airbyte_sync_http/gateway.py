@@ -21,7 +21,7 @@ from airbyte_sync_http.auth.tokens import (
     perform,
     secrets_of,
 )
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Lineage
 from airbyte_sync_http.transports.base import AnswerTooLarge
 
@@ -81,27 +81,31 @@ class AirbyteGateway:
         """What no text may show: the settings' credentials, and the tokens that were fetched."""
         learn = partial(_learn, self.secrets, on_token)
         self._interpreter = TransportInterpreter(transport, settings, tokens, clock, learn)
-        self._hasty = TransportInterpreter(transport, settings.in_haste(), tokens, clock, learn)
+        self._quick = TransportInterpreter(
+            transport, settings.with_short_timeouts(), tokens, clock, learn
+        )
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
-        return self._call(wire.submit(self._settings, connection_id, job_type, self._clock.now()))
+        return self._call(
+            messages.submit(self._settings, connection_id, job_type, self._clock.now())
+        )
 
     def cancel(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""
-        return self._call(wire.cancel(self._settings, job_id))
+        return self._call(messages.cancel(self._settings, job_id))
 
     def fetch_job(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.PollPort.fetch_job`."""
-        return self._call(wire.fetch_job(self._settings, job_id))
+        return self._call(messages.fetch_job(self._settings, job_id))
 
     def find_jobs(self, query: JobQuery) -> JobPage:
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
-        return self._call(wire.find_jobs(self._settings, query))
+        return self._call(messages.find_jobs(self._settings, query))
 
     def fetch_connection(self, connection_id: str) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
-        return self._call(wire.fetch_connection(self._settings, connection_id))
+        return self._call(messages.fetch_connection(self._settings, connection_id))
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
@@ -109,8 +113,8 @@ class AirbyteGateway:
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        call = wire.explain_failure(self._settings, job_id)
-        return self._run(perform(call, self._settings.auth), self._hasty)
+        call = messages.explain_failure(self._settings, job_id)
+        return self._run(perform(call, self._settings.auth), self._quick)
 
     def fetch_lineage(self, connection_id: str) -> Lineage:
         """
@@ -122,10 +126,12 @@ class AirbyteGateway:
         Raises:
             CallFailed: One of them failed.
         """
-        found = self._call(wire.fetch_route(self._settings, connection_id))
+        found = self._call(messages.fetch_route(self._settings, connection_id))
         return Lineage(
-            source=self._call(wire.fetch_source(self._settings, found.source_id)),
-            destination=self._call(wire.fetch_destination(self._settings, found.destination_id)),
+            source=self._call(messages.fetch_source(self._settings, found.source_id)),
+            destination=self._call(
+                messages.fetch_destination(self._settings, found.destination_id)
+            ),
             streams=found.streams,
         )
 
@@ -136,7 +142,7 @@ class AirbyteGateway:
         Raises:
             CallFailed: The subclass and its text say which part is wrong.
         """
-        self._call(wire.list_connections(self._settings, None, 0, 1))
+        self._call(messages.list_connections(self._settings, None, 0, 1))
 
     def close(self) -> None:
         """Close the transport; every call from then on raises :class:`~airbyte_sync.errors.AlreadyClosed`."""
@@ -154,7 +160,7 @@ class AirbyteGateway:
     ) -> None:
         self.close()
 
-    def _call(self, call: wire.Call[Result]) -> Result:
+    def _call(self, call: messages.Call[Result]) -> Result:
         return self._run(perform(call, self._settings.auth), self._interpreter)
 
     def _run(self, flow: Flow[Result], interpreter: TransportInterpreter) -> Result:
@@ -188,31 +194,31 @@ class AsyncAirbyteGateway:
         """See :class:`AirbyteGateway`."""
         learn = partial(_learn, self.secrets, on_token)
         self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock, learn)
-        self._hasty = AsyncTransportInterpreter(
-            transport, settings.in_haste(), tokens, clock, learn
+        self._quick = AsyncTransportInterpreter(
+            transport, settings.with_short_timeouts(), tokens, clock, learn
         )
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
         return await self._call(
-            wire.submit(self._settings, connection_id, job_type, self._clock.now())
+            messages.submit(self._settings, connection_id, job_type, self._clock.now())
         )
 
     async def cancel(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""
-        return await self._call(wire.cancel(self._settings, job_id))
+        return await self._call(messages.cancel(self._settings, job_id))
 
     async def fetch_job(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.PollPort.fetch_job`."""
-        return await self._call(wire.fetch_job(self._settings, job_id))
+        return await self._call(messages.fetch_job(self._settings, job_id))
 
     async def find_jobs(self, query: JobQuery) -> JobPage:
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
-        return await self._call(wire.find_jobs(self._settings, query))
+        return await self._call(messages.find_jobs(self._settings, query))
 
     async def fetch_connection(self, connection_id: str) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
-        return await self._call(wire.fetch_connection(self._settings, connection_id))
+        return await self._call(messages.fetch_connection(self._settings, connection_id))
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
@@ -222,12 +228,12 @@ class AsyncAirbyteGateway:
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        call = wire.explain_failure(self._settings, job_id)
-        return await self._run(perform(call, self._settings.auth), self._hasty)
+        call = messages.explain_failure(self._settings, job_id)
+        return await self._run(perform(call, self._settings.auth), self._quick)
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
-        await self._call(wire.list_connections(self._settings, None, 0, 1))
+        await self._call(messages.list_connections(self._settings, None, 0, 1))
 
     async def close(self) -> None:
         """Close the transport, as :meth:`AirbyteGateway.close`."""
@@ -245,7 +251,7 @@ class AsyncAirbyteGateway:
     ) -> None:
         await self.close()
 
-    async def _call(self, call: wire.Call[Result]) -> Result:
+    async def _call(self, call: messages.Call[Result]) -> Result:
         return await self._run(perform(call, self._settings.auth), self._interpreter)
 
     async def _run(self, flow: Flow[Result], interpreter: AsyncTransportInterpreter) -> Result:
@@ -281,9 +287,9 @@ def _find_connections(
     seen: set[str] = set()
     # Names are read without credentials, so that what is asked for is compared without them, too.
     found: dict[str, Connection] = {}
-    limit = wire.LARGEST_PAGE
+    limit = messages.LARGEST_PAGE
     for _ in range(MOST_PAGES):
-        call = wire.list_connections(settings, workspace_id, len(seen), limit)
+        call = messages.list_connections(settings, workspace_id, len(seen), limit)
         try:
             page = yield from perform(call, settings.auth)
         except AnswerTooLarge:

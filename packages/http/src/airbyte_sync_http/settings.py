@@ -156,7 +156,7 @@ class ServerSettings:
     submit_timeout: timedelta = timedelta(seconds=90)
     """The read timeout of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
     explain_timeout: timedelta = timedelta(seconds=3)
-    """The read time-out when the Config API is asked why a job failed: nobody waits long for a reason."""
+    """The read timeout when the Config API is asked why a job failed: nobody waits long for a reason."""
     transport: TransportOptions = field(default_factory=TransportOptions)
     user_agent: str = f"airbyte-sync/{__version__}"
     """Cloud refuses requests without one with 403 (reference.airbyte.com/reference/errors)."""
@@ -203,8 +203,8 @@ class ServerSettings:
         if isinstance(self.auth, ClientCredentials):
             self.token_url(self.auth)
 
-    def in_haste(self) -> ServerSettings:
-        """Return the same server for what may not take long: time-outs of a few seconds at most."""
+    def with_short_timeouts(self) -> ServerSettings:
+        """Return the same server for what may not take long: timeouts of a few seconds at most."""
         return replace(
             self,
             connect_timeout=min(self.connect_timeout, _HASTY_CONNECT_TIMEOUT),

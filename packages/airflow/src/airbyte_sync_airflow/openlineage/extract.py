@@ -74,7 +74,7 @@ def _ask(server: AirbyteServer, connection_id: str, patience: timedelta) -> Line
         from airbyte_sync_airflow.config.connection import mask_aside
         from airbyte_sync_http import open_gateway
 
-        settings = server.settings.in_haste()
+        settings = server.settings.with_short_timeouts()
         try:
             with open_gateway(settings, server.transport, on_token=mask_aside) as gateway:
                 answers.put(gateway.fetch_lineage(connection_id))

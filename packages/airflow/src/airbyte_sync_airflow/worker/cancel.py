@@ -173,7 +173,7 @@ def _cancel(
     if stopped.is_wanted is None and not server.policy.get("cancel_on_kill", True):
         return
     # What the task has open may be in the middle of a call: this needs a session of its own.
-    hasty = replace(server, settings=server.settings.in_haste())
+    hasty = replace(server, settings=server.settings.with_short_timeouts())
     with blocking_session(hasty, Follower(task.log)) as session:
         run(abandon(checkpoint, SyncPolicy(cancel_timeout=GRACE)), cautious(session))
 

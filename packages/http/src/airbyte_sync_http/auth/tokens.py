@@ -38,14 +38,14 @@ from airbyte_sync.errors import (
     UnexpectedReply,
 )
 from airbyte_sync_http.auth.hiding import Secrets, basic_secrets, header_secrets, url_secrets
-from airbyte_sync_http.protocol import messages as wire
+from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.errors_from_responses import (
     is_about_the_path,
     is_airbytes,
     refused_on_the_way,
     what_happened,
 )
-from airbyte_sync_http.protocol.json_node import Part, Unreadable
+from airbyte_sync_http.protocol.json_node import InvalidField, JsonNode
 from airbyte_sync_http.settings import (
     Auth,
     BasicAuth,
@@ -89,7 +89,7 @@ class FetchToken(Command[str]):
 # The flows
 
 
-def perform(call: wire.Call[Result], auth: Auth) -> Flow[Result]:
+def perform(call: messages.Call[Result], auth: Auth) -> Flow[Result]:
     """
     Make a call to Airbyte as somebody.
 
@@ -126,7 +126,9 @@ def _is_unauthorized(response: HttpResponse, auth: Auth) -> bool:
     return isinstance(auth, BasicAuth) or is_airbytes(response)
 
 
-def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[wire.AccessToken]:
+def buy_token(
+    settings: ServerSettings, credentials: ClientCredentials
+) -> Flow[messages.AccessToken]:
     """
     Buy an access token.
 
@@ -143,7 +145,7 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
         RefusedOnTheWay: What answered was no token route. What the token is for was not sent.
         RequestNotSent: It went wrong in any other way. What the token is for was not sent.
     """
-    call = wire.token(settings, credentials)
+    call = messages.fetch_token(settings, credentials)
     usual = settings.token_url(replace(credentials, token_url=""))
     try:
         response = yield from Send(call.request)
@@ -167,7 +169,9 @@ def buy_token(settings: ServerSettings, credentials: ClientCredentials) -> Flow[
         ) from error
 
 
-def _read_token(call: wire.Call[wire.AccessToken], response: HttpResponse) -> wire.AccessToken:
+def _read_token(
+    call: messages.Call[messages.AccessToken], response: HttpResponse
+) -> messages.AccessToken:
     if response.status not in _TOKEN_REFUSED:
         return call.read(response)
     if not (is_airbytes(response) or is_about_the_path(response) or _is_oauth_error(response)):
@@ -181,8 +185,8 @@ def _read_token(call: wire.Call[wire.AccessToken], response: HttpResponse) -> wi
 def _is_oauth_error(response: HttpResponse) -> bool:
     """Whether a refusal is in the words of an identity provider (RFC 6749, section 5.2)."""
     try:
-        return bool(Part.of(response.body)["error"].text())
-    except Unreadable:
+        return bool(JsonNode.of(response.body)["error"].text())
+    except InvalidField:
         return False
 
 

@@ -37,7 +37,7 @@ from airbyte_sync.errors import (
 )
 from airbyte_sync_http.addresses import likely_base_url
 from airbyte_sync_http.auth.hiding import hide
-from airbyte_sync_http.protocol.json_node import Part, Unreadable, if_readable
+from airbyte_sync_http.protocol.json_node import InvalidField, JsonNode, if_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +108,7 @@ _MAY_NOT_LIST = (
 )
 
 
-def refusal(request: HttpRequest, response: HttpResponse) -> CallFailed:
+def error_from_response(request: HttpRequest, response: HttpResponse) -> CallFailed:
     """
     Return the error that an answer other than 2xx means.
 
@@ -206,7 +206,7 @@ def _wants_a_user_name(response: HttpResponse) -> bool:
 
 
 def _document(response: HttpResponse) -> object:
-    return if_readable(lambda: Part.of(response.body).value)
+    return if_readable(lambda: JsonNode.of(response.body).value)
 
 
 def wrong_address(request: HttpRequest, response: HttpResponse) -> UnexpectedReply:
@@ -302,16 +302,16 @@ def _message(response: HttpResponse) -> str | None:
     ``detail`` is generic in Airbyte's problems.
     """
     try:
-        for part in _words(Part.of(response.body)):
-            text = if_readable(part.text)
+        for node in _words(JsonNode.of(response.body)):
+            text = if_readable(node.text)
             if text and text.strip():
                 return text.strip()
-    except Unreadable:
+    except InvalidField:
         return None
     return None
 
 
-def _words(body: Part) -> Iterator[Part]:
+def _words(body: JsonNode) -> Iterator[JsonNode]:
     if isinstance(body["data"].value, dict):
         yield body["data"]["message"]
     if isinstance(body["_embedded"].value, dict):
@@ -321,7 +321,7 @@ def _words(body: Part) -> Iterator[Part]:
     yield from (body[name] for name in ("message", "detail", "title"))
     error_id = if_readable(body["errorId"].text)
     if error_id:
-        yield Part(f"no reason given; the server's log has more under errorId {error_id}")
+        yield JsonNode(f"no reason given; the server's log has more under errorId {error_id}")
 
 
 def _page(response: HttpResponse) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from airbyte_sync.jobs import FailureReason
 from airbyte_sync_http.auth.hiding import hide, hide_unknown
 from airbyte_sync_http.protocol.errors_from_responses import one_line
-from airbyte_sync_http.protocol.json_node import Part, Unreadable, if_readable
+from airbyte_sync_http.protocol.json_node import InvalidField, JsonNode, if_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ _STACK_TRACE = re.compile(
 )
 
 
-def failure_reason(document: Part) -> FailureReason | None:
+def failure_reason(document: JsonNode) -> FailureReason | None:
     """
     Read why the last failed attempt of a job failed.
 
@@ -52,7 +52,7 @@ def failure_reason(document: Part) -> FailureReason | None:
     return None
 
 
-def _first_reason(attempt: Part) -> FailureReason | None:
+def _first_reason(attempt: JsonNode) -> FailureReason | None:
     failures = _items(lambda: attempt["attempt"]["failureSummary"]["failures"])
     failures.sort(key=_moment)
     for field in ("externalMessage", "internalMessage"):
@@ -67,10 +67,10 @@ def _first_reason(attempt: Part) -> FailureReason | None:
     return None
 
 
-def _moment(failure: Part) -> float:
+def _moment(failure: JsonNode) -> float:
     try:
         return failure["timestamp"].count()
-    except Unreadable:
+    except InvalidField:
         return float("inf")
 
 
@@ -87,15 +87,15 @@ def readable_message(text: str) -> str:
     return one_line(hide_unknown(message), LONGEST_MESSAGE)
 
 
-def _word(failure: Part, name: str) -> str:
+def _word(failure: JsonNode, name: str) -> str:
     return one_line(hide(_text(failure, name)), _LONGEST_WORD) or "unknown"
 
 
-def _text(part: Part, *names: str) -> str:
+def _text(node: JsonNode, *names: str) -> str:
     """Return a text deep inside, or an empty one where there is none."""
-    return if_readable(lambda: reduce(Part.__getitem__, names, part).text()) or ""
+    return if_readable(lambda: reduce(JsonNode.__getitem__, names, node).text()) or ""
 
 
-def _items(find: Callable[[], Part]) -> list[Part]:
+def _items(find: Callable[[], JsonNode]) -> list[JsonNode]:
     """Return the items of a list, or none where there is no list."""
     return if_readable(lambda: find().items()) or []

@@ -1,10 +1,11 @@
 """Reading JSON with care.
 
 What a server sends may be half a document, another program's, or a newer version's. Whatever it is,
-reading it gives a value of the type asked for, or an :class:`Unreadable` that names the place.
+reading it gives a value of the type asked for, or an :class:`InvalidField` that names the place.
 
-**What decides** (ids, statuses, types, times) is taken exactly as it is, or is no answer: :meth:`Part.word`,
-:meth:`Part.count`, :meth:`Part.instant`. **What only informs** is made fit to pass on: :meth:`Part.label`.
+**What decides** (ids, statuses, types, times) is taken exactly as it is, or is no answer:
+:meth:`JsonNode.word`, :meth:`JsonNode.count`, :meth:`JsonNode.instant`. **What only informs** is made fit
+to pass on: :meth:`JsonNode.label`.
 
 **Work is bounded before it is done.** Python builds a whole document at once, and 30 MB of JSON can become
 2 GB and take a minute. So a document may have so many values only; they are counted by the characters that
@@ -55,23 +56,23 @@ _DURATION = re.compile(
 )
 
 
-class Unreadable(ValueError):
+class InvalidField(ValueError):
     """A part of a document is missing, or is not what belongs there. The text names the place."""
 
 
-class TooManyValues(Unreadable):
+class TooManyValues(InvalidField):
     """A document has more values than it may have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JsonNode:
     """A document, or a place in it."""
 
     value: object
     place: str = "the document"
 
     @classmethod
-    def of(cls, body: bytes, most_values: int = MOST_VALUES) -> Part:
+    def of(cls, body: bytes, most_values: int = MOST_VALUES) -> JsonNode:
         """
         Read a JSON document.
 
@@ -80,11 +81,11 @@ class Part:
             most_values: How many values it may have. Separators within texts count too.
 
         Raises:
-            Unreadable: It is not JSON.
+            InvalidField: It is not JSON.
             TooManyValues: It has more.
         """
         if body[:_HEAD].lstrip()[:1] == b"<":
-            raise Unreadable("the body is a web page, or XML")
+            raise InvalidField("the body is a web page, or XML")
         separators = body.count(b",") + body.count(b"[") + body.count(b"{")
         if separators > most_values:
             raise TooManyValues(f"the body has more than {most_values} values")
@@ -93,20 +94,20 @@ class Part:
                 json.loads(body, parse_int=_whole_number if _LONG_NUMBER.search(body) else None)
             )
         except (ValueError, RecursionError) as error:
-            raise Unreadable("the body is not JSON") from error
+            raise InvalidField("the body is not JSON") from error
 
-    def __getitem__(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> JsonNode:
         """Return a member of an object; one that is absent holds ``None``."""
         if not isinstance(self.value, dict):
             raise self._misfit("an object")
         place = name if self.place == "the document" else f"{self.place}.{name}"
-        return Part(self.value.get(name), place)
+        return JsonNode(self.value.get(name), place)
 
-    def items(self) -> list[Part]:
+    def items(self) -> list[JsonNode]:
         """Return the items of a list."""
         if not isinstance(self.value, list):
             raise self._misfit("a list")
-        return [Part(item, f"{self.place}[{index}]") for index, item in enumerate(self.value)]
+        return [JsonNode(item, f"{self.place}[{index}]") for index, item in enumerate(self.value)]
 
     def text(self) -> str:
         """Return a string that is not empty, as it is: a credential of ours may stand in it."""
@@ -127,7 +128,7 @@ class Part:
         """
         text = self.text()
         if len(text) > LONGEST_WORD or not is_clean(text):
-            raise Unreadable(f"{self.place} is a text that no id, status or type can be")
+            raise InvalidField(f"{self.place} is a text that no id, status or type can be")
         if text in known:
             return text
         hidden = hide(text)
@@ -142,7 +143,7 @@ class Part:
         if not isinstance(self.value, int) or isinstance(self.value, bool):
             raise self._misfit("a whole number")
         if not 0 <= self.value <= LARGEST_NUMBER:
-            raise Unreadable(f"{self.place} is not between zero and {LARGEST_NUMBER}")
+            raise InvalidField(f"{self.place} is not between zero and {LARGEST_NUMBER}")
         return self.value
 
     def instant(self) -> datetime:
@@ -182,9 +183,9 @@ class Part:
         text = self.text()
         return text if len(text) <= _LONGEST_TIME else ""
 
-    def _misfit(self, expected: str) -> Unreadable:
+    def _misfit(self, expected: str) -> InvalidField:
         found = "missing" if self.value is None else f"a {type(self.value).__name__}"
-        return Unreadable(f"{self.place} is {found} where {expected} belongs")
+        return InvalidField(f"{self.place} is {found} where {expected} belongs")
 
 
 def is_plausible(moment: datetime) -> bool:
@@ -201,5 +202,5 @@ def if_readable(read: Callable[[], Value]) -> Value | None:
     """Return what ``read`` gives, or ``None`` where it is missing or unreadable."""
     try:
         return read()
-    except Unreadable:
+    except InvalidField:
         return None

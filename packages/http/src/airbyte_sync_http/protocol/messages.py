@@ -39,7 +39,7 @@ from airbyte_sync.jobs import (
 from airbyte_sync_http.addresses import config_api_url
 from airbyte_sync_http.protocol.cleaning import LARGEST_NUMBER, is_clean, shown
 from airbyte_sync_http.protocol.errors_from_responses import (
-    refusal,
+    error_from_response,
     server_time,
     unexpected,
     wrong_address,
@@ -48,9 +48,9 @@ from airbyte_sync_http.protocol.failure_reasons import failure_reason
 from airbyte_sync_http.protocol.json_node import (
     LONGEST_WORD,
     MOST_VALUES,
-    Part,
+    InvalidField,
+    JsonNode,
     TooManyValues,
-    Unreadable,
     if_readable,
     is_plausible,
 )
@@ -108,7 +108,7 @@ class Call(Generic[Result]):
     """A request, and how to read its answer."""
 
     request: HttpRequest
-    build: Callable[[Part, HttpResponse], Result]
+    build: Callable[[JsonNode, HttpResponse], Result]
     most_values: int = MOST_VALUES
     """How many values the answer may have."""
 
@@ -129,17 +129,17 @@ class Call(Generic[Result]):
         if len(response.body) > self.request.answer_limit:  # its transport did not look
             raise answer_too_large(self.request)
         if response.status not in range(200, 300):
-            raise refusal(self.request, _of_an_error(response))
+            raise error_from_response(self.request, _of_an_error(response))
         try:
-            document = Part.of(response.body, self.most_values)
-        except Unreadable as error:
+            document = JsonNode.of(response.body, self.most_values)
+        except InvalidField as error:
             if isinstance(error, TooManyValues) and self.most_values > MOST_VALUES:
                 # A connection may really be that large, and may be asked for in other ways.
                 raise answer_too_large(self.request, f"{self.most_values} values") from error
             raise wrong_address(self.request, response) from error
         try:
             return self.build(document, response)
-        except Unreadable as error:
+        except InvalidField as error:
             raise unexpected(
                 self.request,
                 response,
@@ -185,7 +185,7 @@ def submit(
     body = {"connectionId": connection_id, "jobType": job_type.value}
     request = _request(settings, "POST", "/jobs", body=body, read_timeout=settings.submit_timeout)
 
-    def build(document: Part, response: HttpResponse) -> Job:
+    def build(document: JsonNode, response: HttpResponse) -> Job:
         told = if_readable(document["startTime"].instant)
         created_at = told if told is not None else _plausible_time(response)
         job = Job(
@@ -200,9 +200,9 @@ def submit(
     return _call(request, SMALL, build)
 
 
-def _word_or(part: Part, assumed: str, known: Container[str] = ()) -> str:
-    """Return what a member says, or what is known without it; see :meth:`Part.word`."""
-    told = if_readable(lambda: part.word(known))
+def _word_or(node: JsonNode, assumed: str, known: Container[str] = ()) -> str:
+    """Return what a member says, or what is known without it; see :meth:`JsonNode.word`."""
+    told = if_readable(lambda: node.word(known))
     return assumed if told is None else told
 
 
@@ -246,11 +246,11 @@ def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
     if query.job_type is not None:
         parameters["jobType"] = query.job_type.value
 
-    def build(document: Part, response: HttpResponse) -> JobPage:
-        parts = document["data"].items()
-        if len(parts) > LARGEST_PAGE:
-            raise Unreadable(f"data has {len(parts)} items where at most {LARGEST_PAGE} belong")
-        jobs = tuple(map(_job, parts))
+    def build(document: JsonNode, response: HttpResponse) -> JobPage:
+        nodes = document["data"].items()
+        if len(nodes) > LARGEST_PAGE:
+            raise InvalidField(f"data has {len(nodes)} items where at most {LARGEST_PAGE} belong")
+        jobs = tuple(map(_job, nodes))
         if query.connection_id is not None:
             for job in jobs:
                 _about_connection(job, str(query.connection_id).strip())
@@ -267,14 +267,16 @@ def _plausible_time(response: HttpResponse) -> datetime | None:
 def _about_job(job: Job, job_id: int) -> Job:
     """Return a job if it is the one that was asked for; a reply about another one is no answer."""
     if job.job_id != job_id:
-        raise Unreadable(f"it is about job {job.job_id}, and job {job_id} was asked for")
+        raise InvalidField(f"it is about job {job.job_id}, and job {job_id} was asked for")
     return job
 
 
 def _about_connection(job: Job, connection_id: str) -> Job:
     """Return a job if it is one of the connection that was asked about."""
     if not is_same_id(job.connection_id, connection_id):
-        raise Unreadable(f"job {job.job_id} in it is of another connection than the one asked for")
+        raise InvalidField(
+            f"job {job.job_id} in it is of another connection than the one asked for"
+        )
     return job
 
 
@@ -287,33 +289,33 @@ _status = lru_cache(maxsize=64)(JobStatus)
 """One object for a word, however many jobs are on their way."""
 
 
-def _job(part: Part) -> Job:
+def _job(node: JsonNode) -> Job:
     return Job(
-        job_id=_told_job_id(part["jobId"]),
-        status=_status(part["status"].word(_STATUSES)),
-        job_type=part["jobType"].word(_JOB_TYPES),
-        connection_id=part["connectionId"].word(),
-        created_at=part["startTime"].instant(),
-        ended_at=if_readable(part["lastUpdatedAt"].instant),
-        duration=if_readable(part["duration"].duration),
-        rows=if_readable(part["rowsSynced"].count),
-        bytes=if_readable(part["bytesSynced"].count),
+        job_id=_told_job_id(node["jobId"]),
+        status=_status(node["status"].word(_STATUSES)),
+        job_type=node["jobType"].word(_JOB_TYPES),
+        connection_id=node["connectionId"].word(),
+        created_at=node["startTime"].instant(),
+        ended_at=if_readable(node["lastUpdatedAt"].instant),
+        duration=if_readable(node["duration"].duration),
+        rows=if_readable(node["rowsSynced"].count),
+        bytes=if_readable(node["bytesSynced"].count),
     )
 
 
-def _told_job_id(part: Part) -> int:
+def _told_job_id(node: JsonNode) -> int:
     """Read a whole number; some proxies and SDKs make texts of numbers of 64 bits."""
-    value = part.value
+    value = node.value
     if (
         isinstance(value, str)
         and len(value) <= _LONGEST_ID
         and value.isascii()
         and value.isdecimal()
     ):
-        part = Part(int(value), part.place)
-    job_id = part.count()
+        node = JsonNode(int(value), node.place)
+    job_id = node.count()
     if job_id == 0:
-        raise Unreadable(f"{part.place} is 0, which no job has")
+        raise InvalidField(f"{node.place} is 0, which no job has")
     return job_id
 
 
@@ -325,11 +327,11 @@ def fetch_connection(settings: ServerSettings, connection_id: str) -> Call[Conne
     """Look at one connection."""
     request = _request(settings, "GET", _path("connections", "connection_id", connection_id))
 
-    def build(document: Part, response: HttpResponse) -> Connection:
+    def build(document: JsonNode, response: HttpResponse) -> Connection:
         del response
         connection = _connection(document)
         if not is_same_id(connection.connection_id, str(connection_id).strip()):
-            raise Unreadable("it is about another connection than the one asked for")
+            raise InvalidField("it is about another connection than the one asked for")
         return connection
 
     return _call(request, STREAMS, build)
@@ -345,19 +347,19 @@ def list_connections(
     return _call(_request(settings, "GET", "/connections", parameters), STREAMS, _connection_page)
 
 
-def _connection_page(document: Part, response: HttpResponse) -> tuple[Connection, ...]:
+def _connection_page(document: JsonNode, response: HttpResponse) -> tuple[Connection, ...]:
     del response
     return tuple(map(_connection, document["data"].items()))
 
 
-def _connection(part: Part) -> Connection:
+def _connection(node: JsonNode) -> Connection:
     return Connection(
-        connection_id=part["connectionId"].word(),
-        name=part["name"].label(),
-        status=_connection_status(part["status"].text()),
-        workspace_id=part["workspaceId"].word(),
-        source_id=part["sourceId"].word(),
-        destination_id=part["destinationId"].word(),
+        connection_id=node["connectionId"].word(),
+        name=node["name"].label(),
+        status=_connection_status(node["status"].text()),
+        workspace_id=node["workspaceId"].word(),
+        source_id=node["sourceId"].word(),
+        destination_id=node["destinationId"].word(),
     )
 
 
@@ -402,7 +404,7 @@ def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason
     (``JobsApiController.kt``, ``AuthorizationServerHandler.kt``).
     """
     url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
-    request = _request(settings.in_haste(), "POST", url, body={"id": _job_id(job_id)})
+    request = _request(settings.with_short_timeouts(), "POST", url, body={"id": _job_id(job_id)})
     return _call(request, ATTEMPTS, lambda document, _: failure_reason(document))
 
 
@@ -410,9 +412,9 @@ def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason
 # Tokens
 
 
-def token(settings: ServerSettings, credentials: ClientCredentials) -> Call[AccessToken]:
+def fetch_token(settings: ServerSettings, credentials: ClientCredentials) -> Call[AccessToken]:
     """
-    Buy a token. JSON, because older servers refuse a form; the field really is ``grant-type``.
+    Get a token. JSON, because older servers refuse a form; the field really is ``grant-type``.
 
     The lifetime is the shorter one of ``expires_in`` and what the token says itself: the former
     reports a setting, which Keycloak may have capped. It is measured on the server's clock alone.
@@ -426,10 +428,10 @@ def token(settings: ServerSettings, credentials: ClientCredentials) -> Call[Acce
     return _call(_request(settings, "POST", url, body=body), SMALL, _access_token)
 
 
-def _access_token(document: Part, response: HttpResponse) -> AccessToken:
+def _access_token(document: JsonNode, response: HttpResponse) -> AccessToken:
     value = document["access_token"].text()
     if len(value) > _LONGEST_TOKEN or not is_token(value):
-        raise Unreadable("access_token is not a token")
+        raise InvalidField("access_token is not a token")
     told = (_number(document["expires_in"]), _lifetime_in_jwt(value, server_time(response)))
     seconds = min((number for number in told if number is not None), default=USUAL_LIFETIME)
     return AccessToken(value=value, lifetime=timedelta(seconds=max(seconds, 0)))
@@ -439,8 +441,8 @@ def _lifetime_in_jwt(value: str, now: datetime | None) -> float | None:
     """Return how many seconds a token lives by its own account, where it is a JWT that can be read."""
     try:
         _, claims, _ = value.split(".")
-        part = Part.of(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-        ends, began = _number(part["exp"]), _number(part["iat"])
+        node = JsonNode.of(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        ends, began = _number(node["exp"]), _number(node["iat"])
     except ValueError:
         return None
     if began is None and now is not None:
@@ -448,9 +450,9 @@ def _lifetime_in_jwt(value: str, now: datetime | None) -> float | None:
     return None if ends is None or began is None else ends - began
 
 
-def _number(part: Part) -> float | None:
+def _number(node: JsonNode) -> float | None:
     """Return a number of seconds, where there is one and a date can bear it."""
-    value = part.value
+    value = node.value
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _FAR_AWAY:
         return float(value)
     return None
@@ -461,7 +463,7 @@ def _number(part: Part) -> float | None:
 
 
 def _call(
-    request: HttpRequest, size: Size, build: Callable[[Part, HttpResponse], Result]
+    request: HttpRequest, size: Size, build: Callable[[JsonNode, HttpResponse], Result]
 ) -> Call[Result]:
     """Return a call whose answer is at most so large."""
     return Call(

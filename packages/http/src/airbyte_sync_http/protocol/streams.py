@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airbyte_sync_http.auth.hiding import hide
 from airbyte_sync_http.protocol.cleaning import LONGEST_NAME, clean
-from airbyte_sync_http.protocol.json_node import Unreadable, if_readable
+from airbyte_sync_http.protocol.json_node import InvalidField, if_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airbyte_sync_http.protocol.json_node import Part
+    from airbyte_sync_http.protocol.json_node import JsonNode
 
 Role = Literal["source", "destination"]
 
@@ -75,12 +75,12 @@ class Route:
     streams: tuple[Stream, ...]
 
 
-def route(document: Part) -> Route:
+def route(document: JsonNode) -> Route:
     """
     Read a ``ConnectionResponse``.
 
     Raises:
-        Unreadable: It does not name its two ends.
+        InvalidField: It does not name its two ends.
     """
     return Route(
         source_id=document["sourceId"].word(),
@@ -89,12 +89,12 @@ def route(document: Part) -> Route:
     )
 
 
-def endpoint(document: Part, role: Role) -> Endpoint:
+def endpoint(document: JsonNode, role: Role) -> Endpoint:
     """
     Read a ``SourceResponse`` or a ``DestinationResponse``.
 
     Raises:
-        Unreadable: It has no id or no type.
+        InvalidField: It has no id or no type.
     """
     configuration = document["configuration"].value
     try:
@@ -121,16 +121,16 @@ def _hidden(value: Any) -> Any:
     return value
 
 
-def _streams(document: Part) -> Iterator[Stream]:
+def _streams(document: JsonNode) -> Iterator[Stream]:
     definition = if_readable(document["namespaceDefinition"].text)
     custom_format = if_readable(document["namespaceFormat"].label) or ""
     prefix = if_readable(document["prefix"].label) or ""
-    for part in _items(document)[:MOST_STREAMS]:
+    for node in _items(document)[:MOST_STREAMS]:
         try:
-            name = part["name"].label()
-        except Unreadable:
+            name = node["name"].label()
+        except InvalidField:
             continue
-        namespace = if_readable(part["namespace"].label)
+        namespace = if_readable(node["namespace"].label)
         yield Stream(
             name=name,
             namespace=namespace,
@@ -139,10 +139,10 @@ def _streams(document: Part) -> Iterator[Stream]:
         )
 
 
-def _items(document: Part) -> list[Part]:
+def _items(document: JsonNode) -> list[JsonNode]:
     try:
         return document["configurations"]["streams"].items()
-    except Unreadable:
+    except InvalidField:
         return []
 
 

@@ -45,7 +45,7 @@ class HttpRequest:
     """How long to try to connect: the look-up of the name, TLS and proxy included."""
     read_timeout: timedelta
     """How long to wait for the whole answer, from the moment the connection stands. An answer that comes byte
-    by byte gets no more: the call ends within both time-outs together, and a second."""
+    by byte gets no more: the call ends within both timeouts together, and a second."""
     answer_limit: int = ANSWER_LIMIT
     """The largest body to read, in bytes after decompression. Reading stops there."""
 
@@ -221,7 +221,7 @@ def not_received(request: HttpRequest, error: BaseException) -> ResponseNotRecei
         return answer_too_large(request)
     return ResponseNotReceived(
         f"{request.method} {request.url} brought no whole answer: {_reason(error)}. The server may have "
-        "carried it out all the same. If this happens often, raise the time-out, or look at what "
+        "carried it out all the same. If this happens often, raise the timeout, or look at what "
         "stands between here and the server."
     )
 

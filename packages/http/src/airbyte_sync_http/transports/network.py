@@ -132,7 +132,7 @@ _CERTIFICATE_ADVICE = {
 """By OpenSSL's ``X509_V_ERR_CERT_HAS_EXPIRED``, ``_HOSTNAME_MISMATCH`` and ``_IP_ADDRESS_MISMATCH``."""
 
 
-def what_keeps_us_out(error: BaseException) -> str | None:
+def explain_network_error(error: BaseException) -> str | None:
     """
     Say which part of the network is wrong, and what to do about it.
 
