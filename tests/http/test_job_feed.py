@@ -40,7 +40,8 @@ from airbyte_sync import (
 )
 from airbyte_sync.events import PollFailed
 from airbyte_sync_http import ServerSettings, open_async_gateway
-from airbyte_sync_http.feed.feed import MOST_PAGES, JobFeed
+from airbyte_sync_http.feed.changes import MAX_PAGES
+from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_local import Fault as ServerFault
 from airbyte_sync_local import LocalAirbyte, Quirks, answers, job_scripts
 from airbyte_sync_testkit import (
@@ -445,8 +446,8 @@ def test_never_more_than_three_requests_at_a_time(world):
 
 def test_a_feed_needs_room_for_itself():
     """One request at a time would leave none for single jobs."""
-    with pytest.raises(InvalidInput, match="at_a_time"):
-        JobFeed(None, None, at_a_time=1)
+    with pytest.raises(InvalidInput, match="max_concurrency"):
+        JobFeed(None, None, max_concurrency=1)
 
 
 # --- who is woken ---
@@ -582,7 +583,7 @@ def test_pages_without_an_end_are_given_up(world, caplog):
         job_id = world.start((0, "running"), (200, "succeeded"))
         job = await world.watch(job_id)
         assert late(world, job) < MINUTE
-        assert MOST_PAGES < world.requests["find_jobs"] <= 3 * (MOST_PAGES + 1)
+        assert MAX_PAGES < world.requests["find_jobs"] <= 3 * (MAX_PAGES + 1)
 
     world.play(scene)
     assert "did not come to an end after 100 pages" in caplog.text
@@ -983,7 +984,7 @@ def test_who_leaves_the_queue_for_a_slot_as_its_turn_comes_passes_it_on(world):
 
     async def scene():
         await world.feed.close()
-        world.feed = JobFeed(world.remote, world.clock, at_a_time=2)
+        world.feed = JobFeed(world.remote, world.clock, max_concurrency=2)
         ids = [world.start() for _ in range(3)]
 
         def leave(job):
@@ -1266,10 +1267,10 @@ def test_a_cancelled_waiter_is_gone_at_once(world):
         twin = world.wait(ids[0], HOUR)
         await asyncio.sleep(0)
         await abandon(waiting[:2])
-        assert ids[0] in world.feed._followed
-        assert ids[1] not in world.feed._followed
+        assert ids[0] in world.feed._jobs
+        assert ids[1] not in world.feed._jobs
         await abandon([twin])
-        assert ids[0] not in world.feed._followed
+        assert ids[0] not in world.feed._jobs
         assert not any(task.done() for task in waiting[2:])
         await abandon(waiting)
 
@@ -1299,7 +1300,7 @@ def test_a_cancelled_look_is_gone_at_once(world):
         looks = [asyncio.create_task(world.feed.recent_job(world.start())) for _ in range(9)]
         await world.clock.sleep(LATENCY / 2)
         await abandon(looks)
-        assert {} == world.feed._followed
+        assert 0 == len(world.feed._jobs)
 
     world.play(scene)
 
@@ -1340,7 +1341,7 @@ def test_who_looks_and_never_waits_is_forgotten(world):
     async def scene():
         await world.follow(*[world.start() for _ in range(5)])
         await world.clock.sleep(10 * MINUTE)
-        assert {} == world.feed._followed
+        assert 0 == len(world.feed._jobs)
         assert {asyncio.current_task()} == asyncio.all_tasks()
 
     world.play(scene)

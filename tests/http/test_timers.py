@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_http.feed.timers import BATCH, Alarms
+from airbyte_sync_http.feed.timers import BATCH, Timers
 from airbyte_sync_testkit import AsyncVirtualClock, VirtualClock, run_virtually
 
 SECOND = timedelta(seconds=1)
@@ -22,7 +22,7 @@ def play(scene, time):
     """Run a scene with alarms in virtual time."""
 
     async def main():
-        alarms = Alarms(AsyncVirtualClock(time))
+        alarms = Timers(AsyncVirtualClock(time))
         try:
             await scene(alarms)
         finally:
@@ -130,7 +130,7 @@ def test_a_clock_that_cannot_sleep_is_not_asked_again(time):
             raise ZeroDivisionError
 
     async def main():
-        alarms = Alarms(Broken(time))
+        alarms = Timers(Broken(time))
         alarms.set(time.now() + SECOND, asyncio.get_running_loop().create_future())
         [keeper] = asyncio.all_tasks() - {asyncio.current_task()}
         with pytest.raises(ZeroDivisionError):

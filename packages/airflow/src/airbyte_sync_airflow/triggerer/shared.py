@@ -152,7 +152,7 @@ class _Once(Generic[T]):
     async def _wake(self) -> None:
         await asyncio.wait({self._making})
         _ = self.has_failed  # has looked at it, in case that everybody has left
-        await wake(self._crowd, has_news=True)
+        await wake(self._crowd, result=True)
         self._crowd.clear()
 
 

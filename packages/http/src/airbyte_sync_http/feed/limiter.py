@@ -11,48 +11,48 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class Slots:
-    """So many at a time, on one event loop; who is urgent goes before all others."""
+class PriorityLimiter:
+    """Lets so many through at a time, on one event loop; urgent requests go before all others."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, limit: int) -> None:
         """
         Args:
-            count: How many there are.
+            limit: How many at a time.
         """
-        self._free = count
+        self._free = limit
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
 
     @property
-    def are_taken(self) -> bool:
-        """Whether somebody who wants one has to wait."""
+    def is_full(self) -> bool:
+        """Whether the next one has to wait."""
         return not self._free
 
     @asynccontextmanager
-    async def take(self, *, is_urgent: bool = False) -> AsyncIterator[None]:
+    async def acquire(self, *, urgent: bool = False) -> AsyncIterator[None]:
         """
-        Hold a slot during a block; wait for one first.
+        Wait for a turn, and hold it during a block.
 
         Args:
-            is_urgent: Whether to go before those who are not.
+            urgent: Whether to go before those who are not.
         """
         if self._free:
             self._free -= 1
         else:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            (self._urgent if is_urgent else self._others).append(turn)
+            (self._urgent if urgent else self._others).append(turn)
             try:
                 await turn
             except asyncio.CancelledError:
                 if not turn.cancelled():
-                    self._pass_on()  # it was our turn just then
+                    self._release()  # the turn had just come
                 raise
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
-    def _pass_on(self) -> None:
+    def _release(self) -> None:
         for queue in (self._urgent, self._others):
             while queue:
                 turn = queue.popleft()
