@@ -2,21 +2,20 @@
 
 from airbyte_sync_local.api import answers
 from airbyte_sync_local.api.answers import Answer, Refused
-from airbyte_sync_local.api.named import EXAMPLE, named_scenario, scenario_names
-from airbyte_sync_local.api.reading import InvalidScenario
 from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
 from airbyte_sync_local.clock import Clock, ManualClock, utc_now
 from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.engines.connectors import Connector, ConnectorsEngine
-from airbyte_sync_local.engines.engine import Engine, JobEvent
 from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.local_airbyte import LocalAirbyte
 from airbyte_sync_local.pipeline import Threads
 from airbyte_sync_local.platform import statuses
-from airbyte_sync_local.platform.changes import Change, Drip
+from airbyte_sync_local.platform.engine import Engine, JobEvent
 from airbyte_sync_local.platform.model import Actor, Attempt, Connection, Failure, Job, Tag
+from airbyte_sync_local.platform.quirks import Caller, Edition, Quirks, SecondSubmit, Unauthorized
 from airbyte_sync_local.request_log import RequestRecord
 from airbyte_sync_local.scenarios import job_scripts
+from airbyte_sync_local.scenarios.changes import Change, Drip
 from airbyte_sync_local.scenarios.faults import (
     FAULT_ACTIONS,
     Fault,
@@ -25,9 +24,11 @@ from airbyte_sync_local.scenarios.faults import (
     gateway,
 )
 from airbyte_sync_local.scenarios.job_scripts import ImpossibleJobScript, JobScript, Step
-from airbyte_sync_local.scenarios.quirks import Caller, Edition, Quirks, SecondSubmit, Unauthorized
+from airbyte_sync_local.scenarios.named import EXAMPLE, named_scenario, scenario_names
+from airbyte_sync_local.scenarios.reading import InvalidScenario
 from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario, load
-from airbyte_sync_local.server import NotLoopback, Server, Settings, WrongEngine
+from airbyte_sync_local.server import NotLoopback, Server, Settings
+from airbyte_sync_local.world import WrongEngine
 
 __all__ = [
     "EXAMPLE",

@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airbyte_sync_local.api import operations
-from airbyte_sync_local.api.named import EXAMPLE, named_scenario, scenario_names
-from airbyte_sync_local.api.reading import InvalidScenario
 from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
 from airbyte_sync_local.clock import utc_now
 from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.engines.connectors import Connector, ConnectorsEngine
 from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Threads
+from airbyte_sync_local.scenarios.named import EXAMPLE, named_scenario, scenario_names
+from airbyte_sync_local.scenarios.reading import InvalidScenario
 from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario, load
-from airbyte_sync_local.server import Server, Settings, WrongEngine
+from airbyte_sync_local.server import Server, Settings
+from airbyte_sync_local.world import WrongEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from airbyte_sync_local.engines.engine import Engine
+    from airbyte_sync_local.platform.engine import Engine
 
 
 class UnusableOption(ValueError):
@@ -66,7 +67,7 @@ async def _serve(
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, asked_to_stop.set)
     server = Server(settings)
-    server.apply(scenario)
+    server.world.apply(scenario)
     try:
         base_url = await _listen(server, settings.port)
         if url_file is not None:

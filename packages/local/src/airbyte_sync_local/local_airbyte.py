@@ -19,8 +19,8 @@ from airbyte_sync_local.clock import utc_now
 from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Threads
 from airbyte_sync_local.platform.model import Connection
+from airbyte_sync_local.platform.quirks import Quirks
 from airbyte_sync_local.request_log import DEFAULT_RECORDS
-from airbyte_sync_local.scenarios.quirks import Quirks
 from airbyte_sync_local.scenarios.scenario import ConnectionScenario
 from airbyte_sync_local.server import Server, Settings
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local.auth import Auth
     from airbyte_sync_local.clock import Clock
-    from airbyte_sync_local.engines.engine import Engine
+    from airbyte_sync_local.platform.engine import Engine
     from airbyte_sync_local.platform.model import Job
     from airbyte_sync_local.request_log import RequestRecord
     from airbyte_sync_local.scenarios.faults import Fault
@@ -89,7 +89,7 @@ class LocalAirbyte:
             )
         )
         if scenario is not None:
-            self._server.apply(scenario)
+            self._server.world.apply(scenario)
         self.base_url = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
@@ -146,17 +146,17 @@ class LocalAirbyte:
     @property
     def requests(self) -> Sequence[RequestRecord]:
         """The newest requests received so far, without secrets."""
-        return self._carry(self._server.pipeline.log.records)
+        return self._carry(self._server.world.log.records)
 
     @property
     def busiest(self) -> int:
         """The largest number of requests that were served at the same time."""
-        return self._carry(lambda: self._server.pipeline.log.busiest)
+        return self._carry(lambda: self._server.world.log.busiest)
 
     @property
     def jobs(self) -> Sequence[Job]:
         """Every job as it is now, oldest first."""
-        return self._carry(self._server.platform.jobs)
+        return self._carry(self._server.world.platform.jobs)
 
     # --- doing ------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class LocalAirbyte:
         """
         added = connection or Connection()
         entry = ConnectionScenario(connection=added, job_scripts=tuple(job_scripts))
-        self._carry(lambda: self._server.add(entry))
+        self._carry(lambda: self._server.world.add(entry))
         return added
 
     def start_external_job(self, connection_id: str, life: JobScript | None = None) -> Job:
@@ -193,19 +193,19 @@ class LocalAirbyte:
             WrongEngine: A life was given, and the engine plays none.
             Refused: The connection has an active job, or nobody knows it.
         """
-        return self._carry(lambda: self._server.start_external_job(connection_id, life))
+        return self._carry(lambda: self._server.world.start_external_job(connection_id, life))
 
     def inject(self, fault: Fault) -> None:
         """Make something go wrong."""
-        self._carry(lambda: self._server.pipeline.faults.inject(fault))
+        self._carry(lambda: self._server.world.faults.inject(fault))
 
     def clear_faults(self) -> None:
         """Let nothing more go wrong."""
-        self._carry(self._server.pipeline.faults.clear)
+        self._carry(self._server.world.faults.clear)
 
     def clear_requests(self) -> None:
         """Forget the requests received so far."""
-        self._carry(self._server.pipeline.log.clear)
+        self._carry(self._server.world.log.clear)
 
     # --- the loop ---------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from aiohttp import web
 from airbyte_sync_local.api import answers, operations
 from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.api.local_only import check_that_it_is_local
-from airbyte_sync_local.engines.messages import (
+from airbyte_sync_local.api.messages import (
     JOB_APPEARS_AFTER,
     DrippingResponse,
     answer_of,
@@ -34,6 +34,7 @@ from airbyte_sync_local.engines.messages import (
     response,
     stall,
 )
+from airbyte_sync_local.platform.quirks import Edition, Quirks, Unauthorized
 from airbyte_sync_local.request_log import (
     RequestLog,
     RequestRecord,
@@ -42,15 +43,14 @@ from airbyte_sync_local.request_log import (
     recordable_query,
 )
 from airbyte_sync_local.scenarios.faults import Fault, FaultPlan
-from airbyte_sync_local.scenarios.quirks import Edition, Quirks, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from airbyte_sync_local.api.answers import Answer
+    from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.auth import Auth
     from airbyte_sync_local.clock import Clock
-    from airbyte_sync_local.engines.messages import Handler
 
     CarryOut = Callable[[], Awaitable[web.StreamResponse | None]]
 

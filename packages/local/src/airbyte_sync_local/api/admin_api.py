@@ -15,18 +15,18 @@ from aiohttp import web
 
 from airbyte_sync_local.api import representations as wire
 from airbyte_sync_local.api.answers import Refused
-from airbyte_sync_local.api.reading import Table, text
-from airbyte_sync_local.engines.messages import json_object, response
+from airbyte_sync_local.api.messages import json_object, response
+from airbyte_sync_local.scenarios.reading import Table, text
 from airbyte_sync_local.scenarios.scenario import read_connection, read_fault, read_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airbyte_sync_local.engines.messages import Handler
+    from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.platform.model import Json
     from airbyte_sync_local.request_log import RequestRecord
     from airbyte_sync_local.scenarios.job_scripts import JobScript
-    from airbyte_sync_local.server import Server
+    from airbyte_sync_local.world import World
 
 T = TypeVar("T")
 
@@ -36,11 +36,11 @@ class AdminApi:
     The handlers of the local admin API.
 
     Args:
-        server: What they look into.
+        world: What they show and change.
     """
 
-    def __init__(self, *, server: Server) -> None:
-        self._server = server
+    def __init__(self, *, world: World) -> None:
+        self._world = world
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handler of each operation."""
@@ -56,7 +56,7 @@ class AdminApi:
 
     async def list_requests(self, _request: web.Request) -> web.StreamResponse:
         """Answer the newest requests, how many are forgotten, and how many were served at once."""
-        log = self._server.pipeline.log
+        log = self._world.log
         body = {
             "busiest": log.busiest,
             "forgotten": log.forgotten,
@@ -66,38 +66,38 @@ class AdminApi:
 
     async def clear_requests(self, _request: web.Request) -> web.StreamResponse:
         """Forget the requests."""
-        self._server.pipeline.log.clear()
+        self._world.log.clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list_jobs(self, _request: web.Request) -> web.StreamResponse:
         """Answer every job with its statistics, oldest first."""
-        jobs = self._server.platform.jobs()
+        jobs = self._world.platform.jobs()
         return web.json_response({"data": [wire.job(job, with_stats=True) for job in jobs]})
 
     async def start_job(self, request: web.Request) -> web.StreamResponse:
         """Start a sync as somebody else: ``{"connection_id": ..., "life": ...}``."""
         connection_id, life = await _read(request, _read_foreign_job)
         try:
-            job = self._server.start_external_job(connection_id, life)
+            job = self._world.start_external_job(connection_id, life)
         except Refused as refused:
             return response(refused.answer)
         return web.json_response(wire.job(job, with_stats=False))
 
     async def inject_fault(self, request: web.Request) -> web.StreamResponse:
         """Add a fault, written as in a scenario file."""
-        self._server.pipeline.faults.inject(await _read(request, read_fault))
+        self._world.faults.inject(await _read(request, read_fault))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def clear_faults(self, _request: web.Request) -> web.StreamResponse:
         """Take back every fault."""
-        self._server.pipeline.faults.clear()
+        self._world.faults.clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def put_connection(self, request: web.Request) -> web.StreamResponse:
         """Add or replace a connection, written as in a scenario file."""
         entry = await _read(request, read_connection)
         try:
-            self._server.add(entry)
+            self._world.add(entry)
         except Refused as refused:  # a sync of somebody else was to start beside another
             return response(refused.answer)
         return web.json_response(wire.connection(entry.connection))

@@ -16,12 +16,12 @@ from airbyte_sync_local.api import answers, operations
 from airbyte_sync_local.api import representations as wire
 from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.api.listing import number
-from airbyte_sync_local.engines.messages import json_object
+from airbyte_sync_local.api.messages import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airbyte_sync_local.engines.messages import Handler
+    from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.platform.model import Connection, Job, Json
     from airbyte_sync_local.platform.rules import Platform
 

@@ -10,13 +10,13 @@ from airbyte_sync_local.api import answers, operations
 from airbyte_sync_local.api import representations as wire
 from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.api.listing import JobQuery, Page, is_true, number, split
-from airbyte_sync_local.engines.messages import JOB_APPEARS_AFTER, json_object
+from airbyte_sync_local.api.messages import JOB_APPEARS_AFTER, json_object
 from airbyte_sync_local.platform.model import JOB_TYPES, Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airbyte_sync_local.engines.messages import Handler
+    from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.platform.model import Connection
     from airbyte_sync_local.platform.rules import Platform
 

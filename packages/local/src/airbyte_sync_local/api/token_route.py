@@ -9,15 +9,15 @@ from aiohttp import web
 
 from airbyte_sync_local.api import answers, operations
 from airbyte_sync_local.api.answers import Refused
-from airbyte_sync_local.engines.messages import json_object
-from airbyte_sync_local.scenarios.quirks import Edition
+from airbyte_sync_local.api.messages import json_object
+from airbyte_sync_local.platform.quirks import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.auth import ClientCredentials
     from airbyte_sync_local.clock import Clock
-    from airbyte_sync_local.engines.messages import Handler
     from airbyte_sync_local.platform.model import Json
 
 

@@ -19,8 +19,8 @@ from airbyte_sync_local.engines.connector_process import (
     Outcome,
     Progress,
 )
-from airbyte_sync_local.engines.engine import JobEvent
 from airbyte_sync_local.platform import statuses
+from airbyte_sync_local.platform.engine import JobEvent
 from airbyte_sync_local.platform.model import CANCELLED_BY_USER, Failure
 
 if TYPE_CHECKING:

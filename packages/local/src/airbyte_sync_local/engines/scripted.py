@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from airbyte_sync_local.engines.engine import JobEvent
+from airbyte_sync_local.platform.engine import JobEvent
 from airbyte_sync_local.scenarios.job_scripts import succeeds
 
 if TYPE_CHECKING:

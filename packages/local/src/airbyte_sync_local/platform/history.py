@@ -9,7 +9,7 @@ from airbyte_sync_local.platform import statuses
 from airbyte_sync_local.platform.model import Attempt
 
 if TYPE_CHECKING:
-    from airbyte_sync_local.engines.engine import JobEvent
+    from airbyte_sync_local.platform.engine import JobEvent
     from airbyte_sync_local.platform.model import Job
 
 _ENDS_AN_ATTEMPT = statuses.TERMINAL | {statuses.INCOMPLETE}

@@ -19,15 +19,15 @@ from airbyte_sync_local.api import answers
 from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.platform import statuses
 from airbyte_sync_local.platform.history import after
+from airbyte_sync_local.platform.quirks import Caller, Quirks, SecondSubmit
 from airbyte_sync_local.platform.store import Store
-from airbyte_sync_local.scenarios.quirks import Caller, Quirks, SecondSubmit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from airbyte_sync_local.clock import Clock
-    from airbyte_sync_local.engines.engine import Engine, JobEvent
+    from airbyte_sync_local.platform.engine import Engine, JobEvent
     from airbyte_sync_local.platform.model import Connection, Job, JobType, Workspace
 
 T = TypeVar("T")

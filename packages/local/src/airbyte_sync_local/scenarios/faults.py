@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airbyte_sync_local.api.answers import Answer
-    from airbyte_sync_local.platform.changes import Drip
+    from airbyte_sync_local.scenarios.changes import Drip
 
 FaultAction = Literal[
     "answer",

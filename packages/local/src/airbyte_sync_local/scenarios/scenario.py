@@ -17,7 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_local.api import answers
 from airbyte_sync_local.api.answers import Answer
-from airbyte_sync_local.api.reading import (
+from airbyte_sync_local.auth import DEFAULT_LIFETIME, Auth, ClientCredentials
+from airbyte_sync_local.engines.connectors import Connector
+from airbyte_sync_local.platform.model import (
+    CONNECTION_STATUSES,
+    NAMESPACE_DEFINITIONS,
+    Actor,
+    Connection,
+    Failure,
+    Json,
+    Tag,
+)
+from airbyte_sync_local.platform.quirks import Quirks
+from airbyte_sync_local.scenarios import job_scripts
+from airbyte_sync_local.scenarios.changes import Change, Drip
+from airbyte_sync_local.scenarios.faults import FAULT_ACTIONS, Fault
+from airbyte_sync_local.scenarios.job_scripts import JobScript, Step
+from airbyte_sync_local.scenarios.reading import (
     InvalidScenario,
     Table,
     anything,
@@ -29,22 +45,6 @@ from airbyte_sync_local.api.reading import (
     text,
     word,
 )
-from airbyte_sync_local.auth import DEFAULT_LIFETIME, Auth, ClientCredentials
-from airbyte_sync_local.engines.connectors import Connector
-from airbyte_sync_local.platform.changes import Change, Drip
-from airbyte_sync_local.platform.model import (
-    CONNECTION_STATUSES,
-    NAMESPACE_DEFINITIONS,
-    Actor,
-    Connection,
-    Failure,
-    Json,
-    Tag,
-)
-from airbyte_sync_local.scenarios import job_scripts
-from airbyte_sync_local.scenarios.faults import FAULT_ACTIONS, Fault
-from airbyte_sync_local.scenarios.job_scripts import JobScript, Step
-from airbyte_sync_local.scenarios.quirks import Quirks
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from airbyte_sync_local.api.reading import InvalidScenario
 from airbyte_sync_local.platform.model import Connection
+from airbyte_sync_local.scenarios.reading import InvalidScenario
 from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario, load
 
 EXAMPLE: Final = Connection(
@@ -22,7 +22,7 @@ EXAMPLE: Final = Connection(
 )
 """What is served where nobody names a connection."""
 
-_FOLDER: Final = Path(__file__).parent / "scenarios"
+_FOLDER: Final = Path(__file__).parent
 
 
 def scenario_names() -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from airbyte_sync_local.api.answers import Answer, Refused
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from airbyte_sync_local.platform.changes import Drip
     from airbyte_sync_local.platform.model import Json
+    from airbyte_sync_local.scenarios.changes import Drip
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
