@@ -76,9 +76,9 @@ def parts(clock, feed):
 @pytest.fixture
 def airbyte(clock, parts):
     """An Airbyte on loopback that asks for client credentials."""
-    from airbyte_sync_local import ClientCredentials, LocalAirbyte
+    from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
 
-    auth = ClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    auth = RequireClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     with LocalAirbyte(clock=clock.now, auth=auth) as server:
         yield server
 

@@ -23,7 +23,7 @@ from airbyte_sync_airflow.openlineage.dataset_names import (
 from airbyte_sync_airflow.openlineage.extract import facets_on_complete
 from airbyte_sync_airflow.openlineage.facets import AirbyteJobRunFacet, operator_lineage
 from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
-from airbyte_sync_local import Actor, Connection, Fault, answers
+from airbyte_sync_local import Actor, Fault, ServerConnection, answers
 
 AIRBYTE = "airbyte.internal:8000"
 STREAM = Stream(name="users", namespace="shop", written_as="raw_users", written_to="lake")
@@ -448,7 +448,7 @@ def test_what_does_not_look_like_a_name_is_not_told(kind, value):
 def shop(airbyte, connection):
     """A connection of the Airbyte behind ``airbyte_default``."""
     return airbyte.add_connection(
-        Connection(
+        ServerConnection(
             connection_id=connection.connection_id,
             source=Actor(type="postgres", configuration={**SERVER, "password": "s3cr3t"}),
             destination=Actor(type="s3", configuration={"s3_bucket_name": "lake"}),

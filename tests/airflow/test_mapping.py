@@ -8,7 +8,7 @@ import pytest
 from airbyte_sync_airflow.compat.airflow import AirflowFailException
 from airbyte_sync_airflow.exceptions import AirbyteConnectionUnavailable, AirbyteInputInvalid
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_local import Connection, job_scripts
+from airbyte_sync_local import ServerConnection, job_scripts
 
 MINUTE = timedelta(minutes=1)
 AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
@@ -49,7 +49,7 @@ def run_mapped(load_dag_file, monkeypatch, request):
 def connections(airbyte, connection):
     """Three of them, whose syncs take no time."""
     return [
-        airbyte.add_connection(Connection(name=name), job_scripts=[AT_ONCE])
+        airbyte.add_connection(ServerConnection(name=name), job_scripts=[AT_ONCE])
         for name in ("orders", "customers", "returns")
     ]
 
@@ -93,7 +93,8 @@ def operator(**options):
 def namesakes(airbyte, connection):
     """Two connections of one name, in two workspaces."""
     return [
-        airbyte.add_connection(Connection(name="orders", workspace_id=each)) for each in WORKSPACES
+        airbyte.add_connection(ServerConnection(name="orders", workspace_id=each))
+        for each in WORKSPACES
     ]
 
 

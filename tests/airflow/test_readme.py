@@ -9,7 +9,7 @@ import pytest
 
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.config.policy_options import policy_defaults
-from airbyte_sync_local import Connection, job_scripts
+from airbyte_sync_local import ServerConnection, job_scripts
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -33,7 +33,7 @@ def test_the_first_dag_runs(load_dag_file, airbyte, connect):
     module = load_dag_file("readme_first_dag", first_dag())
     at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
     for connection_id in (module.ORDERS, module.PRICES):
-        airbyte.add_connection(Connection(connection_id=connection_id), job_scripts=[at_once])
+        airbyte.add_connection(ServerConnection(connection_id=connection_id), job_scripts=[at_once])
     connect(host=airbyte.base_url, login="the-client-id", password="the-client-secret")
 
     run = module.dag.test()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import Connection, job_scripts
+from airbyte_sync_local import ServerConnection, job_scripts
 
 HERE = Path(__file__).parent / "spec_dags"
 WITH_AIRFLOW_2 = HERE / "airflow2" / "spec_examples.py"
@@ -33,7 +33,7 @@ def test_all_examples_run_to_success(dag, airbyte, connect, monkeypatch, submiss
     """Blocking, asynchronous with sensor, deferrable, dynamic, and with retries and a clean-up."""
     connections = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
     for connection_id in (*connections, "connection-uuid-123"):
-        airbyte.add_connection(Connection(connection_id=connection_id), job_scripts=[AT_ONCE])
+        airbyte.add_connection(ServerConnection(connection_id=connection_id), job_scripts=[AT_ONCE])
     for conn_id in ("airbyte_default", "airbyte_of_the_team"):
         connect(conn_id, host=airbyte.base_url, login="the-client-id", password="the-client-secret")
     monkeypatch.setenv("AIRFLOW_VAR_CUSTOMER_CONNECTION_ID", connections[0])

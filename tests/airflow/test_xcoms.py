@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.links import AirbyteJobLink
-from airbyte_sync_local import Connection, Fault, answers
+from airbyte_sync_local import Fault, ServerConnection, answers
 
 try:
     from airflow.sdk.execution_time import task_runner, xcom
@@ -46,7 +46,9 @@ with DAG("xcoms_of_a_hook", schedule=None, start_date=datetime(2026, 1, 1)) as d
 @pytest.fixture
 def dag_file(airbyte, connection, load_dag_file, monkeypatch):
     """Two DAGs; the file is imported once for all tests, so the connection's id is always the same."""
-    fixed = airbyte.add_connection(Connection(connection_id="11111111-1111-4111-8111-111111111111"))
+    fixed = airbyte.add_connection(
+        ServerConnection(connection_id="11111111-1111-4111-8111-111111111111")
+    )
     monkeypatch.setenv("THE_CONNECTION", fixed.connection_id)
     return load_dag_file("xcoms", DAG_FILE)
 

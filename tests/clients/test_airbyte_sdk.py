@@ -9,10 +9,10 @@ from airbyte_api import models
 from airbyte_api.errors import SDKError
 
 from airbyte_sync_local import (
-    ClientCredentials,
-    Connection,
     LocalAirbyte,
     ManualClock,
+    RequireClientCredentials,
+    ServerConnection,
     job_scripts,
     utc_now,
 )
@@ -30,7 +30,7 @@ def clock():
 @pytest.fixture
 def auth():
     # The SDK keeps tokens for the whole process by id and secret, whatever server sold them.
-    return ClientCredentials(client_id="me", client_secret=uuid4().hex)
+    return RequireClientCredentials(client_id="me", client_secret=uuid4().hex)
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def airbyte(clock, auth):
 
 @pytest.fixture
 def connection(airbyte):
-    return airbyte.add_connection(Connection(name="Orders"), job_scripts=[job_scripts.never_ends()])
+    return airbyte.add_connection(
+        ServerConnection(name="Orders"), job_scripts=[job_scripts.never_ends()]
+    )
 
 
 @pytest.fixture

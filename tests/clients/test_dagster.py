@@ -10,9 +10,9 @@ from dagster_airbyte import AirbyteWorkspace, airbyte_assets, load_airbyte_asset
 
 from airbyte_sync_local import (
     Actor,
-    ClientCredentials,
-    Connection,
     LocalAirbyte,
+    RequireClientCredentials,
+    ServerConnection,
     job_scripts,
     statuses,
 )
@@ -28,7 +28,7 @@ QUICK = job_scripts.JobScript(
 
 @pytest.fixture
 def auth():
-    return ClientCredentials(client_id="me", client_secret=uuid4().hex)
+    return RequireClientCredentials(client_id="me", client_secret=uuid4().hex)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def airbyte(auth):
 @pytest.fixture
 def add(airbyte):
     def connection(life):
-        row = Connection(
+        row = ServerConnection(
             name="Orders",
             streams=("users", "orders"),
             prefix="shop_",

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.filterwarnings("default")
 QUICK, SLOW, FAILING = (str(uuid4()) for _ in range(3))
 SCENARIO = {
     "connections": [
-        {"id": QUICK, "lives": [{"life": "succeeds", "starts": 0, "lasts": 0.1}]},
-        {"id": SLOW, "lives": ["never_ends"]},
-        {"id": FAILING, "lives": ["fails"]},
+        {"id": QUICK, "job_scripts": [{"script": "succeeds", "starts": 0, "lasts": 0.1}]},
+        {"id": SLOW, "job_scripts": ["never_ends"]},
+        {"id": FAILING, "job_scripts": ["fails"]},
     ]
 }
 

@@ -13,7 +13,7 @@ from prefect_airbyte.exceptions import AirbyteSyncJobFailed
 from prefect_airbyte.flows import run_connection_sync
 from prefect_airbyte.server import AirbyteServer
 
-from airbyte_sync_local import BasicAuth, LocalAirbyte, job_scripts, statuses
+from airbyte_sync_local import LocalAirbyte, RequireBasicAuth, job_scripts, statuses
 
 QUICK = job_scripts.JobScript(
     steps=(
@@ -33,7 +33,7 @@ def prefect_of_its_own():
 
 @pytest.fixture
 def airbyte():
-    with LocalAirbyte(auth=BasicAuth(username="me", password="hush")) as server:
+    with LocalAirbyte(auth=RequireBasicAuth(username="me", password="hush")) as server:
         yield server
 
 

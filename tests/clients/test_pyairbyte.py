@@ -9,9 +9,9 @@ from airbyte.exceptions import AirbyteConnectionSyncError
 
 from airbyte_sync_local import (
     Actor,
-    ClientCredentials,
-    Connection,
     LocalAirbyte,
+    RequireClientCredentials,
+    ServerConnection,
     job_scripts,
     statuses,
 )
@@ -21,7 +21,7 @@ from airbyte_sync_local.platform.model import DEFAULT_WORKSPACE_ID
 @pytest.fixture
 def auth():
     # The SDK keeps tokens for the whole process by id and secret, whatever server sold them.
-    return ClientCredentials(client_id="me", client_secret=uuid4().hex)
+    return RequireClientCredentials(client_id="me", client_secret=uuid4().hex)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def airbyte(auth):
 @pytest.fixture
 def add(airbyte):
     def connection(life):
-        row = Connection(
+        row = ServerConnection(
             name="Orders",
             streams=("users", "orders"),
             source=Actor(type="faker", name="People", configuration={"count": 10}),

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowException
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, job_scripts
 
 # The official provider and the SDK below it warn about themselves; that proves nothing about us.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -43,7 +43,7 @@ FILLED_IN = {
 def airbyte(monkeypatch):
     """An Airbyte, and an Airflow connection that was filled in with our form."""
     secret = uuid4().hex  # the official SDK keeps tokens by id and secret, whatever the server
-    auth = ClientCredentials(client_id="me", client_secret=secret)
+    auth = RequireClientCredentials(client_id="me", client_secret=secret)
     with LocalAirbyte(auth=auth) as server:
         connection = {
             "conn_type": "airbyte",

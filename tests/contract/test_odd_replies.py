@@ -38,8 +38,8 @@ from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredent
 from airbyte_sync_http.protocol import cleaning
 from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
 from airbyte_sync_http.transports.requests_transport import RequestsTransport
-from airbyte_sync_local import ClientCredentials as Application
 from airbyte_sync_local import LocalAirbyte, job_scripts
+from airbyte_sync_local import RequireClientCredentials as Application
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
 from airbyte_sync_testkit.odd_replies import (
     CALLS,

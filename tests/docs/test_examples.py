@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, job_scripts
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -21,7 +21,9 @@ AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0), rows=7, 
 
 @pytest.fixture
 def airbyte():
-    with LocalAirbyte(auth=ClientCredentials(client_id="id", client_secret="secret")) as server:
+    with LocalAirbyte(
+        auth=RequireClientCredentials(client_id="id", client_secret="secret")
+    ) as server:
         yield server
 
 

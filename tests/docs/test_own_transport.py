@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, job_scripts
 from airbyte_sync_testkit.contract import TransportContract
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "own_transport"
@@ -39,7 +39,9 @@ def test_it_is_found_by_its_name(tmp_path, monkeypatch):
         "Metadata-Version: 2.1\nName: my-airbyte-transport\nVersion: 1\n"
     )
     (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
-    with LocalAirbyte(auth=ClientCredentials(client_id="id", client_secret="secret")) as airbyte:
+    with LocalAirbyte(
+        auth=RequireClientCredentials(client_id="id", client_secret="secret")
+    ) as airbyte:
         at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
         done = subprocess.run(
             [

@@ -33,7 +33,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync_testkit.memory import Fault, InMemoryStore
+from airbyte_sync_testkit.memory import CallFault, InMemoryStore
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
 LOST = ResponseNotReceived("the connection was reset")
@@ -81,7 +81,7 @@ def test_it_is_insisted_on(world):
 def test_an_adopted_job_is_cancelled(world):
     """What our lost submission started is ours."""
     world.life(FOR_EVER)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     submission = world.run(submit(world.request, POLICY))
     assert submission.origin is Origin.ADOPTED
     assert abandoned(world, submission.checkpoint)[0] == "cancelled"
@@ -141,7 +141,7 @@ def test_where_nothing_was_started_nothing_is_asked(world, phase):
 
 def test_a_postponed_submission_has_started_nothing(world):
     """It was refused for now, so there is nothing to cancel."""
-    world.airbyte.fail("submit", Fault(error=Throttled("slow down", status=429)))
+    world.airbyte.fail("submit", CallFault(error=Throttled("slow down", status=429)))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, False)
     assert abandoned(world, checkpoint) == (None, [])
@@ -161,8 +161,8 @@ def test_a_queue_has_started_nothing(world):
 def in_doubt(world):
     """A request whose submission was carried out, and which was killed before it knew."""
     world.life(FOR_EVER)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, True)
     return checkpoint
@@ -182,8 +182,8 @@ def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
     store = InMemoryStore()
     task = PortInterpreter(world.airbyte, world.clock, world.events.append, store)
     world.life(FOR_EVER)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 99)
     with pytest.raises(SubmitInDoubt, match="may be running"):
         run(submit(world.request, POLICY), task)
     world.airbyte.recover()
@@ -209,8 +209,8 @@ def test_a_server_clock_that_goes_wrong_does_not_fool_it(world, minutes, is_ours
         world.foreign(FOR_EVER)
         world.pass_time(60)
     world.life(FOR_EVER)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=is_ours))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=is_ours))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert abandoned(world, checkpoint)[0] == ("cancelled" if is_ours else None)
     assert statuses(world) == ["cancelled" if is_ours else "running"]
@@ -220,8 +220,8 @@ def test_a_server_clock_that_goes_wrong_does_not_fool_it(world, minutes, is_ours
 def test_a_job_in_doubt_that_has_ended_is_left_alone(world, end):
     """What came of it is over."""
     world.life(FOR_EVER, (5, end))
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     world.pass_time(10)
     assert abandoned(world, checkpoint) == (None, ["find_jobs"])
@@ -231,7 +231,7 @@ def test_in_doubt_an_older_job_is_left_alone(world):
     """It was there before the request: not ours."""
     world.foreign(FOR_EVER)
     world.pass_time(60)
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     policy = replace(POLICY, on_conflict=OnConflict.FAIL)
     checkpoint = world.first_pause(sync(world.request, policy)).checkpoint
     assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, True)
@@ -241,7 +241,7 @@ def test_in_doubt_an_older_job_is_left_alone(world):
 
 def test_in_doubt_with_nothing_there_there_is_nothing_to_cancel(world):
     """One look, and no search: whoever kills a task does not wait."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert abandoned(world, checkpoint) == (None, ["find_jobs"])
     assert world.seconds() == 0
@@ -251,7 +251,7 @@ def test_a_doubt_behind_a_queue_is_looked_for(world):
     """Our lost submission came to life after somebody else's job, and nobody has seen it yet."""
     world.foreign(FOR_EVER, (70, "cancelled"))
     world.pass_time(60)
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.QUEUE, True)
     world.pass_time(15)
@@ -267,7 +267,7 @@ def test_while_an_earlier_try_is_looked_for_its_job_is_cancelled(world):
     world.first_pause(sync(world.request, POLICY))
     world.pass_time(60)
     earlier = EarlierTries(since=began, over_at=world.clock.now())
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     request = replace(world.request, earlier=earlier)
     checkpoint = world.first_pause(sync(request, POLICY)).checkpoint
     assert abandoned(world, checkpoint)[0] == "cancelled"
@@ -278,7 +278,7 @@ def test_while_an_earlier_try_is_looked_for_its_job_is_cancelled(world):
 )
 def test_a_list_that_cannot_be_read_is_told(world, in_doubt, error):
     """It stays unknown whether there is a job: after cancel_timeout the caller tells a person."""
-    world.airbyte.fail("find_jobs", *[Fault(error=error)] * 99)
+    world.airbyte.fail("find_jobs", *[CallFault(error=error)] * 99)
     with pytest.raises(type(error)) as caught:
         world.run(abandon(in_doubt, POLICY))
     assert caught.value is error
@@ -291,13 +291,13 @@ def test_a_list_that_cannot_be_read_is_told(world, in_doubt, error):
 )
 def test_a_list_that_fails_once_is_read_again(world, in_doubt, error):
     """One odd answer does not leave a sync running that is to be cancelled."""
-    world.airbyte.fail("find_jobs", Fault(error=error))
+    world.airbyte.fail("find_jobs", CallFault(error=error))
     assert abandoned(world, in_doubt)[0] == "cancelled"
 
 
 def test_a_refused_cancellation_is_told(world, watching):
     """We may look, but not cancel."""
-    world.airbyte.fail("cancel", Fault(error=Forbidden("read only", status=403)))
+    world.airbyte.fail("cancel", CallFault(error=Forbidden("read only", status=403)))
     with pytest.raises(Forbidden, match="read only"):
         world.run(abandon(watching, POLICY))
 
@@ -312,20 +312,20 @@ def test_a_job_that_airbyte_forgot_is_told(world, watching):
 @pytest.mark.parametrize("error", [NotFound("404"), RefusedOnTheWay("404")], ids=repr)
 def test_a_job_that_is_missing_once_is_cancelled(world, watching, error):
     """A gateway that reloads its routes does not leave a sync running that is to be cancelled."""
-    world.airbyte.fail("fetch_job", Fault(error=error))
+    world.airbyte.fail("fetch_job", CallFault(error=error))
     assert abandoned(world, watching)[0] == "cancelled"
 
 
 def test_a_server_that_cannot_be_seen_is_asked_again(world, watching):
     """A lost answer is no reason to give up."""
-    world.airbyte.fail("fetch_job", Fault(error=LOST))
-    world.airbyte.fail("cancel", Fault(error=LOST))
+    world.airbyte.fail("fetch_job", CallFault(error=LOST))
+    world.airbyte.fail("cancel", CallFault(error=LOST))
     assert abandoned(world, watching)[0] == "cancelled"
 
 
 def test_it_has_an_end(world, watching):
     """The policy's cancel_timeout bounds it: the job may still be running, and the error says so."""
-    world.airbyte.fail("cancel", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("cancel", *[CallFault(error=LOST)] * 99)
     policy = replace(POLICY, cancel_timeout=timedelta(seconds=4))
     with pytest.raises(CancelUnconfirmed, match="had not ended 4 s after") as caught:
         world.run(abandon(watching, policy))

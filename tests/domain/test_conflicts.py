@@ -30,7 +30,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.events import SubmitUncertain, WaitingForOther
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte
 
 POLICY = SyncPolicy()
 LOST = ResponseNotReceived("the connection was reset")
@@ -102,13 +102,13 @@ def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):
 
 def test_queue_survives_failed_looks(world, foreign):
     """Looks at somebody else's job may fail as ours may."""
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 4)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 4)
     assert world.run(sync(world.request, policy("queue"))).job.job_id == foreign.job_id + 1
 
 
 def test_queue_gives_up_an_unreachable_server(world, foreign):
     """Nothing of ours runs, and the error says so."""
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 99)
     with pytest.raises(ServerUnreachable, match="none is running for this request"):
         world.run(sync(world.request, policy("queue")))
     assert foreign is not None
@@ -116,7 +116,7 @@ def test_queue_gives_up_an_unreachable_server(world, foreign):
 
 def test_queue_at_the_deadline_with_a_failing_server(world, foreign):
     """The deadline passes on a failed look: nothing was started, and the last error is told."""
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 99)
     with pytest.raises(QueueTimedOut, match=r"none is running for this request.*was reset"):
         world.run(sync(world.request, policy("queue", timeout=timedelta(seconds=100))))
     assert foreign is not None
@@ -124,7 +124,7 @@ def test_queue_at_the_deadline_with_a_failing_server(world, foreign):
 
 def test_queue_begins_its_own_series_of_failures(world, foreign):
     """A late wake-up with one failed look is no series, whatever failed before the queue."""
-    world.airbyte.fail("fetch_job", Fault(error=LOST))
+    world.airbyte.fail("fetch_job", CallFault(error=LOST))
     pause = world.first_pause(sync(world.request, policy("queue", timeout=None)))
     world.pass_time(3600)
     assert world.run(resume(pause.checkpoint, policy("queue", timeout=None))).job.job_id == 2
@@ -138,7 +138,7 @@ def test_queue_begins_its_own_series_of_failures(world, foreign):
 )
 def test_a_refusal_in_the_queue_is_no_verdict(world, foreign, error):
     """The job in the way was seen before: it is polled again, and ours starts when it has ended."""
-    world.airbyte.fail("fetch_job", Fault(error=error))
+    world.airbyte.fail("fetch_job", CallFault(error=error))
     result = world.run(sync(world.request, policy("queue")))
     assert (result.job.job_id, result.origin) == (foreign.job_id + 1, Origin.STARTED)
     assert world.airbyte.count("submit") == 2
@@ -153,7 +153,7 @@ def test_a_job_in_the_way_that_is_deleted_is_not_in_the_way(world, foreign):
 
 def test_a_job_in_the_way_that_may_not_be_polled_is_given_up(world, foreign):
     """After unreachable_timeout the refusal is told."""
-    world.airbyte.fail("fetch_job", *[Fault(error=Forbidden("no", status=403))] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=Forbidden("no", status=403))] * 99)
     with pytest.raises(ServerUnreachable, match=r"none is running for this request.*no"):
         world.run(sync(world.request, policy("queue")))
     assert foreign is not None
@@ -203,7 +203,7 @@ def test_fail_raises_with_the_choices(world, foreign):
 @pytest.mark.parametrize("on_conflict", OnConflict)
 def test_a_sync_that_began_after_the_request_is_adopted(world, on_conflict):
     """Started after this request was first made, it is as fresh as our own, whatever on_conflict says."""
-    world.airbyte.fail("submit", Fault(error=BUSY))
+    world.airbyte.fail("submit", CallFault(error=BUSY))
     pause = world.first_pause(sync(world.request, policy(on_conflict)))
     world.foreign((0, "running"), (100, "succeeded"))
     result = world.run(resume(pause.checkpoint, policy(on_conflict)))
@@ -212,14 +212,14 @@ def test_a_sync_that_began_after_the_request_is_adopted(world, on_conflict):
 
 def test_a_busy_connection_without_an_active_job_is_asked_again(world):
     """A job that has just ended may still count as running: submit again after a moment."""
-    world.airbyte.fail("submit", Fault(error=BUSY))
+    world.airbyte.fail("submit", CallFault(error=BUSY))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
     assert world.airbyte.count("submit") == 2
 
 
 def test_a_stale_conflict_is_given_up_with_advice(world):
     """The server says "running" for ever and lists nothing: its own state is stale."""
-    world.airbyte.fail("submit", *[Fault(error=BUSY)] * 999)
+    world.airbyte.fail("submit", *[CallFault(error=BUSY)] * 999)
     with pytest.raises(SyncAlreadyRunning, match=r"stale. Cancel or reset the connection"):
         world.run(sync(world.request, POLICY))
     assert 900 <= world.seconds() < 1000
@@ -233,7 +233,7 @@ def test_a_stale_conflict_is_given_up_with_advice(world):
 def test_a_conflict_after_a_late_wake_up_is_looked_at(world, first, origin):
     """Resumed hours after a single failure and then told "running": look with what before judging."""
     settings = policy("queue", timeout=None)
-    world.airbyte.fail("submit", Fault(error=first), Fault(error=BUSY))
+    world.airbyte.fail("submit", CallFault(error=first), CallFault(error=BUSY))
     pause = world.first_pause(sync(world.request, settings))
     world.pass_time(3 * 3600)
     job_id = []
@@ -261,14 +261,14 @@ def test_the_job_in_the_way_is_never_taken_for_ours(world):
 
 def test_a_stale_conflict_after_a_doubt_remains_a_doubt(world):
     """The first answer was lost, and "running" may mean the sync that it started."""
-    world.airbyte.fail("submit", Fault(error=LOST), *[Fault(error=BUSY)] * 999)
+    world.airbyte.fail("submit", CallFault(error=LOST), *[CallFault(error=BUSY)] * 999)
     with pytest.raises(SubmitInDoubt):
         world.run(sync(world.request, POLICY))
 
 
 def test_a_stale_conflict_ends_at_the_deadline_too(world):
     """The time to begin is the caller's last word."""
-    world.airbyte.fail("submit", *[Fault(error=BUSY)] * 999)
+    world.airbyte.fail("submit", *[CallFault(error=BUSY)] * 999)
     with pytest.raises(QueueTimedOut, match="none is running for this request"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=5))))
     assert world.seconds() == 300
@@ -276,7 +276,7 @@ def test_a_stale_conflict_ends_at_the_deadline_too(world):
 
 def test_doubt_ends_when_somebody_elses_job_is_in_the_way(world, foreign):
     """An older job is still active, so ours cannot have been started: queue behind it."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     result = world.run(sync(world.request, policy("queue")))
     assert (result.job.job_id, result.origin) == (foreign.job_id + 1, Origin.STARTED)
 
@@ -299,10 +299,12 @@ def test_a_connection_that_takes_no_jobs_is_explained(world, status, advice):
     assert world.seconds() == 0
 
 
-@pytest.mark.parametrize("explanation", [None, Fault(error=LOST), Fault(error=NotFound("404"))])
+@pytest.mark.parametrize(
+    "explanation", [None, CallFault(error=LOST), CallFault(error=NotFound("404"))]
+)
 def test_a_conflict_that_nothing_explains_is_a_doubt(world, explanation):
     """The same words mean that Airbyte waited in vain for its own job: look for it."""
-    world.airbyte.fail("submit", Fault(error=CONFLICT, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=CONFLICT, carried_out=True))
     world.airbyte.fail("fetch_connection", explanation)
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
@@ -312,7 +314,7 @@ def test_a_conflict_that_nothing_explains_is_a_doubt(world, explanation):
 
 def test_a_conflict_with_an_active_connection_is_submitted_again(world):
     """No job came of it: submit again."""
-    world.airbyte.fail("submit", Fault(error=CONFLICT))
+    world.airbyte.fail("submit", CallFault(error=CONFLICT))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
     assert world.seconds() >= 90
 
@@ -321,7 +323,7 @@ def test_a_doubt_outlives_the_other_sync(world):
     """The answer was lost while another sync ran: when that ends, ours may still come, and does."""
     world.foreign((0, "queued"), (70, "cancelled"))
     world.pass_time(60)
-    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost")))
+    world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost")))
     world.later(50, lambda: world.foreign((0, "running"), (20, "succeeded")))
     result = world.run(sync(world.request, policy("queue")))
     assert result.job.job_id == 2
@@ -333,7 +335,7 @@ def test_a_doubt_is_settled_before_a_conflict(world, on_conflict):
     """The answer was lost while another sync ran: nothing is decided as long as ours may still come."""
     world.foreign((0, "queued"), (70, "cancelled"))
     world.pass_time(60)
-    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost")))
+    world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost")))
     world.later(50, lambda: world.foreign((0, "running"), (20, "succeeded")))
     assert world.run(sync(world.request, policy(on_conflict))).job.job_id == 2
     assert world.airbyte.count("submit") == 1

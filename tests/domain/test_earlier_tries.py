@@ -34,7 +34,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.events import EarlierTryLookedFor, JobObtained, WaitingForOther
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte, InMemoryStore
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, InMemoryStore
 
 POLICY = SyncPolicy()
 LOST = ResponseNotReceived("the connection was reset")
@@ -129,7 +129,7 @@ def test_a_new_job_in_doubt_is_not_mistaken_for_the_failed_one(world, again):
     world.life(FOR_EVER, (10, "failed"))
     die_at_the_first_pause(world)
     world.pass_time(LONG_AFTER)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     result = world.run(sync(again(), POLICY))
     assert (result.job.job_id, result.origin) == (2, Origin.ADOPTED)
     assert len(world.airbyte.jobs()) == 2
@@ -294,7 +294,7 @@ def test_once_nothing_can_appear_there_is_no_doubt_left(world, again):
     """The new submission surely does not arrive in time: nothing runs, and the error says that."""
     over_at = world.clock.now()
     world.pass_time(LONG_AFTER)
-    world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route"))] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=RequestNotSent("no route"))] * 99)
     with pytest.raises(QueueTimedOut, match="none is running for this request"):
         world.run(sync(again(over_at=over_at), replace(POLICY, timeout=timedelta(minutes=5))))
 
@@ -386,7 +386,7 @@ def test_a_list_that_cannot_be_read_is_waited_for(world, again):
     world.life(FOR_EVER, (900, "succeeded"))
     die_at_the_first_pause(world)
     world.pass_time(LONG_AFTER)
-    world.airbyte.fail("find_jobs", *[Fault(error=RequestNotSent("refused"))] * 8)
+    world.airbyte.fail("find_jobs", *[CallFault(error=RequestNotSent("refused"))] * 8)
     result = world.run(sync(again(), POLICY))
     assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
     assert world.airbyte.count("submit") == 1
@@ -395,7 +395,7 @@ def test_a_list_that_cannot_be_read_is_waited_for(world, again):
 def test_a_list_that_was_away_does_not_double_what_it_then_shows(world, again):
     """The moment to submit passes while the list is away: the first look that succeeds decides."""
     die_at_the_first_pause(world)
-    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 8)
+    world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 8)
     assert world.run(sync(again(), POLICY)).job.job_id == 1
     assert world.seconds() > 90
     assert world.airbyte.count("submit") == 1
@@ -403,7 +403,7 @@ def test_a_list_that_was_away_does_not_double_what_it_then_shows(world, again):
 
 def test_a_list_that_stays_away_leaves_a_doubt(world, again):
     """Nobody can look for unreachable_timeout: a sync may be running, and the error says so."""
-    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 99)
     with pytest.raises(SubmitInDoubt, match=r"may be running.*connection was reset"):
         world.run(sync(again(), POLICY))
     assert 900 <= world.seconds() < 1000
@@ -415,7 +415,7 @@ def test_failed_looks_are_no_series_of_doubts(world, again):
     policy = replace(POLICY, timeout=None)
     over_at = world.clock.now()
     world.pass_time(LONG_AFTER)
-    world.airbyte.fail("find_jobs", Fault(error=LOST), Fault(error=LOST))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST), CallFault(error=LOST))
     pause = world.first_pause(sync(again(over_at=over_at), policy))
     world.clock.advance_to(pause.until)
     pause = world.first_pause(resume(pause.checkpoint, policy))
@@ -426,8 +426,8 @@ def test_failed_looks_are_no_series_of_doubts(world, again):
 def test_what_failed_in_the_search_does_not_count_against_the_new_job(world, again):
     """The list is away for minutes; then one lost answer is one doubt, not the last of a series."""
     over_at = world.clock.now()
-    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 17)
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 17)
+    world.airbyte.fail("submit", CallFault(error=LOST))
     request = again(over_at=over_at)
     assert world.run(submit(request, replace(POLICY, timeout=None))).origin is Origin.STARTED
     assert world.seconds() > 800
@@ -436,7 +436,7 @@ def test_what_failed_in_the_search_does_not_count_against_the_new_job(world, aga
 def test_a_list_that_is_refused_leaves_a_doubt(world, again):
     """We may not look for what we may have started: nothing is started on top of it."""
     refusal = Forbidden("no", status=403)
-    world.airbyte.fail("find_jobs", *[Fault(error=refusal)] * 99)
+    world.airbyte.fail("find_jobs", *[CallFault(error=refusal)] * 99)
     with pytest.raises(SubmitInDoubt, match=r"before you start it again. The last error: no") as e:
         world.run(sync(again(), POLICY))
     assert e.value.__cause__ is refusal

@@ -32,7 +32,7 @@ from airbyte_sync import (
     watch,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte, about_another_connection
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, about_another_connection
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
 MAY_QUEUE = replace(POLICY, queue_timeout=timedelta(hours=1))
@@ -59,7 +59,7 @@ def test_our_own_job_is_cancelled_at_the_deadline(world):
 def test_an_adopted_job_is_cancelled_at_the_deadline(world):
     """What was started by our lost request is ours as well."""
     world.life(*ENDLESS)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     with pytest.raises(SyncTimedOut):
         world.run(sync(world.request, POLICY))
     assert statuses(world) == ["cancelled"]
@@ -107,7 +107,7 @@ def test_a_late_wake_up_needs_a_look_that_succeeds(world, failed_looks):
     """The first looks after the deadline fail: that is no reason to call a finished sync late."""
     pause = world.first_pause(sync(world.request, POLICY))
     world.pass_time(3600)
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * failed_looks)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * failed_looks)
     assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
     assert world.airbyte.count("cancel") == 0
 
@@ -118,7 +118,7 @@ def test_a_late_look_at_somebody_elses_job_is_repeated(world, failed_looks):
     job = world.foreign((0, "running"), (100, "succeeded"))
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * failed_looks)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * failed_looks)
     assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
 
 
@@ -136,7 +136,7 @@ def test_late_looks_at_somebody_elses_job_have_an_end(world):
     job = world.foreign(*ENDLESS)
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 99)
     with pytest.raises(
         SyncTimedOut, match=r"as far as we know.*The last error: the connection was"
     ):
@@ -150,7 +150,7 @@ def test_a_refused_late_poll_is_no_verdict(world, error):
     job = world.foreign(*ENDLESS)
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
-    world.airbyte.fail("fetch_job", Fault(error=LOST), Fault(error=error))
+    world.airbyte.fail("fetch_job", CallFault(error=LOST), CallFault(error=error))
     with pytest.raises(SyncTimedOut, match="it was left running") as caught:
         world.run(resume(pause.checkpoint, POLICY))
     assert caught.value.job.job_id == job.job_id
@@ -166,14 +166,14 @@ def test_a_sync_that_ends_in_the_last_moment_has_succeeded(world):
 def test_a_sync_that_succeeds_despite_the_cancellation_has_succeeded(world):
     """The cancellation was lost, and the sync succeeded meanwhile: a finished sync is never called failed."""
     world.life((0, "running"), (303, "succeeded"))
-    world.airbyte.fail("cancel", Fault(error=LOST), Fault(error=LOST))
+    world.airbyte.fail("cancel", CallFault(error=LOST), CallFault(error=LOST))
     assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
 
 
 def test_a_sync_that_fails_by_itself_before_the_cancellation_has_failed(world):
     """The cancellation came too late: the failure is Airbyte's own."""
     world.life((0, "running"), (301, "failed"))
-    world.airbyte.fail("cancel", Fault(error=LOST))
+    world.airbyte.fail("cancel", CallFault(error=LOST))
     with pytest.raises(SyncFailed):
         world.run(sync(world.request, POLICY))
 
@@ -190,7 +190,7 @@ def test_a_lost_cancellation_is_repeated(world):
 def test_a_cancellation_whose_answer_is_lost_is_confirmed_by_a_look(world):
     """A DELETE often times out although it was carried out."""
     world.life(*ENDLESS)
-    world.airbyte.fail("cancel", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("cancel", CallFault(error=LOST, carried_out=True))
     with pytest.raises(SyncTimedOut, match="was cancelled; Airbyte says cancelled"):
         world.run(sync(world.request, POLICY))
     assert world.airbyte.count("cancel") == 1
@@ -199,7 +199,7 @@ def test_a_cancellation_whose_answer_is_lost_is_confirmed_by_a_look(world):
 def test_not_running_is_settled_by_the_next_look(world):
     """The job ended between the look and the request; how, only a look tells."""
     world.life((0, "running"), (301, "succeeded"))
-    world.airbyte.fail("cancel", Fault(error=JobNotRunning("Job is not currently running")))
+    world.airbyte.fail("cancel", CallFault(error=JobNotRunning("Job is not currently running")))
     assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
     assert world.airbyte.count("cancel") == 1
 
@@ -221,7 +221,7 @@ def test_a_refused_cancellation_is_told(world):
     """We may look but not cancel: a time-out, caused by the refusal, and the job may still run."""
     world.life(*ENDLESS)
     refusal = Forbidden("read only", status=403)
-    world.airbyte.fail("cancel", Fault(error=refusal))
+    world.airbyte.fail("cancel", CallFault(error=refusal))
     with pytest.raises(SyncTimedOut, match="not confirmed: read only Check the job") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.__cause__ is refusal
@@ -235,7 +235,7 @@ def test_a_refused_cancellation_is_told(world):
 def test_one_refusal_of_a_cancellation_that_the_poll_before_contradicts_may_pass(world, error):
     """The job was seen running a moment ago: the cancellation is repeated."""
     world.life(*ENDLESS)
-    world.airbyte.fail("cancel", Fault(error=error))
+    world.airbyte.fail("cancel", CallFault(error=error))
     with pytest.raises(SyncTimedOut, match="and was cancelled"):
         world.run(sync(world.request, POLICY))
     assert statuses(world) == ["cancelled"]
@@ -250,7 +250,7 @@ def test_a_cancellation_is_not_confirmed_by_a_reply_about_another_connection(wor
 
     world.life(*ENDLESS)
     job = world.airbyte.submit(world.connection_id, JobType.SYNC)
-    world.airbyte.fail("cancel", Fault(change=another))
+    world.airbyte.fail("cancel", CallFault(change=another))
     assert world.run(cancel(job.job_id, POLICY)).status == JobStatus.CANCELLED
 
 
@@ -259,7 +259,7 @@ def test_an_unreachable_server_at_the_deadline_is_told(world):
     world.life(*ENDLESS)
     pause = world.first_pause(sync(world.request, POLICY))
     world.pass_time(299)
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 99)
     with pytest.raises(SyncTimedOut, match=r"not confirmed.*had not ended 120 s after"):
         world.run(resume(pause.checkpoint, POLICY))
 
@@ -267,7 +267,7 @@ def test_an_unreachable_server_at_the_deadline_is_told(world):
 def test_an_unreachable_server_before_the_deadline_is_no_time_out(world):
     """The wait fails for unreachable_timeout first: the sync is left alone."""
     world.life(*ENDLESS)
-    world.airbyte.fail("fetch_job", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 99)
     with pytest.raises(ServerUnreachable):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(hours=1))))
     assert world.airbyte.count("cancel") == 0
@@ -277,7 +277,7 @@ def test_cancelling_honours_retry_after(world):
     """Insisting does not mean storming a server that asks for a pause."""
     world.life(*ENDLESS)
     world.airbyte.fail(
-        "cancel", *[Fault(error=Throttled("", retry_after=timedelta(seconds=45)))] * 99
+        "cancel", *[CallFault(error=Throttled("", retry_after=timedelta(seconds=45)))] * 99
     )
     with pytest.raises(SyncTimedOut):
         world.run(sync(world.request, POLICY))

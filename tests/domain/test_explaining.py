@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from airbyte_sync import FailureReason, ServerTrouble, SyncFailed, SyncPolicy, sync
-from airbyte_sync_testkit.memory import Fault
+from airbyte_sync_testkit.memory import CallFault
 
 POLICY = SyncPolicy()
 REASON = FailureReason(message="The password is wrong", origin="source", kind="config_error")
@@ -42,7 +42,7 @@ def test_without_a_reason_the_text_says_where_to_look(failing):
 
 def test_trouble_with_the_reason_does_not_change_the_outcome(failing):
     """The other API is switched off or slow: the job has failed all the same."""
-    failing.airbyte.fail("explain_failure", Fault(error=ServerTrouble("no", status=503)))
+    failing.airbyte.fail("explain_failure", CallFault(error=ServerTrouble("no", status=503)))
     assert failure(failing).job.job_id == 1
 
 

@@ -24,7 +24,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.events import CancelRequested, JobLeftOver, WaitingForOther
 from airbyte_sync.jobs import EarlierTries
-from airbyte_sync_testkit.memory import Fault, InMemoryStore
+from airbyte_sync_testkit.memory import CallFault, InMemoryStore
 
 POLICY = SyncPolicy()
 LOST = ResponseNotReceived("the connection was reset")
@@ -44,7 +44,7 @@ def leftover(world):
 @pytest.mark.parametrize("on_conflict", list(OnConflict))
 def test_it_is_not_in_the_way(world, leftover, on_conflict):
     """Airbyte's refusal was a race: nothing is queued behind, attached to, skipped or failed."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     result = world.run(sync(world.request, replace(POLICY, on_conflict=on_conflict)))
     assert (leftover.job_id + 2, Origin.STARTED) == (result.job.job_id, result.origin)
     assert not [event for event in world.events if isinstance(event, WaitingForOther)]
@@ -53,7 +53,7 @@ def test_it_is_not_in_the_way(world, leftover, on_conflict):
 @pytest.mark.parametrize("job_type", [JobType.SYNC, JobType.RESET])
 def test_it_is_not_adopted(world, job_type):
     """It began after the lost submission, as did the newer job of whatever type that has ended."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     world.later(1, lambda: world.foreign(*STUCK))
     world.later(2, lambda: world.foreign((0, "succeeded"), job_type=job_type))
     result = world.run(sync(world.request, POLICY))
@@ -122,8 +122,8 @@ def test_it_is_not_cancelled(world, leftover):
 def test_a_kill_in_doubt_leaves_it_alone(world):
     """A submission was lost, and what began since then is a leftover: there is nothing to cancel."""
     world.life(*STUCK)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     pause = world.first_pause(submit(world.request, POLICY))
     world.pass_time(5)
     world.foreign((0, "succeeded"), job_type=JobType.RESET)

@@ -23,7 +23,7 @@ from airbyte_sync import (
     find_connection,
 )
 from airbyte_sync_testkit.clock import AsyncVirtualClock
-from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, Fault
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, CallFault
 
 OTHER = "5d1c3f9e-0f7e-4d8a-9a55-7b8c1d7e1099"
 
@@ -127,7 +127,7 @@ def test_a_connection_is_described(world):
 )
 def test_a_connection_that_cannot_be_described_does_not_matter(world, error):
     """It is asked for once, for people: whoever cannot answer is not asked again."""
-    world.airbyte.fail("fetch_connection", Fault(error=error))
+    world.airbyte.fail("fetch_connection", CallFault(error=error))
     assert world.run(describe_connection(world.connection_id)) is None
     assert world.airbyte.count("fetch_connection") == 1
     assert world.seconds() == 0
@@ -145,21 +145,21 @@ def test_a_connection_that_is_unknown_is_not_described(world):
 )
 def test_trouble_while_a_name_is_looked_up_passes(world, error):
     """With a policy one odd answer is no verdict; without one the caller hears of it."""
-    world.airbyte.fail("find_connections", Fault(error=error))
+    world.airbyte.fail("find_connections", CallFault(error=error))
     with pytest.raises(type(error)):
         world.run(find_connection("faker to duckdb"))
-    world.airbyte.fail("find_connections", Fault(error=error))
+    world.airbyte.fail("find_connections", CallFault(error=error))
     found = world.run(find_connection("faker to duckdb", policy=SyncPolicy()))
     assert found.connection_id == world.connection_id
 
 
 def test_a_name_that_cannot_be_looked_up_is_given_up(world):
     """After unreachable_timeout; a refusal of Airbyte's own ends it at once."""
-    world.airbyte.fail("find_connections", *[Fault(error=ServerTrouble("502"))] * 99)
+    world.airbyte.fail("find_connections", *[CallFault(error=ServerTrouble("502"))] * 99)
     with pytest.raises(ServerUnreachable, match="'orders'"):
         world.run(find_connection("orders", policy=SyncPolicy()))
     assert 900 <= world.seconds() < 1000
     world.airbyte.recover()
-    world.airbyte.fail("find_connections", Fault(error=Forbidden("no", status=403)))
+    world.airbyte.fail("find_connections", CallFault(error=Forbidden("no", status=403)))
     with pytest.raises(Forbidden):
         world.run(find_connection("orders", policy=SyncPolicy()))

@@ -25,7 +25,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.drivers import Done
-from airbyte_sync_testkit.memory import Fault
+from airbyte_sync_testkit.memory import CallFault
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=10))
 LOST = ResponseNotReceived("the connection was reset")
@@ -62,8 +62,8 @@ def test_from_submit_it_submits_where_there_is_nothing(world):
 )
 def test_from_look_it_settles_the_doubt(world, carried_out, origin):
     """The answer was lost and the process put away: the job is found, or started after all."""
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=carried_out))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=carried_out))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     checkpoint = put_away(world.first_pause(submit(world.request, POLICY)))
     assert checkpoint.phase is Phase.LOOK
     submission = world.run(obtain(checkpoint, POLICY))
@@ -73,7 +73,7 @@ def test_from_look_it_settles_the_doubt(world, carried_out, origin):
 
 def test_from_look_it_may_end_in_doubt(world):
     """As submit does."""
-    world.airbyte.fail("submit", *[Fault(error=LOST)] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=LOST)] * 99)
     checkpoint = put_away(world.first_pause(submit(world.request, POLICY)))
     with pytest.raises(SubmitInDoubt):
         world.run(obtain(checkpoint, POLICY))
@@ -132,7 +132,7 @@ def test_pause_by_pause_it_gives_what_submit_gives(new_world):
         world = new_world()
         world.foreign(FOR_EVER, (100, "succeeded"))
         world.pass_time(60)
-        world.airbyte.fail("submit", Fault(error=Throttled("slow down")), Fault(error=LOST))
+        world.airbyte.fail("submit", CallFault(error=Throttled("slow down")), CallFault(error=LOST))
         return world
 
     policy = replace(POLICY, on_conflict=OnConflict.QUEUE)

@@ -28,7 +28,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.commands import Now, Pause, Report
 from airbyte_sync_testkit.clock import VirtualClock
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, JobLife
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 ENDLESS = JobLife.of((0, "pending"), (2, "running"))
@@ -76,7 +76,7 @@ def drive(policy, *, faults, foreign=False):
         airbyte.start_external_job(CONNECTION_ID, ENDLESS)
         clock.advance(MINUTE)
     for method, errors in faults.items():
-        airbyte.fail(method, *(error and Fault(error=error) for error in errors))
+        airbyte.fail(method, *(error and CallFault(error=error) for error in errors))
     pacemaker = Pacemaker(airbyte, clock)
     with suppress(AirbyteSyncError):
         run(sync(SyncRequest(connection_id=CONNECTION_ID), policy), pacemaker)

@@ -26,7 +26,7 @@ from airbyte_sync import (
     submit,
     sync,
 )
-from airbyte_sync_testkit.memory import Fault, InMemoryStore
+from airbyte_sync_testkit.memory import CallFault, InMemoryStore
 
 POLICY = SyncPolicy(queue_timeout=timedelta(minutes=10))
 
@@ -129,8 +129,8 @@ def test_a_job_that_is_attached_to_has_the_whole_time(world):
 
 def test_an_adopted_job_has_the_whole_time(world):
     """The search for the job of a lost submission is no part of it."""
-    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("reset"), carried_out=True))
-    world.airbyte.fail("find_jobs", *[Fault(error=ResponseNotReceived("reset"))] * 4)
+    world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("reset"), carried_out=True))
+    world.airbyte.fail("find_jobs", *[CallFault(error=ResponseNotReceived("reset"))] * 4)
     checkpoint = world.run(submit(world.request, SyncPolicy())).checkpoint
     assert Origin.ADOPTED is checkpoint.origin
     assert world.seconds() > 5
@@ -175,7 +175,7 @@ def test_the_callers_deadline_may_pass_while_another_sync_is_waited_for(world):
 
 def test_submissions_that_do_not_arrive_are_bounded_by_it_too(world):
     """What keeps a sync from beginning does not matter."""
-    world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route"))] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=RequestNotSent("no route"))] * 99)
     with pytest.raises(
         QueueTimedOut,
         match=r"could be started within 600 s \(queue_timeout\).*or raise queue_timeout",

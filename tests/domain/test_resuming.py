@@ -21,7 +21,7 @@ from airbyte_sync import (
     step,
     sync,
 )
-from airbyte_sync_testkit.memory import Fault
+from airbyte_sync_testkit.memory import CallFault
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=10))
 LOST = ResponseNotReceived("the connection was reset")
@@ -32,17 +32,17 @@ def nothing_special(world):
 
 
 def a_lost_answer(world):
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
 
 
 def a_lost_request(world):
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
 
 
 def a_throttled_server(world):
-    world.airbyte.fail("submit", Fault(error=Throttled("slow down")))
-    world.airbyte.fail("fetch_job", *[Fault(error=Throttled("slow down"))] * 3)
+    world.airbyte.fail("submit", CallFault(error=Throttled("slow down")))
+    world.airbyte.fail("fetch_job", *[CallFault(error=Throttled("slow down"))] * 3)
 
 
 def a_queue(world):
@@ -97,7 +97,7 @@ def test_the_lives_above_reach_every_phase(new_world):
 
 def test_a_retry_of_the_whole_request_finds_its_sync(world):
     """Two processes resume from the same checkpoint, one after the other: one sync."""
-    world.airbyte.fail("submit", Fault(error=Throttled("slow down")))
+    world.airbyte.fail("submit", CallFault(error=Throttled("slow down")))
     pause = world.first_pause(sync(world.request, POLICY))
     world.clock.advance_to(pause.until)
     first = world.first_pause(resume(pause.checkpoint, POLICY))
@@ -111,7 +111,7 @@ def test_a_retry_of_the_whole_request_finds_its_sync(world):
 def test_a_retry_of_the_whole_request_is_no_conflict_with_itself(world, on_conflict):
     """The sync that this request has started is not somebody else's, whatever on_conflict says."""
     policy = replace(POLICY, on_conflict=on_conflict)
-    world.airbyte.fail("submit", Fault(error=Throttled("slow down")))
+    world.airbyte.fail("submit", CallFault(error=Throttled("slow down")))
     pause = world.first_pause(sync(world.request, policy))
     world.clock.advance_to(pause.until)
     world.first_pause(resume(pause.checkpoint, policy))

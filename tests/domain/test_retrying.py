@@ -30,7 +30,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.events import JobObtained, JobRecalled
 from airbyte_sync.ports import CheckpointStore
-from airbyte_sync_testkit.memory import Fault, InMemoryStore
+from airbyte_sync_testkit.memory import CallFault, InMemoryStore
 
 POLICY = SyncPolicy()
 FOR_EVER = (0, "running")
@@ -83,7 +83,7 @@ def test_after_its_failure_it_starts_anew(world, task, end, error):
 
 def test_a_process_that_died_while_submitting_doubles_nothing(world, task):
     """The request left and the process died: the next one finds the job and follows it."""
-    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost"), carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost"), carried_out=True))
     with pytest.raises(KeyboardInterrupt):
         run(_dying(sync(world.request, POLICY)), task)
     assert run(sync(world.request, POLICY), task).job.job_id == 1
@@ -103,7 +103,7 @@ def _dying(flow):
 
 def test_a_job_that_appears_late_is_still_found(world, task, store):
     """Airbyte may create the job up to a minute after the process died: the retry waits for it."""
-    world.airbyte.fail("submit", Fault(error=ResponseNotReceived("lost")))
+    world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost")))
     with pytest.raises(KeyboardInterrupt):
         run(_dying(sync(world.request, POLICY)), task)
     world.later(50, lambda: world.foreign(FOR_EVER, (100, "succeeded")))
@@ -136,7 +136,7 @@ def test_a_job_that_is_missing_at_the_first_poll_of_a_retry_is_not_started_again
 ):
     """A gateway that reloads its routes, or one odd answer, does not double a sync."""
     die_at_the_first_pause(world, task)
-    world.airbyte.fail("fetch_job", Fault(error=error), Fault(error=error))
+    world.airbyte.fail("fetch_job", CallFault(error=error), CallFault(error=error))
     assert run(sync(world.request, POLICY), task).job.job_id == 1
     assert world.airbyte.count("submit") == 1
 
@@ -144,7 +144,7 @@ def test_a_job_that_is_missing_at_the_first_poll_of_a_retry_is_not_started_again
 def test_a_server_that_cannot_be_seen_is_waited_for(world, task):
     """Trouble at the first look of a retry is trouble as at any other."""
     die_at_the_first_pause(world, task)
-    world.airbyte.fail("fetch_job", Fault(error=ResponseNotReceived("lost")))
+    world.airbyte.fail("fetch_job", CallFault(error=ResponseNotReceived("lost")))
     assert run(sync(world.request, POLICY), task).job.job_id == 1
 
 
@@ -152,7 +152,7 @@ def test_a_server_that_refuses_the_look_is_not_asked_for_another_sync(world, tas
     """What became of the job may not be seen: nothing is started on top of it."""
     die_at_the_first_pause(world, task)
     refusal = Forbidden("no", status=403)
-    world.airbyte.fail("fetch_job", *[Fault(error=refusal)] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=refusal)] * 99)
     with pytest.raises(ServerUnreachable) as caught:
         run(sync(world.request, POLICY), task)
     assert caught.value.__cause__ is refusal
@@ -198,7 +198,7 @@ def test_a_job_that_was_attached_to_is_recalled_as_such(world, task):
 def test_what_cannot_be_seen_is_not_told(world, task, fault):
     """Nobody knows yet whether the job is still there."""
     die_at_the_first_pause(world, task)
-    world.airbyte.fail("fetch_job", Fault(error=fault))
+    world.airbyte.fail("fetch_job", CallFault(error=fault))
     run(submit(world.request, POLICY), task)
     assert not any(isinstance(event, JobRecalled) for event in world.events)
 
@@ -243,7 +243,7 @@ def test_without_a_store_every_request_is_the_first(world):
 
 def test_a_refused_submission_leaves_no_doubt_behind(world, task):
     """Hours later the request is a new one, and other people's jobs are not its answer."""
-    world.airbyte.fail("submit", Fault(error=Forbidden("403")))
+    world.airbyte.fail("submit", CallFault(error=Forbidden("403")))
     with pytest.raises(Forbidden):
         run(sync(world.request, POLICY), task)
     world.pass_time(3600)

@@ -39,7 +39,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.events import JobObtained, PollFailed, SubmitPostponed, SubmitUncertain
 from airbyte_sync.ports import Clock
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte
 
 POLICY = SyncPolicy()
 LOST = ResponseNotReceived("the connection was reset")
@@ -70,7 +70,7 @@ def test_submit_comes_back_with_the_job(world):
 @pytest.mark.parametrize("error", IN_DOUBT, ids=lambda error: type(error).__name__)
 def test_a_lost_answer_is_looked_for_and_adopted(world, error):
     """The answer was lost, but the sync was started: it is found and seen through, not doubled."""
-    world.airbyte.fail("submit", Fault(error=error, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=error, carried_out=True))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
     assert len(world.airbyte.jobs()) == 1
@@ -81,7 +81,7 @@ def test_a_lost_answer_is_looked_for_and_adopted(world, error):
 @pytest.mark.parametrize("delay", [1, 30, 60, 130, 149])
 def test_a_job_that_appears_late_is_adopted(world, delay):
     """Airbyte may create the job up to 130 s after the request: we search for longer than that."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     world.later(delay, lambda: world.foreign((0, "running"), (200, "succeeded")))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
@@ -91,7 +91,7 @@ def test_a_job_that_appears_late_is_adopted(world, delay):
 @pytest.mark.parametrize("error", IN_DOUBT, ids=lambda error: type(error).__name__)
 def test_submits_again_only_when_no_job_came(world, error):
     """When no job came in time, nothing came of the submission, and it is made once more."""
-    world.airbyte.fail("submit", Fault(error=error))
+    world.airbyte.fail("submit", CallFault(error=error))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.STARTED
     submits = [at for at, command in world.trace if type(command).__name__ == "SubmitSync"]
@@ -102,8 +102,8 @@ def test_submits_again_only_when_no_job_came(world, error):
 def test_a_job_that_failed_while_in_doubt_is_ours(world):
     """A job that came and failed while we did not hear from it is reported, not replaced by another."""
     world.life((0, "running"), (1, "failed"))
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", CallFault(error=LOST))
     with pytest.raises(Exception, match="job 1 failed"):
         world.run(sync(world.request, POLICY))
     assert len(world.airbyte.jobs()) == 1
@@ -113,13 +113,13 @@ def test_old_jobs_are_never_adopted(world):
     """Yesterday's sync succeeded: that is no answer to today's request, even in doubt."""
     world.foreign((0, "running"), (10, "succeeded"))
     world.pass_time(86_400)
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     assert world.run(sync(world.request, POLICY)).job.job_id == 2
 
 
 def test_jobs_of_another_type_are_never_adopted(world):
     """A reset that somebody started in the moment of doubt is not our sync."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     world.later(5, lambda: world.foreign((0, "running"), (20, "succeeded"), job_type=JobType.RESET))
     result = world.run(sync(world.request, POLICY))
     assert result.job.job_type == "sync"
@@ -137,7 +137,7 @@ def test_jobs_of_another_type_are_never_adopted(world):
 )
 def test_a_second_lost_submission_is_the_last(world, error, told):
     """It is no bad luck any more: the status and the connection are told, and no third is made."""
-    world.airbyte.fail("submit", *[Fault(error=error)] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=error)] * 99)
     with pytest.raises(SubmitInDoubt, match="timeline before you start it again") as caught:
         world.run(sync(world.request, POLICY))
     assert told in str(caught.value)
@@ -149,7 +149,7 @@ def test_a_second_lost_submission_is_the_last(world, error, told):
 @pytest.mark.parametrize("seconds", [1, 149])
 def test_the_job_of_a_second_lost_submission_is_adopted(world, seconds):
     """It is searched for as long as that of the first."""
-    world.airbyte.fail("submit", *[Fault(error=LOST)] * 2)
+    world.airbyte.fail("submit", *[CallFault(error=LOST)] * 2)
     world.later(150 + seconds, lambda: world.foreign((0, "running"), (200, "succeeded")))
     assert world.run(sync(world.request, POLICY)).origin is Origin.ADOPTED
     assert world.airbyte.count("submit") == 2
@@ -162,7 +162,7 @@ def test_the_job_of_a_second_lost_submission_is_adopted(world, seconds):
 def test_a_lost_submission_for_a_connection_that_takes_no_jobs_is_explained(world, status, words):
     """No job came of it, and the connection tells why: it is not submitted again."""
     world.airbyte.add_connection(world.connection_id, status=status)
-    world.airbyte.fail("submit", Fault(error=ServerTrouble("504", status=504)))
+    world.airbyte.fail("submit", CallFault(error=ServerTrouble("504", status=504)))
     with pytest.raises(ConnectionUnavailable, match=words):
         world.run(sync(world.request, POLICY))
     assert world.airbyte.count("submit") == 1
@@ -171,7 +171,7 @@ def test_a_lost_submission_for_a_connection_that_takes_no_jobs_is_explained(worl
 def test_a_lost_submission_for_an_unknown_connection_is_explained(world):
     """The text names the status that was answered, the connection, and the cause."""
     request = SyncRequest(connection_id="00000000-0000-4000-8000-0000000000ff")
-    world.airbyte.fail("submit", Fault(error=ServerTrouble("504", status=504)))
+    world.airbyte.fail("submit", CallFault(error=ServerTrouble("504", status=504)))
     with pytest.raises(NotFound, match=rf"{request.connection_id} was submitted .*504.*is unknown"):
         world.run(sync(request, POLICY))
     assert world.airbyte.count("submit") == 1
@@ -179,16 +179,16 @@ def test_a_lost_submission_for_an_unknown_connection_is_explained(world):
 
 def test_a_connection_that_cannot_be_read_is_read_again(world):
     """Trouble on the way to the cause is trouble: the submission is made again afterwards."""
-    world.airbyte.fail("submit", Fault(error=LOST))
-    world.airbyte.fail("fetch_connection", Fault(error=RefusedOnTheWay("no route", status=404)))
+    world.airbyte.fail("submit", CallFault(error=LOST))
+    world.airbyte.fail("fetch_connection", CallFault(error=RefusedOnTheWay("no route", status=404)))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
     assert world.airbyte.count("submit") == 2
 
 
 def test_polls_and_submissions_that_fail_are_counted_apart(world):
     """A submission fails twice, lists succeed in between: one failed poll later costs a second, not more."""
-    world.airbyte.fail("submit", *[Fault(error=Throttled("", retry_after=timedelta(0)))] * 5)
-    world.airbyte.fail("find_jobs", *[None] * 4, Fault(error=ServerTrouble("500", status=500)))
+    world.airbyte.fail("submit", *[CallFault(error=Throttled("", retry_after=timedelta(0)))] * 5)
+    world.airbyte.fail("find_jobs", *[None] * 4, CallFault(error=ServerTrouble("500", status=500)))
     world.run(submit(world.request, POLICY))
     failed = world.event(PollFailed)
     assert failed.failing_since == world.clock.now() - (failed.next_poll - failed.failing_since)
@@ -197,7 +197,7 @@ def test_polls_and_submissions_that_fail_are_counted_apart(world):
 
 def test_a_list_that_succeeds_does_not_excuse_submissions_that_fail(world):
     """They are given up after unreachable_timeout, however often the list was read meanwhile."""
-    world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route to host"))] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=RequestNotSent("no route to host"))] * 99)
     with pytest.raises(ServerUnreachable):
         world.run(sync(world.request, POLICY))
     assert world.airbyte.count("find_jobs") > 10
@@ -205,7 +205,7 @@ def test_a_list_that_succeeds_does_not_excuse_submissions_that_fail(world):
 
 def test_a_doubt_at_the_deadline_is_told(world):
     """The time-out passes while we look: the sync may be running, and the error says that."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     with pytest.raises(SubmitInDoubt, match="it may be running"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=30))))
     assert world.seconds() == 30
@@ -216,16 +216,16 @@ def test_a_doubt_at_the_deadline_is_told(world):
 )
 def test_a_refused_search_is_repeated(world, error):
     """The list is refused once while a job is searched for: it is read again, and the job is found."""
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", Fault(error=error))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", CallFault(error=error))
     assert world.run(sync(world.request, POLICY)).origin is Origin.ADOPTED
 
 
 def test_a_search_that_stays_refused_is_told(world):
     """The job that we may have started may not be searched for: that is a doubt, caused by a refusal."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     refusal = Forbidden("no", status=403)
-    world.airbyte.fail("find_jobs", *[Fault(error=refusal)] * 99)
+    world.airbyte.fail("find_jobs", *[CallFault(error=refusal)] * 99)
     with pytest.raises(SubmitInDoubt, match="The last error: no") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.__cause__ is refusal
@@ -233,16 +233,16 @@ def test_a_search_that_stays_refused_is_told(world):
 
 def test_a_server_that_goes_away_in_doubt_is_told(world):
     """Nobody can look for unreachable_timeout: still a doubt, not a certainty that nothing runs."""
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", *[Fault(error=RequestNotSent("refused"))] * 99)
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", *[CallFault(error=RequestNotSent("refused"))] * 99)
     with pytest.raises(SubmitInDoubt):
         world.run(sync(world.request, POLICY))
 
 
 def test_looks_go_on_when_some_fail(world):
     """A look that fails while in doubt does not end the search."""
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
-    world.airbyte.fail("find_jobs", *[Fault(error=LOST)] * 3)
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
+    world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 3)
     assert world.run(sync(world.request, POLICY)).origin is Origin.ADOPTED
 
 
@@ -256,7 +256,7 @@ def test_looks_go_on_when_some_fail(world):
 )
 def test_what_was_surely_not_carried_out_is_postponed(world, error):
     """A request that never left, or was refused for now, is made again after a while."""
-    world.airbyte.fail("submit", Fault(error=error))
+    world.airbyte.fail("submit", CallFault(error=error))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.STARTED
     assert world.airbyte.count("submit") == 2
@@ -265,7 +265,7 @@ def test_what_was_surely_not_carried_out_is_postponed(world, error):
 
 def test_postponing_honours_retry_after(world):
     """The server asked for five minutes: no call before."""
-    world.airbyte.fail("submit", Fault(error=Throttled("", retry_after=timedelta(minutes=5))))
+    world.airbyte.fail("submit", CallFault(error=Throttled("", retry_after=timedelta(minutes=5))))
     world.run(sync(world.request, POLICY))
     calls = [at for at, command in world.trace if type(command).__name__ == "FindJobs"]
     assert calls[0] - world.trace[0][0] >= timedelta(minutes=5)
@@ -273,13 +273,13 @@ def test_postponing_honours_retry_after(world):
 
 def test_postponing_longer_than_unreachable_timeout_is_no_failure(world):
     """The server asked for half an hour: it is asked again then, not given up unasked."""
-    world.airbyte.fail("submit", Fault(error=Throttled("", retry_after=timedelta(minutes=30))))
+    world.airbyte.fail("submit", CallFault(error=Throttled("", retry_after=timedelta(minutes=30))))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
 
 
 def test_postponing_for_too_long_is_given_up(world):
     """After unreachable_timeout of refusals, the error says that nothing runs."""
-    world.airbyte.fail("submit", *[Fault(error=RequestNotSent("no route to host"))] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=RequestNotSent("no route to host"))] * 99)
     with pytest.raises(ServerUnreachable, match=r"none is running for this request.*no route"):
         world.run(sync(world.request, POLICY))
     assert 900 <= world.seconds() < 1000
@@ -287,7 +287,7 @@ def test_postponing_for_too_long_is_given_up(world):
 
 def test_the_deadline_passes_while_postponed(world):
     """Nothing was started when the time to begin passes, and the error says so."""
-    world.airbyte.fail("submit", *[Fault(error=Throttled("slow down"))] * 99)
+    world.airbyte.fail("submit", *[CallFault(error=Throttled("slow down"))] * 99)
     with pytest.raises(QueueTimedOut, match=r"none is running for this request. Start it again"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=10))))
     assert world.seconds() == 600
@@ -295,7 +295,7 @@ def test_the_deadline_passes_while_postponed(world):
 
 def test_a_postponed_try_is_announced_for_when_it_comes(world):
     """The announced moment never lies behind the deadline."""
-    world.airbyte.fail("submit", *[Fault(error=Throttled("slow down"))] * 9)
+    world.airbyte.fail("submit", *[CallFault(error=Throttled("slow down"))] * 9)
     with pytest.raises(QueueTimedOut):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=20))))
     assert world.event(SubmitPostponed).next_try == world.clock.now()
@@ -306,7 +306,7 @@ def test_a_postponed_try_is_announced_for_when_it_comes(world):
 )
 def test_a_refused_submission_ends_at_once(world, error):
     """What no retry can mend is raised at once, with the connection in its text."""
-    world.airbyte.fail("submit", Fault(error=error))
+    world.airbyte.fail("submit", CallFault(error=error))
     with pytest.raises(type(error), match=f"{world.connection_id} was started: no") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.status == error.status
@@ -334,7 +334,7 @@ def test_a_server_clock_that_goes_wrong_does_not_fool_adoption(world, minutes, o
     assert isinstance(world.airbyte.clock, Clock)
     old = world.foreign((0, "running"), (old_seconds - 10, "succeeded"))
     world.pass_time(old_seconds)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
     assert result.job.job_id == old.job_id + 1
@@ -352,7 +352,7 @@ def test_a_slow_list_does_not_fool_adoption(world, latency):
 
     world.airbyte.__class__ = Slow
     world.life((0, "pending"), (5, "running"), (120, "succeeded"))
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
     assert len(world.airbyte.jobs()) == 1
@@ -368,7 +368,7 @@ def test_a_server_that_tells_no_time_is_trusted_to_have_ours(world):
     world.airbyte.__class__ = Timeless
     world.foreign((0, "running"), (10, "succeeded"))
     world.pass_time(60)
-    world.airbyte.fail("submit", Fault(error=LOST, carried_out=True))
+    world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     assert world.run(sync(world.request, POLICY)).job.job_id == 2
 
 
@@ -398,7 +398,7 @@ def test_an_id_that_is_no_uuid_is_used_where_the_server_knows_it(world):
 )
 def test_trouble_while_asking_about_an_id_is_not_blamed_on_the_id(world, error):
     """A proxy in trouble knows nothing about ids: its error is raised as it is."""
-    world.airbyte.fail("fetch_connection", Fault(error=error))
+    world.airbyte.fail("fetch_connection", CallFault(error=error))
     with pytest.raises(type(error)) as caught:
         world.run(sync(SyncRequest(connection_id="c-1"), POLICY))
     assert caught.value is error
@@ -411,7 +411,7 @@ def test_trouble_while_asking_about_an_id_is_not_blamed_on_the_id(world, error):
 )
 def test_airbytes_own_words_for_an_unreadable_id_are_understood(world, error):
     """A 500 is what Airbyte answers to an administrator for an id that it cannot read."""
-    world.airbyte.fail("fetch_connection", Fault(error=error))
+    world.airbyte.fail("fetch_connection", CallFault(error=error))
     with pytest.raises(InvalidInput) as caught:
         world.run(sync(SyncRequest(connection_id="c-1"), POLICY))
     assert caught.value.__cause__ is error
@@ -462,7 +462,7 @@ def test_a_resume_in_phase_submit_is_content_with_what_has_succeeded(world):
 
 def test_a_late_wake_up_resolves_one_doubt(world):
     """Put away in doubt and resumed hours later, when no job had come: submitted again."""
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     policy = replace(POLICY, timeout=None)
     pause = world.first_pause(sync(world.request, policy))
     world.pass_time(3 * 3600)
@@ -471,7 +471,7 @@ def test_a_late_wake_up_resolves_one_doubt(world):
 
 def test_a_late_wake_up_after_a_postponement_submits(world):
     """Put away before a second try and resumed hours later: the second try is made."""
-    world.airbyte.fail("submit", Fault(error=RequestNotSent("no route")))
+    world.airbyte.fail("submit", CallFault(error=RequestNotSent("no route")))
     policy = replace(POLICY, timeout=None)
     pause = world.first_pause(sync(world.request, policy))
     world.pass_time(3 * 3600)

@@ -39,7 +39,7 @@ from airbyte_sync import (
     watching,
 )
 from airbyte_sync.events import JobEnded, JobPolled, PollFailed, StatusChanged
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 OTHER = "5d1c3f9e-0f7e-4d8a-9a55-7b8c1d7e1099"
@@ -109,14 +109,14 @@ def test_a_long_sync_costs_a_look_a_minute(world):
 def test_transient_errors_never_end_a_wait(world, error):
     """Minutes of trouble pass; the sync is seen to its end."""
     world.life((0, "running"), (600, "succeeded"))
-    world.airbyte.fail("fetch_job", *[Fault(error=error), None] * 5)
+    world.airbyte.fail("fetch_job", *[CallFault(error=error), None] * 5)
     assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
 def test_not_seeing_the_job_for_too_long_does(world, error):
     """After unreachable_timeout we give up on seeing it, leave it running and say so."""
-    world.airbyte.fail("fetch_job", *[Fault(error=error)] * 999)
+    world.airbyte.fail("fetch_job", *[CallFault(error=error)] * 999)
     with pytest.raises(
         ServerUnreachable, match="It may well be running, and was left alone"
     ) as caught:
@@ -129,14 +129,14 @@ def test_not_seeing_the_job_for_too_long_does(world, error):
 def test_the_series_ends_with_a_look_that_succeeds(world):
     """Two outages of ten minutes are not one of twenty."""
     world.life((0, "running"), (3000, "succeeded"))
-    outage = [Fault(error=LOST)] * 15
+    outage = [CallFault(error=LOST)] * 15
     world.airbyte.fail("fetch_job", *outage, None, *outage)
     assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
 
 
 def test_failed_looks_are_reported(world):
     """The event tells since when it fails and when the next look comes."""
-    world.airbyte.fail("fetch_job", Fault(error=LOST))
+    world.airbyte.fail("fetch_job", CallFault(error=LOST))
     world.run(sync(world.request, POLICY))
     failed = world.event(PollFailed)
     assert failed.error is LOST
@@ -146,7 +146,9 @@ def test_failed_looks_are_reported(world):
 
 def test_a_429_while_waiting_honours_retry_after(world):
     """The server asked for two minutes: no look before."""
-    world.airbyte.fail("fetch_job", Fault(error=Throttled("", retry_after=timedelta(minutes=2))))
+    world.airbyte.fail(
+        "fetch_job", CallFault(error=Throttled("", retry_after=timedelta(minutes=2)))
+    )
     world.run(sync(world.request, POLICY))
     assert world.clock.slept[1] >= timedelta(minutes=2)
 
@@ -158,7 +160,7 @@ def test_a_429_while_waiting_honours_retry_after(world):
 )
 def test_refusals_end_a_wait_at_once(world, error):
     """What no retry can mend is raised as it is, at the first look."""
-    world.airbyte.fail("fetch_job", Fault(error=error))
+    world.airbyte.fail("fetch_job", CallFault(error=error))
     with pytest.raises(type(error)) as caught:
         world.run(watch(1, POLICY))
     assert caught.value is error
@@ -169,7 +171,7 @@ def test_refusals_end_a_wait_at_once(world, error):
 def test_who_has_seen_the_job_waits_for_the_door_to_open_again(world, error):
     """A login page that comes and goes, or a secret that is renewed, does not lose a running sync."""
     world.life((0, "running"), (60, "succeeded"))
-    world.airbyte.fail("fetch_job", Fault(error=error), Fault(error=error))
+    world.airbyte.fail("fetch_job", CallFault(error=error), CallFault(error=error))
     assert world.run(sync(world.request, POLICY)).job.job_id == 1
 
 
@@ -187,7 +189,7 @@ REFUSALS = [
 def test_one_refusal_of_a_job_that_was_seen_is_no_verdict(world, error, at_poll):
     """A gateway that reloads its routes says so, or one odd answer does: the wait goes on."""
     world.life((0, "running"), (60, "succeeded"))
-    world.airbyte.fail("fetch_job", *[None] * (at_poll - 1), Fault(error=error))
+    world.airbyte.fail("fetch_job", *[None] * (at_poll - 1), CallFault(error=error))
     assert world.run(sync(world.request, POLICY)).job.job_id == 1
     assert world.airbyte.count("submit") == 1
 
@@ -205,7 +207,7 @@ def test_a_job_that_is_gone_ends_a_wait(world):
 def test_a_job_that_is_listed_is_not_gone(world):
     """Polls say that it is unknown, and the list has it: only unreachable_timeout ends the wait."""
     world.life((0, "running"), (6000, "succeeded"))
-    world.airbyte.fail("fetch_job", *[Fault(error=NotFound("404"))] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=NotFound("404"))] * 99)
     with pytest.raises(ServerUnreachable, match="was left alone"):
         world.run(sync(world.request, POLICY))
     assert 900 <= world.seconds() < 1100
@@ -217,7 +219,7 @@ def test_a_job_is_searched_for_back_to_where_it_belongs(world):
     for _ in range(250):
         world.foreign((0, "failed"))
     checkpoint = world.first_pause(watch(job.job_id, POLICY)).checkpoint
-    world.airbyte.fail("fetch_job", *[Fault(error=NotFound("404"))] * 99)
+    world.airbyte.fail("fetch_job", *[CallFault(error=NotFound("404"))] * 99)
     with pytest.raises(ServerUnreachable):
         world.run(resume(checkpoint, POLICY))
     offsets = {query.offset for method, query in world.airbyte.calls if method == "find_jobs"}
@@ -229,7 +231,7 @@ def test_a_list_that_cannot_be_read_proves_nothing(world, error):
     """The job may be there: it is polled until unreachable_timeout."""
     world.life((0, "running"), (6000, "succeeded"))
     world.later(20, lambda: world.airbyte.forget(1))
-    world.airbyte.fail("find_jobs", *[Fault(error=error)] * 99)
+    world.airbyte.fail("find_jobs", *[CallFault(error=error)] * 99)
     with pytest.raises(ServerUnreachable):
         world.run(sync(world.request, POLICY))
 
@@ -237,7 +239,7 @@ def test_a_list_that_cannot_be_read_proves_nothing(world, error):
 def test_a_job_that_comes_back_was_never_gone(world):
     """An old database answers for a while: what it said is forgotten when the job is seen again."""
     world.life((0, "running"), (300, "succeeded"))
-    missing = [Fault(error=NotFound("404"))] * 4
+    missing = [CallFault(error=NotFound("404"))] * 4
     world.airbyte.fail("fetch_job", *missing, None, *missing, None, *missing)
     assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
 
@@ -295,7 +297,7 @@ def test_a_pause_says_which_job_it_is_about(world):
     world.pass_time(10)
     queueing = world.first_pause(sync(world.request, POLICY))
     assert (queueing.about, queueing.checkpoint.job_id) == (1, None)
-    world.airbyte.fail("submit", Fault(error=LOST))
+    world.airbyte.fail("submit", CallFault(error=LOST))
     world.pass_time(60)
     assert world.first_pause(sync(world.request, POLICY)).about is None
 
@@ -331,7 +333,7 @@ def test_polling_keeps_its_bounds(new_world, faults, end):
     """No pause of a wait is shorter than a second or longer than the policy allows, whatever fails."""
     world = new_world()
     world.life((0, "running"), (end, "succeeded"))
-    world.airbyte.fail("fetch_job", *(fault and Fault(error=fault) for fault in faults))
+    world.airbyte.fail("fetch_job", *(fault and CallFault(error=fault) for fault in faults))
     world.run(
         sync(world.request, replace(POLICY, timeout=None, unreachable_timeout=timedelta(days=9)))
     )

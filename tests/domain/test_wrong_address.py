@@ -25,7 +25,7 @@ from airbyte_sync import (
     sync,
     watch,
 )
-from airbyte_sync_testkit.memory import Fault
+from airbyte_sync_testkit.memory import CallFault
 
 POLICY = SyncPolicy()
 METHODS = ("submit", "fetch_job", "find_jobs", "fetch_connection", "cancel")
@@ -45,7 +45,7 @@ OUTAGES = [
 
 def always(world, *errors, methods=METHODS, times=999):
     for method in methods:
-        world.airbyte.fail(method, *[Fault(error=error) for error in errors] * times)
+        world.airbyte.fail(method, *[CallFault(error=error) for error in errors] * times)
 
 
 @pytest.mark.parametrize("error", STRANGERS, ids=repr)
@@ -89,8 +89,8 @@ def test_an_outage_between_strange_answers_begins_a_new_count(world, outage):
 
 def test_a_login_page_during_a_deployment_does_no_harm(world):
     """It passes within the minute: the sync is started, once."""
-    world.airbyte.fail("submit", *[Fault(error=STRANGERS[2])] * 3)
-    world.airbyte.fail("find_jobs", *[Fault(error=STRANGERS[2])] * 2)
+    world.airbyte.fail("submit", *[CallFault(error=STRANGERS[2])] * 3)
+    world.airbyte.fail("find_jobs", *[CallFault(error=STRANGERS[2])] * 2)
     assert world.run(sync(world.request, POLICY)).job.job_id == 1
     assert len(world.airbyte.jobs()) == 1
 
@@ -102,7 +102,7 @@ def test_a_login_page_during_a_deployment_does_no_harm(world):
 )
 def test_only_airbytes_own_words_prove_that_it_is_there(world, word):
     """A refusal in its words does; a gateway's 429 does not."""
-    world.airbyte.fail("submit", Fault(error=word))
+    world.airbyte.fail("submit", CallFault(error=word))
     always(world, STRANGERS[0], methods=["find_jobs"])
     with pytest.raises(ServerUnreachable) as caught:
         world.run(sync(world.request, POLICY))

@@ -35,7 +35,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.commands import LoadCheckpoint, Now, Report, SaveCheckpoint
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
-from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, Fault, InMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, CallFault, InMemoryAirbyte, JobLife
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class Scene:
     """Somebody else's jobs, so many seconds after the request, where the connection is idle then."""
     appearing: tuple[float, JobLife] | None = None
     """Our first submission, whose answer is lost, creates its job so many seconds later."""
-    faults: tuple[tuple[str, tuple[Fault | None, ...]], ...] = ()
+    faults: tuple[tuple[str, tuple[CallFault | None, ...]], ...] = ()
     watched: bool = False
     """Whether the job that was there before is only watched."""
     retries: tuple[Retry, ...] = ()

@@ -38,7 +38,7 @@ from airbyte_sync import (
     Unprocessable,
 )
 from airbyte_sync.events import JobObtained
-from airbyte_sync_testkit.memory import Fault, JobLife, about_another_connection
+from airbyte_sync_testkit.memory import CallFault, JobLife, about_another_connection
 
 FIXED = "AIRBYTE_SYNC_NEW_LIVES" not in os.environ
 """The same lives in every run, so that a change breaks them and nothing else does; set it for others."""
@@ -62,7 +62,7 @@ def policy(**options):
 
 
 def lost(*, carried_out=True):
-    return ("submit", (Fault(error=LOST, carried_out=carried_out),))
+    return ("submit", (CallFault(error=LOST, carried_out=carried_out),))
 
 
 TABLE = {
@@ -74,13 +74,13 @@ TABLE = {
     "a lost request": {"faults": (lost(carried_out=False),)},
     "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
     "a late failure": {"faults": (lost(carried_out=False),), "appearing": (40, FAILING)},
-    "never a reply": {"faults": (("submit", (Fault(error=LOST),) * 50),)},
+    "never a reply": {"faults": (("submit", (CallFault(error=LOST),) * 50),)},
     "lost, and nothing tells why": {
         "policy": policy(timeout=None),
-        "faults": (lost(carried_out=False), ("fetch_connection", (Fault(error=TROUBLE),) * 99)),
+        "faults": (lost(carried_out=False), ("fetch_connection", (CallFault(error=TROUBLE),) * 99)),
     },
-    "not sent": {"faults": (("submit", (Fault(error=NOT_SENT),) * 3),)},
-    "throttled": {"faults": (("submit", (Fault(error=SLOW_DOWN),) * 3),)},
+    "not sent": {"faults": (("submit", (CallFault(error=NOT_SENT),) * 3),)},
+    "throttled": {"faults": (("submit", (CallFault(error=SLOW_DOWN),) * 3),)},
     "queueing": {"foreign_before": LONG},
     "queueing too long": {"foreign_before": ENDLESS, "policy": SOON},
     "attaching": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.ATTACH)},
@@ -90,29 +90,29 @@ TABLE = {
     },
     "skipping": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.SKIP)},
     "refusing": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.FAIL)},
-    "stale": {"faults": (("submit", (Fault(error=BUSY),) * 99),)},
-    "unexplained": {"faults": (("submit", (Fault(error=CONFLICT, carried_out=True),)),)},
-    "overtaken": {"foreign_later": ((1, LONG),), "faults": (("submit", (Fault(error=BUSY),)),)},
+    "stale": {"faults": (("submit", (CallFault(error=BUSY),) * 99),)},
+    "unexplained": {"faults": (("submit", (CallFault(error=CONFLICT, carried_out=True),)),)},
+    "overtaken": {"foreign_later": ((1, LONG),), "faults": (("submit", (CallFault(error=BUSY),)),)},
     "too late": {"job_scripts": (ENDLESS,), "policy": SOON},
     "too late and dreaming": {"job_scripts": (JobLife.of((0, "pending")),), "policy": SOON},
     "too late and lost": {
         "job_scripts": (ENDLESS,),
         "policy": SOON,
-        "faults": (("cancel", (Fault(error=LOST), Fault(error=JobNotRunning("no")))),),
+        "faults": (("cancel", (CallFault(error=LOST), CallFault(error=JobNotRunning("no")))),),
     },
     "too late and blind": {
         "job_scripts": (ENDLESS,),
         "policy": SOON,
-        "faults": (("fetch_job", (None,) * 12 + (Fault(error=LOST),) * 80),),
+        "faults": (("fetch_job", (None,) * 12 + (CallFault(error=LOST),) * 80),),
     },
     "too late and left": {
         "job_scripts": (ENDLESS,),
         "policy": policy(timeout=timedelta(minutes=3), cancel_on_timeout=False),
     },
-    "refused": {"faults": (("fetch_job", (None, Fault(error=Forbidden("no", status=403)))),)},
-    "blind": {"faults": (("fetch_job", (Fault(error=TROUBLE),) * 99),)},
+    "refused": {"faults": (("fetch_job", (None, CallFault(error=Forbidden("no", status=403)))),)},
+    "blind": {"faults": (("fetch_job", (CallFault(error=TROUBLE),) * 99),)},
     "trouble": {
-        "faults": (("fetch_job", (Fault(error=TROUBLE), None) * 3),),
+        "faults": (("fetch_job", (CallFault(error=TROUBLE), None) * 3),),
         "job_scripts": (LONG,),
     },
     "watching": {"foreign_before": LONG, "watched": True},
@@ -121,7 +121,7 @@ TABLE = {
         "foreign_before": ENDLESS,
         "watched": True,
         "policy": SOON,
-        "faults": (("fetch_job", (None,) * 9 + (Fault(error=LOST),) * 80),),
+        "faults": (("fetch_job", (None,) * 9 + (CallFault(error=LOST),) * 80),),
     },
     "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
 }
@@ -154,19 +154,19 @@ REFUSALS = [
     CONFLICT,
 ]
 """What Airbyte says: none of them, told once, contradicts a job that was seen."""
-OF_ANOTHER = Fault(change=about_another_connection)
+OF_ANOTHER = CallFault(change=about_another_connection)
 DRIPS = [
-    Fault(error=LOST, takes=timedelta(seconds=40)),
-    Fault(error=LOST, takes=timedelta(seconds=100), carried_out=True),
-    Fault(error=ON_THE_WAY, takes=timedelta(seconds=40)),
+    CallFault(error=LOST, takes=timedelta(seconds=40)),
+    CallFault(error=LOST, takes=timedelta(seconds=100), carried_out=True),
+    CallFault(error=ON_THE_WAY, takes=timedelta(seconds=40)),
 ]
 """Replies that come byte by byte: the call ends within its time-outs."""
 seconds = some.integers(0, 400)
 
 
 def faults(errors, *others, may_be_carried_out=False, most=5):
-    in_doubt = some.builds(Fault, error=some.sampled_from(DOUBTS), carried_out=some.booleans())
-    plain = some.builds(Fault, error=some.sampled_from(errors))
+    in_doubt = some.builds(CallFault, error=some.sampled_from(DOUBTS), carried_out=some.booleans())
+    plain = some.builds(CallFault, error=some.sampled_from(errors))
     one = plain | some.sampled_from([*DRIPS, *others])
     one = one | in_doubt if may_be_carried_out else one
     return some.lists(some.none() | one, max_size=most).map(tuple)
@@ -215,7 +215,7 @@ def scene_of(scene, drawn):
     drawn = dict(drawn)
     late = drawn["appearing"]
     if late is not None:
-        drawn["submit"] = (Fault(error=LOST), *drawn["submit"])
+        drawn["submit"] = (CallFault(error=LOST), *drawn["submit"])
     return scene(
         policy=drawn["policy"],
         job_scripts=tuple(JobLife.of(*life) for life in drawn["job_scripts"]),
@@ -264,10 +264,10 @@ DYING = {
     "a long one": {"job_scripts": (LONG,)},
     "queueing": {"foreign_before": LONG},
     "trouble": {
-        "faults": (("fetch_job", (Fault(error=TROUBLE), None) * 5),),
+        "faults": (("fetch_job", (CallFault(error=TROUBLE), None) * 5),),
         "job_scripts": (LONG,),
     },
-    "a blind search": {"faults": (("find_jobs", (Fault(error=NOT_SENT),) * 8),)},
+    "a blind search": {"faults": (("find_jobs", (CallFault(error=NOT_SENT),) * 8),)},
     "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
 }
 

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools")]
@@ -99,7 +99,7 @@ def tell(request):
     return tell
 
 
-class Credentials(ClientCredentials):
+class Credentials(RequireClientCredentials):
     """Those of an application; they remember the tokens that were sold."""
 
     sold: ClassVar[list[str]] = []

@@ -38,7 +38,7 @@ from airbyte_sync_local import (
     answers,
     job_scripts,
 )
-from airbyte_sync_local import ClientCredentials as Application
+from airbyte_sync_local import RequireClientCredentials as Application
 
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
 CONFIG_API = "POST /api/v1/jobs/get_without_logs"

@@ -47,7 +47,7 @@ from airbyte_sync_local import LocalAirbyte, Quirks, answers, job_scripts
 from airbyte_sync_testkit import (
     AsyncInMemoryAirbyte,
     AsyncVirtualClock,
-    Fault,
+    CallFault,
     InMemoryAirbyte,
     JobLife,
     VirtualClock,
@@ -649,7 +649,7 @@ def test_the_loss_of_the_list_ends_all_silence(world, error):
         waiting = world.wait(job_id, 3 * SECOND, at_most=HOUR)
         await world.clock.sleep(5 * SECOND)
         assert not waiting.done()
-        world.airbyte.fail("find_jobs", Fault(error=error))
+        world.airbyte.fail("find_jobs", CallFault(error=error))
         await world.clock.sleep(25 * SECOND)
         assert waiting.done()
         assert waiting.result() is False
@@ -799,7 +799,7 @@ def test_a_failure_of_the_list_is_a_failed_look_for_whoever_looks(world):
         waiting = await world.keep_busy(20)
         world.forget_requests()
         world.events.clear()
-        world.airbyte.fail("find_jobs", *[Fault(error=ServerTrouble("500", status=500))] * 2)
+        world.airbyte.fail("find_jobs", *[CallFault(error=ServerTrouble("500", status=500))] * 2)
         await world.clock.sleep(MINUTE)
         failed = [event for event in world.events if isinstance(event, PollFailed)]
         assert failed
@@ -826,7 +826,7 @@ def test_a_list_that_always_fails_is_done_without(world, error):
 
     async def scene():
         await world.keep_busy(20)
-        world.airbyte.fail("find_jobs", *[Fault(error=error)] * 5)
+        world.airbyte.fail("find_jobs", *[CallFault(error=error)] * 5)
         await world.clock.sleep(MINUTE)
         world.forget_requests()
         world.events.clear()
@@ -847,7 +847,7 @@ def test_a_list_that_always_fails_is_done_without(world, error):
 
 def test_a_list_that_fails_from_the_start(world):
     """First looks that hoped for it fail once, or are made singly."""
-    world.airbyte.fail("find_jobs", *[Fault(error=ServerTrouble("500", status=500))] * 99)
+    world.airbyte.fail("find_jobs", *[CallFault(error=ServerTrouble("500", status=500))] * 99)
 
     async def scene():
         ids = [world.start((0, "running"), (100, "succeeded")) for _ in range(20)]
@@ -865,7 +865,7 @@ def test_a_server_that_is_not_to_be_had_is_left_alone(world, error):
     async def scene():
         waiting = await world.keep_busy(20)
         world.forget_requests()
-        world.airbyte.fail("find_jobs", *[Fault(error=error)] * 5)
+        world.airbyte.fail("find_jobs", *[CallFault(error=error)] * 5)
         await world.clock.sleep(30 * SECOND)
         assert 0 == world.requests["fetch_job"]
         assert 1 <= world.requests["find_jobs"] <= 6
@@ -1458,7 +1458,7 @@ def test_many_are_followed_on_a_real_server():
     with LocalAirbyte(clock=clock.now) as airbyte:
         jobs = asyncio.run(follow_all(airbyte, clock, 150, 2))
         assert {("succeeded", 1000)} == {(job.status.word, job.rows) for job in jobs}
-        assert airbyte.busiest <= 3
+        assert airbyte.max_concurrency <= 3
         assert operations(airbyte)["GET /jobs/{jobId}"] < 30
 
 

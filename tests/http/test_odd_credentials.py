@@ -13,9 +13,9 @@ from airbyte_sync_http import (
     open_gateway,
 )
 from airbyte_sync_http.protocol.cleaning import oddities
-from airbyte_sync_local import BasicAuth as WantsBasicAuth
-from airbyte_sync_local import ClientCredentials as WantsClientCredentials
 from airbyte_sync_local import LocalAirbyte
+from airbyte_sync_local import RequireBasicAuth as WantsBasicAuth
+from airbyte_sync_local import RequireClientCredentials as WantsClientCredentials
 
 ODD = [
     ("s3cr3t\n", "ends with a line break"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_sync_http import normalise_base_url
-from airbyte_sync_local import ClientCredentials, Connection, LocalAirbyte, job_scripts
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, ServerConnection, job_scripts
 
 README = (Path(__file__).parents[2] / "packages" / "http" / "README.md").read_text("utf-8")
 RUN_A_SYNC, FOLLOW_MANY, OWN_TRANSPORT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -21,13 +21,13 @@ def _installed(install, our_entry_points):
 
 def test_the_first_example_runs_a_sync(capsys):
     """The program at the top sees a sync through, on a server that is set up as it expects."""
-    auth = ClientCredentials(client_id="my-id", client_secret="my-secret")
+    auth = RequireClientCredentials(client_id="my-id", client_secret="my-secret")
     [connection_id] = re.findall(r'connection_id="(.+?)"', RUN_A_SYNC)
     with LocalAirbyte(auth=auth) as airbyte:
         life = job_scripts.JobScript(
             steps=(job_scripts.Step(status="running"), job_scripts.Step(status="succeeded"))
         )
-        airbyte.add_connection(Connection(connection_id=connection_id), job_scripts=[life])
+        airbyte.add_connection(ServerConnection(connection_id=connection_id), job_scripts=[life])
         program = RUN_A_SYNC.replace("http://localhost:8000", airbyte.base_url)
         exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - it is our own README
     assert "job 1 succeeded: 0 rows" == capsys.readouterr().out.strip()

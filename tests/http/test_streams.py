@@ -10,7 +10,7 @@ from airbyte_sync import Forbidden, NotFound, UnexpectedReply
 from airbyte_sync_http import HttpResponse, ServerSettings, open_gateway
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
-from airbyte_sync_local import Actor, Caller, Connection, Fault, LocalAirbyte, Quirks, answers
+from airbyte_sync_local import Actor, Caller, Fault, LocalAirbyte, Quirks, ServerConnection, answers
 
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
 
@@ -150,7 +150,7 @@ def test_ids_are_quoted():
 
 @pytest.fixture
 def connection():
-    return Connection(
+    return ServerConnection(
         source=Actor(type="postgres", configuration={"host": "db", "port": 5432}),
         destination=Actor(type="s3", configuration={"s3_bucket_name": "lake"}),
         streams=("users", "orders"),

@@ -2,13 +2,13 @@
 
 import pytest
 
-from airbyte_sync_local import Actor, Caller, Connection, Quirks
+from airbyte_sync_local import Actor, Caller, Quirks, ServerConnection
 
 
 @pytest.fixture
 def connection(api):
     return api.airbyte.add_connection(
-        Connection(
+        ServerConnection(
             source=Actor(type="postgres", name="Shop", configuration={"host": "db"}),
             streams=("users",),
             stream_namespace="public",

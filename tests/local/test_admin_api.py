@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from airbyte_sync_local import BearerAuth, ClientCredentials, Fault
+from airbyte_sync_local import Fault, RequireBearerToken, RequireClientCredentials
 
 
 def local(api, method, path, **options):
@@ -35,7 +35,7 @@ def test_an_unknown_path_of_the_api_is_404(api):
 
 def test_no_secret_is_on_record(serve):
     """Neither credentials in headers and bodies nor anything that cannot be read is kept."""
-    api = serve(auth=ClientCredentials(client_id="me", client_secret="hush"))
+    api = serve(auth=RequireClientCredentials(client_id="me", client_secret="hush"))
     credentials = {"client_id": "me", "client_secret": "hush"}
     api.call("POST", "/applications/token", json=credentials)
     api.call("POST", "/applications/token", data=credentials)
@@ -60,12 +60,14 @@ def test_the_record_can_be_cleared(api):
     """After a DELETE the record begins anew."""
     api.get("/jobs")
     assert 204 == local(api, "DELETE", "requests").status_code
-    assert {"busiest": 0, "forgotten": 0, "data": []} == local(api, "GET", "requests").json()
+    assert {"max_concurrency": 0, "forgotten": 0, "data": []} == local(
+        api, "GET", "requests"
+    ).json()
 
 
 def test_admin_endpoints_need_no_credentials_and_leave_no_trace(serve):
     """They are no part of Airbyte: no door, no record, no fault."""
-    api = serve(auth=BearerAuth(token="x"))
+    api = serve(auth=RequireBearerToken(token="x"))
     api.airbyte.inject(Fault(on="*", do="drop", times=None))
     assert [200, 200] == [local(api, "GET", path).status_code for path in ("jobs", "requests")]
     assert () == api.airbyte.requests
@@ -73,7 +75,7 @@ def test_admin_endpoints_need_no_credentials_and_leave_no_trace(serve):
 
 def test_somebody_else_may_start_a_job(api, connection):
     """A foreign job lives as told, and stands in the way of our own."""
-    body = {"connection_id": connection.connection_id, "life": "never_ends"}
+    body = {"connection_id": connection.connection_id, "script": "never_ends"}
     reply = local(api, "POST", "jobs", json=body)
     api.wait(1000)
     assert (200, "running") == (reply.status_code, api.status(1))
@@ -95,7 +97,7 @@ def test_faults_can_be_injected_and_taken_back(api):
 def test_connections_can_be_put(api):
     """A connection is written as in a scenario file, and replaced if its id is known."""
     for name in ("First", "Second"):
-        body = {"id": "c1", "name": name, "lives": ["fails"]}
+        body = {"id": "c1", "name": name, "job_scripts": ["fails"]}
         assert name == local(api, "PUT", "connections", json=body).json()["name"]
     assert 1 == len(api.get("/connections").json()["data"])
     api.submit("c1")

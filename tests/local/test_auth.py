@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_local import (
-    BasicAuth,
-    BearerAuth,
-    ClientCredentials,
     Edition,
     Quirks,
-    Unauthorized,
+    RequireBasicAuth,
+    RequireBearerToken,
+    RequireClientCredentials,
+    UnauthorizedBody,
 )
 
 CREDENTIALS = {"client_id": "me", "client_secret": "hush"}
@@ -20,7 +20,7 @@ CREDENTIALS = {"client_id": "me", "client_secret": "hush"}
 
 @pytest.fixture
 def guarded(serve):
-    return serve(auth=ClientCredentials(**CREDENTIALS))
+    return serve(auth=RequireClientCredentials(**CREDENTIALS))
 
 
 def token(api, **options):
@@ -83,7 +83,7 @@ def test_a_new_token_does_not_end_another(guarded):
 
 def test_expires_in_may_lie(serve):
     """Some servers tell a longer life than the token has."""
-    auth = ClientCredentials(
+    auth = RequireClientCredentials(
         **CREDENTIALS, lifetime=timedelta(seconds=180), told_lifetime=timedelta(seconds=900)
     )
     api = serve(auth=auth)
@@ -95,7 +95,7 @@ def test_expires_in_may_lie(serve):
 
 def test_a_token_of_another_server_is_refused(guarded, serve):
     """A token is signed, and no other server's signature counts."""
-    other = serve(auth=ClientCredentials(**CREDENTIALS))
+    other = serve(auth=RequireClientCredentials(**CREDENTIALS))
     assert 401 == list_with(guarded, f"Bearer {token(other)}").status_code
 
 
@@ -113,7 +113,7 @@ def test_without_a_token_nobody_is_let_in(guarded, authorization):
 
 def test_cloud_refuses_with_a_problem(serve):
     """On Cloud the 401 is a problem, with its status as a text."""
-    api = serve(auth=ClientCredentials(**CREDENTIALS), quirks=Quirks(edition=Edition.CLOUD))
+    api = serve(auth=RequireClientCredentials(**CREDENTIALS), quirks=Quirks(edition=Edition.CLOUD))
     body = list_with(api, None).json()
     assert ("401", "invalid-access-token") == (body["status"], body["title"])
 
@@ -124,19 +124,19 @@ def test_the_body_of_a_401_can_be_chosen(serve, edition):
     replies = {
         body: list_with(
             serve(
-                auth=ClientCredentials(**CREDENTIALS),
+                auth=RequireClientCredentials(**CREDENTIALS),
                 quirks=Quirks(edition=edition, unauthorized=body),
             ),
             None,
         )
-        for body in Unauthorized
+        for body in UnauthorizedBody
     }
     assert {401} == {reply.status_code for reply in replies.values()}
-    assert b"" == replies[Unauthorized.EMPTY].content
-    assert "_links" in replies[Unauthorized.FRAMEWORK].json()
-    assert "title" in replies[Unauthorized.PROBLEM].json()
-    usual = Unauthorized.PROBLEM if edition is Edition.CLOUD else Unauthorized.FRAMEWORK
-    assert replies[usual].json() == replies[Unauthorized.BY_EDITION].json()
+    assert b"" == replies[UnauthorizedBody.EMPTY].content
+    assert "_links" in replies[UnauthorizedBody.FRAMEWORK].json()
+    assert "title" in replies[UnauthorizedBody.PROBLEM].json()
+    usual = UnauthorizedBody.PROBLEM if edition is Edition.CLOUD else UnauthorizedBody.FRAMEWORK
+    assert replies[usual].json() == replies[UnauthorizedBody.BY_EDITION].json()
 
 
 @pytest.mark.parametrize("wrong", [{"client_secret": "x"}, {"client_id": "x"}, {"client_id": None}])
@@ -151,7 +151,7 @@ def test_bad_credentials_are_a_bad_request(guarded, wrong):
 
 def test_cloud_answers_bad_credentials_with_an_error_id(serve):
     """On Cloud bad client credentials give 401 and nothing but an id."""
-    api = serve(auth=ClientCredentials(**CREDENTIALS), quirks=Quirks(edition=Edition.CLOUD))
+    api = serve(auth=RequireClientCredentials(**CREDENTIALS), quirks=Quirks(edition=Edition.CLOUD))
     reply = api.call("POST", "/applications/token", json={**CREDENTIALS, "client_id": "x"})
     assert (401, ["errorId"]) == (reply.status_code, list(reply.json()))
 
@@ -164,14 +164,14 @@ def test_health_is_for_everybody(guarded):
 
 def test_basic_auth_wants_name_and_password(serve):
     """With HTTP Basic only the right pair is let in."""
-    api = serve(auth=BasicAuth(username="me", password="hush"))
+    api = serve(auth=RequireBasicAuth(username="me", password="hush"))
     right, wrong = (api.call("GET", "/jobs", auth=("me", secret)) for secret in ("hush", "x"))
     assert (200, 401) == (right.status_code, wrong.status_code)
 
 
 def test_a_fixed_bearer_token_never_ends(serve):
     """A fixed token is let in for ever, and no other is."""
-    api = serve(auth=BearerAuth(token="abc"))
+    api = serve(auth=RequireBearerToken(token="abc"))
     api.wait(1_000_000)
     assert (200, 401) == tuple(
         list_with(api, header).status_code for header in ("Bearer abc", "Bearer abd")
@@ -181,8 +181,8 @@ def test_a_fixed_bearer_token_never_ends(serve):
 def test_secrets_do_not_show():
     """No repr holds a secret."""
     auths = (
-        ClientCredentials(**CREDENTIALS),
-        BasicAuth(username="me", password="hush"),
-        BearerAuth(token="hush"),
+        RequireClientCredentials(**CREDENTIALS),
+        RequireBasicAuth(username="me", password="hush"),
+        RequireBearerToken(token="hush"),
     )
     assert "hush" not in repr(auths)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_local import Caller, Connection, JobScript, Quirks, Step, job_scripts
+from airbyte_sync_local import Caller, JobScript, Quirks, ServerConnection, Step, job_scripts
 
 
 def start(api, life=None):
@@ -120,7 +120,7 @@ def test_a_deleted_connection_refuses_cancels(api):
     connection = start(api)
     api.wait(1)
     api.airbyte.add_connection(
-        Connection(connection_id=connection.connection_id, status="deprecated")
+        ServerConnection(connection_id=connection.connection_id, status="deprecated")
     )
     assert "Could not fulfill request" == message(api.cancel(1))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_sync_local import BearerAuth, Caller, Connection, Quirks, job_scripts
+from airbyte_sync_local import Caller, Quirks, RequireBearerToken, ServerConnection, job_scripts
 
 
 def info(api, job_id):
@@ -76,7 +76,7 @@ def ask(api, path, **body):
 
 def test_it_is_healthy_without_credentials(serve):
     """The health check needs none, and a slash behind a path changes nothing, as in Airbyte."""
-    api = serve(auth=BearerAuth(token="x"))
+    api = serve(auth=RequireBearerToken(token="x"))
     for path in ("health", "health/"):
         assert {"available": True} == api.get(f"{api.airbyte.base_url}/api/v1/{path}").json()
     assert 401 == ask(api, "connections/get", connectionId="c").status_code
@@ -85,7 +85,7 @@ def test_it_is_healthy_without_credentials(serve):
 def test_a_connection_has_the_catalog_of_its_streams(api):
     """Each stream has a descriptor and how it is synced; the schedule is told in its own shape."""
     row = api.airbyte.add_connection(
-        Connection(
+        ServerConnection(
             streams=("users",),
             stream_namespace="public",
             namespace_definition="custom_format",
@@ -131,7 +131,7 @@ def test_an_unknown_connection_is_404(api, serve, path):
 
 def test_attempts_have_logs_and_streams(api):
     """With logs the reason is among them; each stream has its part of what was moved."""
-    row = Connection(streams=("users", "orders"), stream_namespace="public")
+    row = ServerConnection(streams=("users", "orders"), stream_namespace="public")
     connection = api.airbyte.add_connection(
         row, job_scripts=[job_scripts.retries_then_succeeds(rows=11)]
     )
@@ -153,7 +153,7 @@ def test_attempts_have_logs_and_streams(api):
 def test_a_state_is_told_by_stream(api):
     """A connection without one says so."""
     bare = api.airbyte.add_connection()
-    row = api.airbyte.add_connection(Connection(state={"users": {"cursor": 7}}))
+    row = api.airbyte.add_connection(ServerConnection(state={"users": {"cursor": 7}}))
     assert "not_set" == ask(api, "state/get", connectionId=bare.connection_id).json()["stateType"]
     body = ask(api, "state/get", connectionId=row.connection_id).json()
     expected = [{"streamDescriptor": {"name": "users"}, "streamState": {"cursor": 7}}]

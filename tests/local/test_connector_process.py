@@ -18,8 +18,8 @@ from airbyte_sync_local.engines.connector_process import (
     ConnectorProcess,
     ConnectorRun,
     ConnectorsEnvironment,
-    Outcome,
     Progress,
+    RunOutcome,
     RunResult,
 )
 from airbyte_sync_local.platform.model import Failure
@@ -136,7 +136,9 @@ def test_a_finished_sync_tells_the_rows_of_each_table(run_of):
     """)
     result = result_of(run)
     assert (
-        RunResult(outcome=Outcome.SUCCEEDED, rows_by_stream={"users": 7, "products": 3}, bytes=500)
+        RunResult(
+            outcome=RunOutcome.SUCCEEDED, rows_by_stream={"users": 7, "products": 3}, bytes=500
+        )
         == result
     )
     assert result.rows == 10
@@ -174,7 +176,7 @@ def test_a_failure_keeps_the_words_of_the_connector(run_of):
     failure = Failure(
         reason="bad count", type="config_error", origin="source", internal_message="count"
     )
-    assert result_of(run) == RunResult(outcome=Outcome.FAILED, failure=failure)
+    assert result_of(run) == RunResult(outcome=RunOutcome.FAILED, failure=failure)
 
 
 def test_a_crash_without_a_result_is_a_failure_with_the_end_of_the_log(run_of):
@@ -226,7 +228,7 @@ def test_what_follows_the_last_word_does_not_matter(run_of):
         print('{"event": "finished", "streams": {"users": 1}, "bytes": 5}', flush=True)
         os.kill(os.getpid(), signal.SIGSEGV)
     """)
-    assert result_of(run).outcome is Outcome.SUCCEEDED
+    assert result_of(run).outcome is RunOutcome.SUCCEEDED
 
 
 def test_the_config_goes_to_stdin_and_on_no_command_line(run_of):
@@ -240,7 +242,7 @@ def test_the_config_goes_to_stdin_and_on_no_command_line(run_of):
         """,
         config={"password": "s3cret"},
     )
-    assert result_of(run).outcome is Outcome.SUCCEEDED
+    assert result_of(run).outcome is RunOutcome.SUCCEEDED
     assert "s3cret" not in repr(run)
 
 
@@ -264,7 +266,7 @@ def test_a_cancelled_sync_ends_with_all_its_processes(run_of, lifeline):
         print('{{"event": "progress", "rows": 1, "bytes": 1}}', flush=True)
         signal.pause()
     """)
-    assert cancelled_after_first_progress(run) == RunResult(outcome=Outcome.CANCELLED)
+    assert cancelled_after_first_progress(run) == RunResult(outcome=RunOutcome.CANCELLED)
     assert lifeline.is_let_go()
 
 
@@ -274,7 +276,7 @@ def test_a_crash_leaves_no_process_behind(run_of, lifeline):
         subprocess.Popen(["sleep", "600"], stdout=held)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
-    assert result_of(run).outcome is Outcome.FAILED
+    assert result_of(run).outcome is RunOutcome.FAILED
     assert lifeline.is_let_go()
 
 
@@ -286,7 +288,7 @@ def test_a_runner_that_will_not_end_is_killed(run_of, monkeypatch):
         while True:
             signal.pause()
     """)
-    assert cancelled_after_first_progress(run).outcome is Outcome.CANCELLED
+    assert cancelled_after_first_progress(run).outcome is RunOutcome.CANCELLED
 
 
 def test_a_sync_that_finished_first_stays_finished(run_of):
@@ -295,7 +297,7 @@ def test_a_sync_that_finished_first_stays_finished(run_of):
         print('{"event": "progress", "rows": 1, "bytes": 5}', flush=True)
         signal.pause()
     """)
-    assert cancelled_after_first_progress(run).outcome is Outcome.SUCCEEDED
+    assert cancelled_after_first_progress(run).outcome is RunOutcome.SUCCEEDED
 
 
 def test_a_cancel_before_the_process_exists_is_kept(run_of):
@@ -304,7 +306,7 @@ def test_a_cancel_before_the_process_exists_is_kept(run_of):
         process.start()
         return await process.cancel()
 
-    assert asyncio.run(go()).outcome is Outcome.CANCELLED
+    assert asyncio.run(go()).outcome is RunOutcome.CANCELLED
 
 
 def test_a_cancel_after_the_end_changes_nothing(run_of):
@@ -315,7 +317,7 @@ def test_a_cancel_after_the_end_changes_nothing(run_of):
 
     before, after = asyncio.run(go())
     assert before == after
-    assert before.outcome is Outcome.FAILED
+    assert before.outcome is RunOutcome.FAILED
 
 
 def test_giving_up_on_the_wait_leaves_the_sync_alone(run_of):
@@ -471,7 +473,7 @@ def test_a_real_sync_is_cancelled_midway_with_every_process_of_the_connector(rea
 
     before, result, after = asyncio.run(go())
     assert any("source-faker" in args for args in before)
-    assert result == RunResult(outcome=Outcome.CANCELLED)
+    assert result == RunResult(outcome=RunOutcome.CANCELLED)
     assert after == []
 
 

@@ -8,13 +8,13 @@ from textwrap import dedent
 import pytest
 
 from airbyte_sync_local import (
-    Connection,
     ConnectionScenario,
     Connector,
     ConnectorsEngine,
     ConnectorsEnvironment,
     LocalAirbyte,
     Scenario,
+    ServerConnection,
     WrongEngine,
     utc_now,
 )
@@ -54,7 +54,7 @@ def scene(engine, act, **config):
 
     async def play():
         platform = Platform(engine=engine, clock=utc_now)
-        platform.put_connection(Connection(connection_id="c1"))
+        platform.put_connection(ServerConnection(connection_id="c1"))
         if config:
             engine.connect("c1", Connector(config=config))
         try:
@@ -147,7 +147,7 @@ def test_the_server_ends_every_process(engine):
     """When the server stops, no process is left."""
     engine.connect("c1", Connector(config={"says": [], "hangs": True}))
     with LocalAirbyte(engine=engine) as airbyte:
-        airbyte.add_connection(Connection(connection_id="c1"))
+        airbyte.add_connection(ServerConnection(connection_id="c1"))
         airbyte.start_external_job("c1")
     ended = [event.status for event in engine.happened(until=utc_now())]
     assert "cancelled" == ended[-1]

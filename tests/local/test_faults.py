@@ -132,7 +132,7 @@ def test_requests_that_stall_use_up_the_threads(serve):
     api.airbyte.inject(Fault(on=CREATE, do="stall", times=2))
     with ThreadPoolExecutor() as pool:
         stalled = [pool.submit(api.submit, row, timeout=0.5) for row in connections]
-        while api.airbyte.busiest < 2:
+        while api.airbyte.max_concurrency < 2:
             pass
         assert 200 == api.get("/health").status_code
         with pytest.raises(requests.ReadTimeout):

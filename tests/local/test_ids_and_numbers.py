@@ -6,11 +6,11 @@ import pytest
 
 from airbyte_sync_local import (
     Caller,
-    ClientCredentials,
-    Connection,
     Fault,
     LocalAirbyte,
     Quirks,
+    RequireClientCredentials,
+    ServerConnection,
     Tag,
     answers,
     job_scripts,
@@ -24,7 +24,7 @@ TAG = "d2b7c9a8-1e61-4f0e-8b39-6a5e0c3f9d03"
 
 @pytest.fixture
 def connection(api):
-    return api.airbyte.add_connection(Connection(connection_id=ID))
+    return api.airbyte.add_connection(ServerConnection(connection_id=ID))
 
 
 # --- UUIDs ---
@@ -70,7 +70,7 @@ def test_an_id_may_be_put_in_upper_case():
     """A connection that is replaced under another spelling is the same one."""
     with LocalAirbyte() as airbyte:
         for connection_id in (ID, ID.upper()):
-            airbyte.add_connection(Connection(connection_id=connection_id))
+            airbyte.add_connection(ServerConnection(connection_id=connection_id))
         job = airbyte.start_external_job(ID)
     assert ID.upper() == job.connection_id
 
@@ -137,7 +137,7 @@ def test_a_charset_changes_nothing(api, connection, charset):
 @pytest.mark.parametrize(("body", "status"), [(b"client_id=a", 400), (b"\xff=\xff", 400)])
 def test_a_charset_of_a_form_changes_nothing(serve, body, status):
     """A form is UTF-8; the credentials are wrong, or it cannot be read."""
-    api = serve(auth=ClientCredentials(client_id="me", client_secret="hush"))
+    api = serve(auth=RequireClientCredentials(client_id="me", client_secret="hush"))
     kind = "application/x-www-form-urlencoded; charset=nonsense"
     path = "/applications/token"
     reply = api.call("POST", path, data=body, headers={"Content-Type": kind})
@@ -158,10 +158,10 @@ def names(api, path="/connections", **params):
 def tagged(api):
     """Connections with and without tags, and a deleted one."""
     night, shop = Tag(tag_id=TAG, name="night"), Tag(name="shop")
-    api.airbyte.add_connection(Connection(name="both", tags=(night, shop)))
-    api.airbyte.add_connection(Connection(name="shop", tags=(shop,)))
-    api.airbyte.add_connection(Connection(name="none"))
-    api.airbyte.add_connection(Connection(name="gone", tags=(night,), status="deprecated"))
+    api.airbyte.add_connection(ServerConnection(name="both", tags=(night, shop)))
+    api.airbyte.add_connection(ServerConnection(name="shop", tags=(shop,)))
+    api.airbyte.add_connection(ServerConnection(name="none"))
+    api.airbyte.add_connection(ServerConnection(name="gone", tags=(night,), status="deprecated"))
     return shop
 
 
@@ -198,8 +198,8 @@ def test_tags_are_told(api, tagged):
 def test_sources_and_destinations_are_listed_once(api):
     """Two connections share a source; another workspace has its own."""
     first = api.airbyte.add_connection()
-    api.airbyte.add_connection(Connection(source_id=first.source_id))
-    api.airbyte.add_connection(Connection(workspace_id=OTHER_WORKSPACE))
+    api.airbyte.add_connection(ServerConnection(source_id=first.source_id))
+    api.airbyte.add_connection(ServerConnection(workspace_id=OTHER_WORKSPACE))
     assert ["faker", "faker"] == names(api, "/sources")
     assert ["faker"] == names(api, "/sources", workspaceIds=WORKSPACE)
     assert ["duckdb"] == names(api, "/destinations", workspaceIds=OTHER_WORKSPACE)

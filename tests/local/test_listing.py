@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_sync_local import Caller, Connection, Quirks, ScriptedEngine, job_scripts
+from airbyte_sync_local import Caller, Quirks, ScriptedEngine, ServerConnection, job_scripts
 
 OTHER_WORKSPACE = "11111111-1111-4111-8111-111111111111"
 
@@ -140,7 +140,7 @@ def test_jobs_are_filtered_by_type(serve):
 
 def test_jobs_are_filtered_by_workspace(api, connection):
     """Workspaces may be given repeatedly or joined by commas; with a connection they are ignored."""
-    other = api.airbyte.add_connection(Connection(workspace_id=OTHER_WORKSPACE))
+    other = api.airbyte.add_connection(ServerConnection(workspace_id=OTHER_WORKSPACE))
     api.submit(connection)
     api.submit(other)
     assert [2] == api.list_ids(workspaceIds=OTHER_WORKSPACE)
@@ -194,7 +194,7 @@ def test_old_servers_hide_refreshes(serve):
 
 def test_deleted_connections_are_listed_on_request(api, connection):
     """A deleted connection can be read by its id, and is listed only on request."""
-    deleted = api.airbyte.add_connection(Connection(status="deprecated"))
+    deleted = api.airbyte.add_connection(ServerConnection(status="deprecated"))
     assert [connection.connection_id] == listed(api)
     assert [connection.connection_id, deleted.connection_id] == listed(api, includeDeleted="true")
     assert 200 == api.get(f"/connections/{deleted.connection_id}").status_code
@@ -203,13 +203,13 @@ def test_deleted_connections_are_listed_on_request(api, connection):
 @pytest.mark.usefixtures("connection")
 def test_connections_are_filtered_by_workspace(api):
     """Connections of other workspaces are left out."""
-    other = api.airbyte.add_connection(Connection(workspace_id=OTHER_WORKSPACE))
+    other = api.airbyte.add_connection(ServerConnection(workspace_id=OTHER_WORKSPACE))
     assert [other.connection_id] == listed(api, workspaceIds=OTHER_WORKSPACE)
 
 
 def test_workspaces_are_listed(api, connection):
     """Every workspace that has a connection is listed."""
-    api.airbyte.add_connection(Connection(workspace_id=OTHER_WORKSPACE))
+    api.airbyte.add_connection(ServerConnection(workspace_id=OTHER_WORKSPACE))
     ids = [row["workspaceId"] for row in api.get("/workspaces").json()["data"]]
     assert [connection.workspace_id, OTHER_WORKSPACE] == ids
 

@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from airbyte_sync_local import (
-    Connection,
     ConnectionScenario,
     Fault,
     LocalAirbyte,
@@ -17,6 +16,7 @@ from airbyte_sync_local import (
     Refused,
     Scenario,
     ScriptedEngine,
+    ServerConnection,
     Settings,
     WrongEngine,
     job_scripts,
@@ -91,7 +91,7 @@ def test_a_port_that_is_taken_is_an_error_of_the_caller(api):
 def test_it_can_be_set_up_before_it_listens():
     """Connections and faults may be added before the block."""
     airbyte = LocalAirbyte()
-    connection = airbyte.add_connection(Connection(name="Early"))
+    connection = airbyte.add_connection(ServerConnection(name="Early"))
     airbyte.inject(Fault(on="GET /jobs", do="drop"))
     with airbyte:
         url = f"{airbyte.api_url}/connections/{connection.connection_id}"
@@ -101,9 +101,9 @@ def test_it_can_be_set_up_before_it_listens():
 def test_it_starts_from_a_scenario(serve):
     """A scenario brings connections, lives, faults and a default life."""
     scenario = Scenario(
-        connections=(ConnectionScenario(connection=Connection(connection_id="c1")),),
+        connections=(ConnectionScenario(connection=ServerConnection(connection_id="c1")),),
         faults=(Fault(on="GET /health", do="drop"),),
-        default_life=job_scripts.fails(),
+        default_script=job_scripts.fails(),
     )
     api = serve(scenario=scenario)
     api.submit("c1")
@@ -142,9 +142,9 @@ def test_it_counts_how_many_were_served_at_once(api):
     """A test can tell whether a client kept to few requests at a time."""
     for _ in range(3):
         api.get("/jobs")
-    assert 1 == api.airbyte.busiest
+    assert 1 == api.airbyte.max_concurrency
     api.airbyte.clear_requests()
-    assert ((), 0) == (api.airbyte.requests, api.airbyte.busiest)
+    assert ((), 0) == (api.airbyte.requests, api.airbyte.max_concurrency)
 
 
 def test_another_engine_plays_no_lives():

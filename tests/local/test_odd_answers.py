@@ -11,11 +11,11 @@ import requests
 
 from airbyte_sync_local import (
     Answer,
-    BearerAuth,
     Change,
     Drip,
     Fault,
     ImpossibleFault,
+    RequireBearerToken,
     Threads,
     answers,
     gateway,
@@ -243,7 +243,7 @@ def test_a_job_may_appear_late(api, connection, do):
 
 def test_a_gateway_answers_everything_for_a_time(serve):
     """It asks for no credentials, knows no paths, and counts its time from the first request."""
-    api = serve(auth=BearerAuth(token="x"))
+    api = serve(auth=RequireBearerToken(token="x"))
     api.airbyte.inject(gateway(answers.no_route(), lasts=timedelta(seconds=30)))
     api.wait(1000)
     paths = ("/jobs", "/health", "/nothing", f"{api.airbyte.base_url}/index.html")

@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 import pytest
 import requests
 
-from airbyte_sync_local import ClientCredentials, Fault, answers
+from airbyte_sync_local import Fault, RequireClientCredentials, answers
 
 CANARY = "hush-4711"
 ENCODED = base64.b64encode(f"me:{CANARY}".encode()).decode()
@@ -54,7 +54,7 @@ def test_no_header_s_secret_is_on_record(api, header, value):
 @pytest.mark.parametrize("path", ["/jobs", "/applications/token", "/nothing"])
 def test_no_field_s_secret_is_on_record(serve, name, path):
     """A secret in a query, a JSON body, a form, at any depth and under any name is not kept."""
-    api = serve(auth=ClientCredentials(client_id="me", client_secret=CANARY))
+    api = serve(auth=RequireClientCredentials(client_id="me", client_secret=CANARY))
     bodies = [
         {"json": {name: CANARY}},
         {"json": {name: [{"deep": {name: CANARY}}]}},
@@ -77,7 +77,7 @@ def test_no_field_s_secret_is_on_record(serve, name, path):
 
 def test_what_is_no_secret_is_on_record(serve):
     """What a test wants to know of a request is there."""
-    api = serve(auth=ClientCredentials(client_id="me", client_secret=CANARY))
+    api = serve(auth=RequireClientCredentials(client_id="me", client_secret=CANARY))
     body = {"client_id": "me", "client_secret": CANARY, "grant-type": "client_credentials"}
     token = api.call("POST", "/applications/token", json=body).json()["access_token"]
     api.call(

@@ -8,14 +8,14 @@ import pytest
 from airbyte_sync_local import (
     Actor,
     Caller,
-    ClientCredentials,
-    Connection,
     ConnectionScenario,
     Fault,
     InvalidScenario,
     JobScript,
     Quirks,
+    RequireClientCredentials,
     Scenario,
+    ServerConnection,
     Step,
     answers,
     job_scripts,
@@ -25,7 +25,7 @@ from airbyte_sync_local.platform.model import Failure
 
 TOML = """
 about = "Everything at once."
-default_life = "succeeds_slowly"
+default_script = "succeeds_slowly"
 
 [quirks]
 caller = "member"
@@ -48,9 +48,9 @@ destination = { type = "s3" }
 stream_namespace = "public"
 namespace_definition = "custom_format"
 namespace_format = "lake"
-lives = [
+job_scripts = [
     "succeeds",
-    { life = "fails", reason = "The password is wrong", lasts = 30 },
+    { script = "fails", reason = "The password is wrong", lasts = 30 },
     { steps = [
         { status = "running", at = 1 },
         { status = "incomplete", at = 2.5, failure = "Gone" },
@@ -79,7 +79,7 @@ answer = { status = 418, body = { teapot = true }, headers = { X-Short = "stout"
 
 EXPECTED = Scenario(
     about="Everything at once.",
-    auth=ClientCredentials(
+    auth=RequireClientCredentials(
         client_id="me",
         client_secret="local",
         lifetime=timedelta(seconds=180),
@@ -87,7 +87,7 @@ EXPECTED = Scenario(
     ),
     connections=(
         ConnectionScenario(
-            connection=Connection(
+            connection=ServerConnection(
                 connection_id="c1",
                 name="Orders",
                 source_id="s1",
@@ -141,7 +141,7 @@ EXPECTED = Scenario(
     quirks=Quirks(
         caller=Caller.MEMBER, job_appears_after=timedelta(seconds=20), list_has_stats=False
     ),
-    default_life=job_scripts.succeeds_slowly(),
+    default_script=job_scripts.succeeds_slowly(),
 )
 
 
@@ -158,7 +158,7 @@ def test_a_toml_file_says_everything(tmp_path):
 
 def test_a_json_file_says_the_same(tmp_path):
     """JSON has the same keys."""
-    content = json.dumps({"connections": [{"id": "c1", "lives": ["fails"]}]})
+    content = json.dumps({"connections": [{"id": "c1", "job_scripts": ["fails"]}]})
     (entry,) = load(written(tmp_path, content, "scenario.json")).connections
     assert ("c1", (job_scripts.fails(),)) == (entry.connection.connection_id, entry.job_scripts)
 
@@ -177,13 +177,22 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path):
         ("[[connections]]\nstatus = 'on'", "status: expected one of active, inactive"),
         ("[[connections]]\nsource = {}", "source: the key 'type' is missing"),
         ("[[connections]]\nnamespace_definition = 'x'", "expected one of source, destination"),
-        ("[[connections]]\nlives = ['wins']", r"lives: \[0\]: life: expected one of succeeds"),
-        ("default_life = {life = 'fails', why = 'x'}", "unknown key 'why'; known are reason"),
-        ("default_life = {life = 'succeeds', lasts = -1}", "lasts: expected a number of seconds"),
-        ("default_life = {}", "default_life: the key 'steps' is missing"),
-        ("default_life = {steps = [{at = 1}]}", "the key 'status' is missing"),
-        ("default_life = {steps = [{status = 'succeeded'}]}", "Airbyte never turns a job"),
-        ("default_life = {steps = [3]}", "expected a table with keys, got 3"),
+        (
+            "[[connections]]\njob_scripts = ['wins']",
+            r"job_scripts: \[0\]: script: expected one of succeeds",
+        ),
+        ("default_script = {script = 'fails', why = 'x'}", "unknown key 'why'; known are reason"),
+        (
+            "default_script = {script = 'succeeds', lasts = -1}",
+            "lasts: expected a number of seconds",
+        ),
+        ("[[connections]]\nlives = []", "the key 'lives' is called 'job_scripts' now"),
+        ("default_life = 'fails'", "the key 'default_life' is called 'default_script' now"),
+        ("default_script = {life = 'fails'}", "the key 'life' is called 'script' now"),
+        ("default_script = {}", "default_script: the key 'steps' is missing"),
+        ("default_script = {steps = [{at = 1}]}", "the key 'status' is missing"),
+        ("default_script = {steps = [{status = 'succeeded'}]}", "Airbyte never turns a job"),
+        ("default_script = {steps = [3]}", "expected a table with keys, got 3"),
         ("[quirks]\ncaller = 'boss'", "quirks: caller: 'boss' is not a valid Caller"),
         ("[quirks]\nlist_has_stats = 1", "expected true or false, got 1"),
         ("[[faults]]\ndo = 'drop'", "the key 'on' is missing"),

@@ -8,12 +8,12 @@ import pytest
 
 from airbyte_sync_local import (
     Caller,
-    Connection,
     JobScript,
     Quirks,
     Refused,
     ScriptedEngine,
     SecondSubmit,
+    ServerConnection,
     Step,
     job_scripts,
 )
@@ -96,7 +96,7 @@ def test_a_second_submit_may_be_refused_without_a_reason(serve):
 @pytest.mark.parametrize("status", ["inactive", "locked", "deprecated"])
 def test_only_active_connections_sync(api, status):
     """The refusal does not say that the connection is not active; GET on the connection does."""
-    connection = api.airbyte.add_connection(Connection(status=status))
+    connection = api.airbyte.add_connection(ServerConnection(status=status))
     reply = api.submit(connection)
     expected = {
         "status": 409,
@@ -149,7 +149,7 @@ def test_a_reset_takes_the_place_of_a_running_sync(api, connection, job_type):
 
 def test_a_reset_needs_no_active_connection(api):
     """An inactive connection can be reset."""
-    connection = api.airbyte.add_connection(Connection(status="inactive"))
+    connection = api.airbyte.add_connection(ServerConnection(status="inactive"))
     assert 200 == api.submit(connection, "reset").status_code
 
 
@@ -236,7 +236,7 @@ def test_two_submits_that_wait_for_a_job_get_the_same(clock):
 
 def platform_with(clock, quirks):
     platform = Platform(engine=ScriptedEngine(), clock=clock, quirks=quirks)
-    connection = Connection()
+    connection = ServerConnection()
     platform.put_connection(connection)
     return platform, connection
 

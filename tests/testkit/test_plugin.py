@@ -9,16 +9,16 @@ import urllib.request
 import pytest
 
 from airbyte_sync_local import (
-    BearerAuth,
-    Connection,
     ConnectionScenario,
     InvalidScenario,
+    RequireBearerToken,
     Scenario,
+    ServerConnection,
 )
 
 CONNECTION = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 SCENARIO = Scenario(
-    connections=(ConnectionScenario(connection=Connection(connection_id=CONNECTION)),)
+    connections=(ConnectionScenario(connection=ServerConnection(connection_id=CONNECTION)),)
 )
 
 
@@ -51,9 +51,9 @@ def test_a_server_starts_with_a_scenario(local_airbyte):
     assert 200 == status_of(local_airbyte, f"/connections/{CONNECTION}")
 
 
-@pytest.mark.local_airbyte(scenario=SCENARIO, auth=BearerAuth(token="outer"))
+@pytest.mark.local_airbyte(scenario=SCENARIO, auth=RequireBearerToken(token="outer"))
 class TestNearest:
-    @pytest.mark.local_airbyte(auth=BearerAuth(token="inner"))
+    @pytest.mark.local_airbyte(auth=RequireBearerToken(token="inner"))
     def test_the_nearest_marker_holds(self, local_airbyte):
         """Each option of it, and what it does not say comes from the class."""
         path = f"/connections/{CONNECTION}"

@@ -95,7 +95,7 @@ def by_kind(requests: list[tuple[float, str]]) -> dict[str, int]:
 
 
 def _serve() -> None:
-    from airbyte_sync_local import ClientCredentials, LocalAirbyte, job_scripts  # noqa: PLC0415
+    from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, job_scripts  # noqa: PLC0415
     from airbyte_sync_local.pipeline import Threads  # noqa: PLC0415
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -107,7 +107,7 @@ def _serve() -> None:
         second = timedelta(seconds=1)
         return job_scripts.succeeds(starts=second, lasts=timedelta(seconds=seconds) - second)
 
-    auth = ClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    auth = RequireClientCredentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     threads = Threads(count=5, latency=timedelta(seconds=LATENCY_SECONDS))
     engine = DirectedEngine()
     # Every request is counted, so that none may be forgotten.

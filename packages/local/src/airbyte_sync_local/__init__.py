@@ -2,7 +2,13 @@
 
 from airbyte_sync_local.api import answers
 from airbyte_sync_local.api.answers import Answer, Refused
-from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
+from airbyte_sync_local.auth import (
+    AuthRequirement,
+    RequireBasicAuth,
+    RequireBearerToken,
+    RequireClientCredentials,
+    RequireNothing,
+)
 from airbyte_sync_local.clock import Clock, ManualClock, utc_now
 from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.engines.connectors import Connector, ConnectorsEngine
@@ -11,8 +17,21 @@ from airbyte_sync_local.local_airbyte import LocalAirbyte
 from airbyte_sync_local.pipeline import Threads
 from airbyte_sync_local.platform import statuses
 from airbyte_sync_local.platform.engine import Engine, JobEvent
-from airbyte_sync_local.platform.model import Actor, Attempt, Connection, Failure, Job, Tag
-from airbyte_sync_local.platform.quirks import Caller, Edition, Quirks, SecondSubmit, Unauthorized
+from airbyte_sync_local.platform.model import (
+    Actor,
+    Attempt,
+    Failure,
+    ServerConnection,
+    ServerJob,
+    Tag,
+)
+from airbyte_sync_local.platform.quirks import (
+    Caller,
+    Edition,
+    Quirks,
+    SecondSubmit,
+    UnauthorizedBody,
+)
 from airbyte_sync_local.request_log import RequestRecord
 from airbyte_sync_local.scenarios import job_scripts
 from airbyte_sync_local.scenarios.changes import Change, Drip
@@ -36,14 +55,10 @@ __all__ = [
     "Actor",
     "Answer",
     "Attempt",
-    "Auth",
-    "BasicAuth",
-    "BearerAuth",
+    "AuthRequirement",
     "Caller",
     "Change",
-    "ClientCredentials",
     "Clock",
-    "Connection",
     "ConnectionScenario",
     "Connector",
     "ConnectorsEngine",
@@ -57,25 +72,29 @@ __all__ = [
     "ImpossibleFault",
     "ImpossibleJobScript",
     "InvalidScenario",
-    "Job",
     "JobEvent",
     "JobScript",
     "LocalAirbyte",
     "ManualClock",
-    "NoAuth",
     "NotLoopback",
     "Quirks",
     "Refused",
     "RequestRecord",
+    "RequireBasicAuth",
+    "RequireBearerToken",
+    "RequireClientCredentials",
+    "RequireNothing",
     "Scenario",
     "ScriptedEngine",
     "SecondSubmit",
     "Server",
+    "ServerConnection",
+    "ServerJob",
     "Settings",
     "Step",
     "Tag",
     "Threads",
-    "Unauthorized",
+    "UnauthorizedBody",
     "WrongEngine",
     "answers",
     "gateway",

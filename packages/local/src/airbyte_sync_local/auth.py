@@ -23,7 +23,7 @@ DEFAULT_LIFETIME: Final = timedelta(minutes=15)
 """Since Airbyte v1.6; v1.0 to v1.4 gave three minutes."""
 
 
-class Auth(Protocol):
+class AuthRequirement(Protocol):
     """Decides about the Authorization header of every request that is not anonymous."""
 
     def admits(self, authorization: str | None, *, now: datetime) -> bool:
@@ -32,7 +32,7 @@ class Auth(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NoAuth:
+class RequireNothing:
     """Let everybody in; the default of v1.x self-managed servers. There is no token route."""
 
     def admits(self, authorization: str | None, *, now: datetime) -> bool:  # noqa: ARG002
@@ -41,7 +41,7 @@ class NoAuth:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BasicAuth:
+class RequireBasicAuth:
     """HTTP Basic, as servers before 1.0 and proxies have it. There is no token route."""
 
     username: str
@@ -54,7 +54,7 @@ class BasicAuth:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BearerAuth:
+class RequireBearerToken:
     """One token that never ends. There is no token route."""
 
     token: str = field(repr=False)
@@ -65,7 +65,7 @@ class BearerAuth:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ClientCredentials:
+class RequireClientCredentials:
     """An application's id and secret buy tokens that end: Cloud, Enterprise and chart v2."""
 
     client_id: str

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airbyte_sync_local.api import operations
-from airbyte_sync_local.auth import Auth, BasicAuth, BearerAuth, ClientCredentials, NoAuth
+from airbyte_sync_local.auth import (
+    AuthRequirement,
+    RequireBasicAuth,
+    RequireBearerToken,
+    RequireClientCredentials,
+    RequireNothing,
+)
 from airbyte_sync_local.clock import utc_now
 from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.engines.connectors import Connector, ConnectorsEngine
@@ -61,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _serve(
     settings: Settings, scenario: Scenario, credentials: str, url_file: Path | None
 ) -> int:
-    """Serve until somebody says stop."""
+    """Serve until SIGINT or SIGTERM."""
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -102,7 +108,7 @@ def _announcement(base_url: str, scenario: Scenario, credentials: str) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that whoever waits for it never finds half of it."""
+    """Write a file so that a reader never finds half of it."""
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -142,36 +148,36 @@ def _abouts() -> Iterator[tuple[str, str]]:
 # --- who may come in ------------------------------------------------------------------------------
 
 
-def _auth(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Auth, str]:
+def _auth(arguments: argparse.Namespace, scenario: Scenario) -> tuple[AuthRequirement, str]:
     """Choose who may come in, and what to tell about it; an option goes before the scenario."""
-    if arguments.auth is None and isinstance(scenario.auth, ClientCredentials):
+    if arguments.auth is None and isinstance(scenario.auth, RequireClientCredentials):
         auth = scenario.auth
         return auth, f"client id: {auth.client_id}, client secret: {auth.client_secret}"
     return _AUTHS[arguments.auth or "none"](arguments)
 
 
-def _no_auth(_arguments: argparse.Namespace) -> tuple[Auth, str]:
-    return NoAuth(), "no credentials needed"
+def _no_auth(_arguments: argparse.Namespace) -> tuple[AuthRequirement, str]:
+    return RequireNothing(), "no credentials needed"
 
 
-def _client_credentials(arguments: argparse.Namespace) -> tuple[Auth, str]:
+def _client_credentials(arguments: argparse.Namespace) -> tuple[AuthRequirement, str]:
     secret = arguments.client_secret or secrets.token_urlsafe(16)
-    auth = ClientCredentials(client_id=arguments.client_id, client_secret=secret)
+    auth = RequireClientCredentials(client_id=arguments.client_id, client_secret=secret)
     return auth, f"client id: {arguments.client_id}, client secret: {secret}"
 
 
-def _basic(arguments: argparse.Namespace) -> tuple[Auth, str]:
+def _basic(arguments: argparse.Namespace) -> tuple[AuthRequirement, str]:
     password = arguments.password or secrets.token_urlsafe(16)
-    auth = BasicAuth(username=arguments.username, password=password)
+    auth = RequireBasicAuth(username=arguments.username, password=password)
     return auth, f"user: {arguments.username}, password: {password}"
 
 
-def _bearer(arguments: argparse.Namespace) -> tuple[Auth, str]:
+def _bearer(arguments: argparse.Namespace) -> tuple[AuthRequirement, str]:
     token = arguments.token or secrets.token_urlsafe(16)
-    return BearerAuth(token=token), f"bearer token: {token}"
+    return RequireBearerToken(token=token), f"bearer token: {token}"
 
 
-_AUTHS: Final[Mapping[str, Callable[[argparse.Namespace], tuple[Auth, str]]]] = {
+_AUTHS: Final[Mapping[str, Callable[[argparse.Namespace], tuple[AuthRequirement, str]]]] = {
     "none": _no_auth,
     "client-credentials": _client_credentials,
     "basic": _basic,
@@ -183,7 +189,7 @@ _AUTHS: Final[Mapping[str, Callable[[argparse.Namespace], tuple[Auth, str]]]] = 
 
 
 def _scripted(_arguments: argparse.Namespace, scenario: Scenario) -> Engine:
-    return ScriptedEngine(default=scenario.default_life)
+    return ScriptedEngine(default=scenario.default_script)
 
 
 def _connectors(arguments: argparse.Namespace, _scenario: Scenario) -> Engine:

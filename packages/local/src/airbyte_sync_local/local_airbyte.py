@@ -1,5 +1,5 @@
 """
-The handle for tests and scripts: an Airbyte that lives as long as a ``with`` block.
+The handle for tests and scripts: an Airbyte that runs as long as a ``with`` block.
 
 ``with LocalAirbyte() as airbyte`` runs the server on an event loop in a thread of its own;
 ``async with LocalAirbyte() as airbyte`` runs it on the caller's loop. Every method may be called
@@ -14,11 +14,11 @@ from threading import Thread, get_ident
 from typing import TYPE_CHECKING, TypeVar, final
 
 from airbyte_sync_local.api import operations
-from airbyte_sync_local.auth import NoAuth
+from airbyte_sync_local.auth import RequireNothing
 from airbyte_sync_local.clock import utc_now
 from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Threads
-from airbyte_sync_local.platform.model import Connection
+from airbyte_sync_local.platform.model import ServerConnection
 from airbyte_sync_local.platform.quirks import Quirks
 from airbyte_sync_local.request_log import DEFAULT_RECORDS
 from airbyte_sync_local.scenarios.scenario import ConnectionScenario
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from airbyte_sync_local.auth import Auth
+    from airbyte_sync_local.auth import AuthRequirement
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.platform.engine import Engine
-    from airbyte_sync_local.platform.model import Job
+    from airbyte_sync_local.platform.model import ServerJob
     from airbyte_sync_local.request_log import RequestRecord
     from airbyte_sync_local.scenarios.faults import Fault
     from airbyte_sync_local.scenarios.job_scripts import JobScript
@@ -47,7 +47,7 @@ class LocalAirbyte:
 
     Args:
         scenario: What it starts with; its quirks and auth hold unless others are given.
-        engine: What plays the jobs' lives; a scripted engine by default.
+        engine: What plays the jobs; a scripted engine by default.
         clock: What time it is for the server. Give a `ManualClock` for virtual time.
         auth: Who may come in; everybody by default.
         quirks: Which kind of server to be.
@@ -66,22 +66,22 @@ class LocalAirbyte:
         scenario: Scenario | None = None,
         engine: Engine | None = None,
         clock: Clock = utc_now,
-        auth: Auth | None = None,
+        auth: AuthRequirement | None = None,
         quirks: Quirks | None = None,
         threads: Threads | None = None,
         port: int = 0,
         recorded_requests: int = DEFAULT_RECORDS,
         recorded_headers: Sequence[str] = (),
     ) -> None:
-        default_life = scenario.default_life if scenario else None
+        default_script = scenario.default_script if scenario else None
         default_quirks = scenario.quirks if scenario else Quirks()
         default_auth = scenario.auth if scenario else None
         self._server = Server(
             Settings(
                 port=port,
-                engine=engine or ScriptedEngine(default=default_life),
+                engine=engine or ScriptedEngine(default=default_script),
                 clock=clock,
-                auth=auth or default_auth or NoAuth(),
+                auth=auth or default_auth or RequireNothing(),
                 quirks=quirks or default_quirks,
                 threads=threads or Threads(),
                 recorded_requests=recorded_requests,
@@ -96,7 +96,7 @@ class LocalAirbyte:
         self._thread: Thread | None = None
         self._asked_to_stop = asyncio.Event()
 
-    # --- its life ---------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------------
 
     def __enter__(self) -> LocalAirbyte:
         """Start the server in a thread of its own, and wait until it listens."""
@@ -149,51 +149,51 @@ class LocalAirbyte:
         return self._carry(self._server.world.log.records)
 
     @property
-    def busiest(self) -> int:
+    def max_concurrency(self) -> int:
         """The largest number of requests that were served at the same time."""
-        return self._carry(lambda: self._server.world.log.busiest)
+        return self._carry(lambda: self._server.world.log.max_concurrency)
 
     @property
-    def jobs(self) -> Sequence[Job]:
+    def jobs(self) -> Sequence[ServerJob]:
         """Every job as it is now, oldest first."""
         return self._carry(self._server.world.platform.jobs)
 
     # --- doing ------------------------------------------------------------------------------------
 
     def add_connection(
-        self, connection: Connection | None = None, *, job_scripts: Sequence[JobScript] = ()
-    ) -> Connection:
+        self, connection: ServerConnection | None = None, *, job_scripts: Sequence[JobScript] = ()
+    ) -> ServerConnection:
         """
         Add a connection, or replace the one with its id.
 
         Args:
             connection: The connection; one with a fresh id by default.
-            lives: For its syncs, one each; the last one repeats.
+            job_scripts: For its syncs, one each; the last one repeats.
 
         Returns:
             The connection.
 
         Raises:
-            WrongEngine: Lives were given, and the engine plays none.
+            WrongEngine: Job scripts were given, and the engine plays none.
         """
-        added = connection or Connection()
+        added = connection or ServerConnection()
         entry = ConnectionScenario(connection=added, job_scripts=tuple(job_scripts))
         self._carry(lambda: self._server.world.add(entry))
         return added
 
-    def start_external_job(self, connection_id: str, life: JobScript | None = None) -> Job:
+    def start_external_job(self, connection_id: str, script: JobScript | None = None) -> ServerJob:
         """
-        Start a sync as the schedule or somebody in the UI would.
+        Start a sync as the schedule or a user of the UI would.
 
         Args:
             connection_id: The connection.
-            life: What becomes of it, if not what is planned for the connection.
+            script: What becomes of it, if not what is planned for the connection.
 
         Raises:
-            WrongEngine: A life was given, and the engine plays none.
-            Refused: The connection has an active job, or nobody knows it.
+            WrongEngine: A script was given, and the engine plays none.
+            Refused: The connection has an active job, or is unknown.
         """
-        return self._carry(lambda: self._server.world.start_external_job(connection_id, life))
+        return self._carry(lambda: self._server.world.start_external_job(connection_id, script))
 
     def inject(self, fault: Fault) -> None:
         """Make something go wrong."""

@@ -34,7 +34,7 @@ from airbyte_sync_local.api.messages import (
     response,
     stall,
 )
-from airbyte_sync_local.platform.quirks import Edition, Quirks, Unauthorized
+from airbyte_sync_local.platform.quirks import Edition, Quirks, UnauthorizedBody
 from airbyte_sync_local.request_log import (
     RequestLog,
     RequestRecord,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local.api.answers import Answer
     from airbyte_sync_local.api.messages import Handler
-    from airbyte_sync_local.auth import Auth
+    from airbyte_sync_local.auth import AuthRequirement
     from airbyte_sync_local.clock import Clock
 
     CarryOut = Callable[[], Awaitable[web.StreamResponse | None]]
@@ -73,7 +73,7 @@ class Threads:
 class Pipeline:
     """The way in, for every request."""
 
-    auth: Auth
+    auth: AuthRequirement
     clock: Clock
     quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)
@@ -102,7 +102,7 @@ class Pipeline:
             await self._send_slowly(request, reply)
         finally:
             self.log.served(ticket, status=None if reply is None else reply.status)
-        # Where there is no reply, nobody is there to read one. A reply is a mapping, empty and so false.
+        # Where there is no reply, the client is gone. A reply is a mapping, empty and so false.
         return web.Response() if reply is None else reply
 
     def stop(self) -> None:
@@ -121,14 +121,14 @@ class Pipeline:
         operation: str | None,
         ids: frozenset[str],
     ) -> web.StreamResponse | None:
-        """Pass the gateway: its faults strike every request, whatever it asks for."""
+        """Pass the gateway: its faults apply to every request, whatever it asks for."""
 
         async def inside() -> web.StreamResponse | None:
             return await self._serve(request, handler, operation, ids)
 
         place = operation or f"{request.method} {request.path}"
-        fault = self.faults.strike(place, ids=ids, now=self.clock(), in_front=True)
-        return await (inside() if fault is None else self._suffer(fault, request, inside))
+        fault = self.faults.match(place, ids=ids, now=self.clock(), in_front=True)
+        return await (inside() if fault is None else self._apply_fault(fault, request, inside))
 
     async def _serve(
         self,
@@ -147,14 +147,14 @@ class Pipeline:
                 if operation not in operations.HEALTH_CHECKS:
                     await stack.enter_async_context(self._free)
                     await asyncio.sleep(self.threads.latency.total_seconds())
-                fault = self.faults.strike(operation, ids=ids, now=self.clock())
+                fault = self.faults.match(operation, ids=ids, now=self.clock())
                 if fault is None:
                     return await handler(request)
-                return await self._suffer(fault, request, lambda: _effect(request, handler))
+                return await self._apply_fault(fault, request, lambda: _effect(request, handler))
         except Refused as refused:
             return response(refused.answer)
 
-    async def _suffer(
+    async def _apply_fault(
         self, fault: Fault, request: web.Request, carry_out: CarryOut
     ) -> web.StreamResponse | None:
         """Do to a request what the fault says. None means that the client gets no answer."""
@@ -198,10 +198,12 @@ class Pipeline:
 
     def _unauthorized(self, request: web.Request) -> Answer:
         body = self.quirks.unauthorized
-        if body is Unauthorized.EMPTY:
+        if body is UnauthorizedBody.EMPTY:
             return answers.unauthorized_empty()
-        is_problem = body is Unauthorized.PROBLEM
-        if is_problem or (body is Unauthorized.BY_EDITION and self.quirks.edition is Edition.CLOUD):
+        is_problem = body is UnauthorizedBody.PROBLEM
+        if is_problem or (
+            body is UnauthorizedBody.BY_EDITION and self.quirks.edition is Edition.CLOUD
+        ):
             return answers.unauthorized_problem()
         return answers.micronaut(401, "Unauthorized", path=request.path)
 

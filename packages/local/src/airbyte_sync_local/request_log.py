@@ -111,7 +111,7 @@ class RequestLog:
         keeps: How many are kept.
 
     Attributes:
-        busiest: The largest number of requests that were served at the same time.
+        max_concurrency: The largest number of requests that were served at the same time.
         forgotten: How many requests had to make room for newer ones.
     """
 
@@ -120,7 +120,7 @@ class RequestLog:
         self._records: OrderedDict[int, RequestRecord] = OrderedDict()
         self._arrivals = 0
         self._being_served = 0
-        self.busiest = 0
+        self.max_concurrency = 0
         self.forgotten = 0
 
     def received(self, record: RequestRecord) -> int:
@@ -131,7 +131,7 @@ class RequestLog:
             self._records.popitem(last=False)
             self.forgotten += 1
         self._being_served += 1
-        self.busiest = max(self.busiest, self._being_served)
+        self.max_concurrency = max(self.max_concurrency, self._being_served)
         return self._arrivals
 
     def served(self, ticket: int, *, status: int | None) -> None:
@@ -147,7 +147,7 @@ class RequestLog:
     def clear(self) -> None:
         """Forget every request."""
         self._records.clear()
-        self.busiest = self._being_served
+        self.max_concurrency = self._being_served
         self.forgotten = 0
 
 

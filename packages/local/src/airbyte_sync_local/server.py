@@ -20,7 +20,7 @@ from airbyte_sync_local.api.admin_api import AdminApi
 from airbyte_sync_local.api.config_api import ConfigApi
 from airbyte_sync_local.api.public_api import PublicApi
 from airbyte_sync_local.api.token_route import TokenRoute
-from airbyte_sync_local.auth import Auth, ClientCredentials, NoAuth
+from airbyte_sync_local.auth import AuthRequirement, RequireClientCredentials, RequireNothing
 from airbyte_sync_local.clock import Clock, utc_now
 from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Pipeline, Threads
@@ -53,7 +53,7 @@ class Settings:
     """0 for any free one."""
     engine: Engine = field(default_factory=ScriptedEngine)
     clock: Clock = utc_now
-    auth: Auth = field(default_factory=NoAuth)
+    auth: AuthRequirement = field(default_factory=RequireNothing)
     quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)
     recorded_requests: int = DEFAULT_RECORDS
@@ -132,7 +132,7 @@ class Server:
     def _routes(self) -> Iterator[web.RouteDef]:
         settings = self._settings
         public = dict(PublicApi(platform=self.world.platform).handlers())
-        if isinstance(settings.auth, ClientCredentials):
+        if isinstance(settings.auth, RequireClientCredentials):
             route = TokenRoute(
                 issuer=settings.auth, edition=settings.quirks.edition, clock=settings.clock
             )

@@ -17,14 +17,14 @@ from airbyte_sync_local.scenarios.faults import FaultPlan
 if TYPE_CHECKING:
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.platform.engine import Engine
-    from airbyte_sync_local.platform.model import Job
+    from airbyte_sync_local.platform.model import ServerJob
     from airbyte_sync_local.platform.quirks import Quirks
     from airbyte_sync_local.scenarios.job_scripts import JobScript
     from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario
 
 
 class WrongEngine(ValueError):
-    """A life needs the scripted engine, and a connector the one that runs connectors."""
+    """A job script needs the scripted engine, and a connector the one that runs connectors."""
 
 
 class World:
@@ -61,7 +61,7 @@ class World:
         Add the connections and faults of a scenario. Its quirks are a matter of `Settings`.
 
         Raises:
-            WrongEngine: It holds lives or connectors that the engine has no use for.
+            WrongEngine: It holds job scripts or connectors that the engine has no use for.
         """
         for entry in scenario.connections:
             self.add(entry)
@@ -73,10 +73,10 @@ class World:
         Add a connection, or replace the one with its id.
 
         Args:
-            entry: The connection. Without lives or a connector, those it had stay.
+            entry: The connection. Without job scripts or a connector, those it had stay.
 
         Raises:
-            WrongEngine: It has lives or a connector, and the engine has no use for them.
+            WrongEngine: It has job scripts or a connector, and the engine has no use for them.
         """
         if entry.job_scripts:
             self._scripts().plan(entry.connection.connection_id, entry.job_scripts)
@@ -86,28 +86,30 @@ class World:
         if entry.already_running is not None:
             self.start_external_job(entry.connection.connection_id, entry.already_running)
 
-    def start_external_job(self, connection_id: str, life: JobScript | None = None) -> Job:
+    def start_external_job(self, connection_id: str, script: JobScript | None = None) -> ServerJob:
         """
-        Start a sync as the schedule or somebody in the UI would.
+        Start a sync as the schedule or a user of the UI would.
 
         Args:
             connection_id: The connection.
-            life: What becomes of it, if not what is planned for the connection.
+            script: What becomes of it, if not what is planned for the connection.
 
         Raises:
-            WrongEngine: A life was given, and the engine plays none.
-            Refused: The connection has an active job, or nobody knows it.
+            WrongEngine: A script was given, and the engine plays none.
+            Refused: The connection has an active job, or is unknown.
         """
         connection_id = self.platform.connection(connection_id).connection_id
-        if life is None:
-            return self.platform.start_foreign(connection_id)
-        with self._scripts().overruled(connection_id, life):
-            return self.platform.start_foreign(connection_id)
+        if script is None:
+            return self.platform.start_external(connection_id)
+        with self._scripts().overruled(connection_id, script):
+            return self.platform.start_external(connection_id)
 
     def _scripts(self) -> ScriptedEngine:
         engine = self._engine
         if not isinstance(engine, ScriptedEngine):
-            raise WrongEngine("lives are for the scripted engine; choose it, or leave them out")
+            raise WrongEngine(
+                "job scripts are for the scripted engine; choose it, or leave them out"
+            )
         return engine
 
     def _connectors(self) -> ConnectorsEngine:

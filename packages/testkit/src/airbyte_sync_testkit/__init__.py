@@ -5,7 +5,7 @@ from airbyte_sync_testkit.loop import VirtualLoop, run_virtually
 from airbyte_sync_testkit.memory import (
     SUCCESS,
     AsyncInMemoryAirbyte,
-    Fault,
+    CallFault,
     InMemoryAirbyte,
     JobLife,
     Stage,
@@ -15,7 +15,7 @@ __all__ = [
     "SUCCESS",
     "AsyncInMemoryAirbyte",
     "AsyncVirtualClock",
-    "Fault",
+    "CallFault",
     "InMemoryAirbyte",
     "JobLife",
     "Stage",

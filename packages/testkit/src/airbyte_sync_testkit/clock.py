@@ -1,4 +1,4 @@
-"""A clock that only moves when somebody sleeps: tests of hours take no time."""
+"""A clock that only moves when a task sleeps: tests of hours take no time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class VirtualClock:
 
 class AsyncVirtualClock:
     """
-    The async face of a :class:`VirtualClock`.
+    The async counterpart of a :class:`VirtualClock`.
 
     On an ordinary loop it suits one task. Several can sleep at the same time on a
     :class:`~airbyte_sync_testkit.VirtualLoop` of the same clock.

@@ -1,7 +1,7 @@
-"""An event loop in virtual time: when everybody on it sleeps, the time moves on to whoever wakes first.
+"""An event loop in virtual time: when all tasks sleep, the time moves on to the one that wakes first.
 
-It is for tests with several tasks, such as waiters and what runs behind them. Sockets work, but nobody
-waits for them: what is tested on a virtual loop talks to something in memory.
+It is for tests with several tasks, such as waiters and what runs behind them. Sockets work, but the loop
+does not wait for them: what is tested on a virtual loop talks to something in memory.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Hurry(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if timeout is None and not ready:
-            raise RuntimeError("everybody waits, and nobody will ever wake: the test would hang")
+            raise RuntimeError("every task waits, and none will ever wake: the test would hang")
         if timeout and not ready:
             self._clock.advance(timedelta(microseconds=ceil(timeout * 1_000_000)))
         return ready
@@ -61,7 +61,7 @@ def run_virtually(main: Coroutine[Any, Any, T], clock: VirtualClock) -> T:
         What the coroutine returns.
 
     Raises:
-        RuntimeError: Everybody waits for somebody else.
+        RuntimeError: Every task waits for another.
     """
     loop = VirtualLoop(clock)
     try:

@@ -59,7 +59,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobLife:
-    """What a job goes through when nobody cancels it, in order of time."""
+    """What a job goes through when it is not cancelled, in order of time."""
 
     stages: tuple[Stage, ...]
 
@@ -87,7 +87,7 @@ SUCCESS = JobLife.of((0, "pending"), (2, "running"), (30, "succeeded"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class CallFault:
     """
     One call that goes wrong: it ends with an error, or with a changed reply.
 
@@ -138,7 +138,7 @@ class InMemoryAirbyte:
         self._ids = count(1)
         self._records: dict[int, _Record] = {}
         self._connections: dict[str, Connection] = {}
-        self._faults: dict[str, deque[Fault | None]] = {}
+        self._faults: dict[str, deque[CallFault | None]] = {}
 
     # setting the scene
 
@@ -168,7 +168,7 @@ class InMemoryAirbyte:
         """Start a job as Airbyte's own schedule or a person would."""
         return self._create(connection_id, job_type, life)
 
-    def fail(self, method: str, *faults: Fault | None) -> None:
+    def fail(self, method: str, *faults: CallFault | None) -> None:
         """Let the next calls of a method go wrong, in turn; ``None`` lets one through."""
         self._faults.setdefault(method, deque()).extend(faults)
 
@@ -340,7 +340,7 @@ class InMemoryAirbyte:
 
 
 class AsyncInMemoryAirbyte:
-    """The async face of an :class:`InMemoryAirbyte`."""
+    """The async counterpart of an :class:`InMemoryAirbyte`."""
 
     def __init__(self, airbyte: InMemoryAirbyte) -> None:
         self.airbyte = airbyte

@@ -1,7 +1,7 @@
 """
 The endpoints under ``/_local/``: a look behind the scenes, and a hand in the play.
 
-They are no part of Airbyte. They ask for no credentials, are not logged, and no fault strikes them.
+They are no part of Airbyte. They ask for no credentials, are not logged, and no fault applies to them.
 Pages from elsewhere are kept out by `local_only`.
 """
 
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from airbyte_sync_local.api import representations as wire
+from airbyte_sync_local.api import representations
 from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.api.messages import json_object, response
 from airbyte_sync_local.scenarios.reading import Table, text
-from airbyte_sync_local.scenarios.scenario import read_connection, read_fault, read_life
+from airbyte_sync_local.scenarios.scenario import read_connection, read_fault, read_job_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ class AdminApi:
         """Answer the newest requests, how many are forgotten, and how many were served at once."""
         log = self._world.log
         body = {
-            "busiest": log.busiest,
+            "max_concurrency": log.max_concurrency,
             "forgotten": log.forgotten,
             "data": [_record(row) for row in log.records()],
         }
@@ -72,16 +72,18 @@ class AdminApi:
     async def list_jobs(self, _request: web.Request) -> web.StreamResponse:
         """Answer every job with its statistics, oldest first."""
         jobs = self._world.platform.jobs()
-        return web.json_response({"data": [wire.job(job, with_stats=True) for job in jobs]})
+        return web.json_response(
+            {"data": [representations.job(job, with_stats=True) for job in jobs]}
+        )
 
     async def start_job(self, request: web.Request) -> web.StreamResponse:
-        """Start a sync as somebody else: ``{"connection_id": ..., "life": ...}``."""
-        connection_id, life = await _read(request, _read_foreign_job)
+        """Start an external job: ``{"connection_id": ..., "script": ...}``."""
+        connection_id, script = await _read(request, _read_external_job)
         try:
-            job = self._world.start_external_job(connection_id, life)
+            job = self._world.start_external_job(connection_id, script)
         except Refused as refused:
             return response(refused.answer)
-        return web.json_response(wire.job(job, with_stats=False))
+        return web.json_response(representations.job(job, with_stats=False))
 
     async def inject_fault(self, request: web.Request) -> web.StreamResponse:
         """Add a fault, written as in a scenario file."""
@@ -98,9 +100,9 @@ class AdminApi:
         entry = await _read(request, read_connection)
         try:
             self._world.add(entry)
-        except Refused as refused:  # a sync of somebody else was to start beside another
+        except Refused as refused:  # an external job was to start beside another
             return response(refused.answer)
-        return web.json_response(wire.connection(entry.connection))
+        return web.json_response(representations.connection(entry.connection))
 
 
 async def _read(request: web.Request, reader: Callable[[Json], T]) -> T:
@@ -112,9 +114,9 @@ async def _read(request: web.Request, reader: Callable[[Json], T]) -> T:
         raise web.HTTPBadRequest(text=str(problem)) from problem
 
 
-def _read_foreign_job(value: Json) -> tuple[str, JobScript | None]:
+def _read_external_job(value: Json) -> tuple[str, JobScript | None]:
     table = Table(value)
-    found = table.need("connection_id", text), table.take("life", read_life, None)
+    found = table.need("connection_id", text), table.take("script", read_job_script, None)
     table.done()
     return found
 

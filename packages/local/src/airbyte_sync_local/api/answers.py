@@ -94,7 +94,7 @@ def state_conflict(message: str = "Could not fulfill request") -> Answer:
 
 
 def job_not_running() -> Answer:
-    """Nothing to cancel; for an administrator also the answer for a job that nobody knows."""
+    """Nothing to cancel; for an administrator also the answer for an unknown job."""
     return state_conflict("Job is not currently running")
 
 
@@ -205,7 +205,7 @@ def _proxy_page(status: int, title: str) -> Answer:
 
 
 def bad_gateway() -> Answer:
-    """A proxy found nobody behind it."""
+    """A proxy could not reach the server."""
     return _proxy_page(502, "Bad Gateway")
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airbyte_sync_local.api import answers, operations
-from airbyte_sync_local.api import representations as wire
+from airbyte_sync_local.api import answers, operations, representations
 from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.api.listing import number
 from airbyte_sync_local.api.messages import json_object
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airbyte_sync_local.api.messages import Handler
-    from airbyte_sync_local.platform.model import Connection, Job, Json
+    from airbyte_sync_local.platform.model import Json, ServerConnection, ServerJob
     from airbyte_sync_local.platform.rules import Platform
 
 
@@ -54,7 +53,7 @@ class ConfigApi:
 
     async def get_connection(self, request: web.Request) -> web.StreamResponse:
         """Answer a connection with the catalog of its streams."""
-        return web.json_response(wire.config_connection(await self._connection(request)))
+        return web.json_response(representations.config_connection(await self._connection(request)))
 
     async def sync(self, request: web.Request) -> web.StreamResponse:
         """Ask for a sync, and answer its job with its attempts."""
@@ -67,7 +66,7 @@ class ConfigApi:
 
     async def get_state(self, request: web.Request) -> web.StreamResponse:
         """Answer how far the streams of a connection have come."""
-        return web.json_response(wire.connection_state(await self._connection(request)))
+        return web.json_response(representations.connection_state(await self._connection(request)))
 
     async def job_info(self, request: web.Request) -> web.StreamResponse:
         """Answer a job with its attempts and their failures."""
@@ -77,11 +76,11 @@ class ConfigApi:
         """Answer a job with its attempts, their failures and their logs."""
         return web.json_response(self._info(await self._job(request), with_logs=True))
 
-    def _info(self, job: Job, *, with_logs: bool) -> Json:
+    def _info(self, job: ServerJob, *, with_logs: bool) -> Json:
         connection = self._platform.connection(job.connection_id)
-        return wire.job_info(job, connection, with_logs=with_logs)
+        return representations.job_info(job, connection, with_logs=with_logs)
 
-    async def _connection(self, request: web.Request) -> Connection:
+    async def _connection(self, request: web.Request) -> ServerConnection:
         connection_id = (await json_object(request)).get("connectionId")
         if not isinstance(connection_id, str):
             raise Refused(answers.error_id(422))
@@ -90,7 +89,7 @@ class ConfigApi:
         except Refused as unknown:
             raise Refused(_not_found(unknown.answer)) from unknown
 
-    async def _job(self, request: web.Request) -> Job:
+    async def _job(self, request: web.Request) -> ServerJob:
         given = (await json_object(request)).get("id")
         if isinstance(given, bool) or not isinstance(given, int | str):
             raise Refused(answers.error_id(422))

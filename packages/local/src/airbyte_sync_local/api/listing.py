@@ -22,7 +22,7 @@ from airbyte_sync_local.platform.model import JOB_TYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from airbyte_sync_local.platform.model import Connection, Job
+    from airbyte_sync_local.platform.model import ServerConnection, ServerJob
 
 _MAX_LIMIT: Final = 100
 _DEFAULT_LIMIT: Final = 20
@@ -74,7 +74,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JobQuery:
+class ListQuery:
     """What to list. Filters are ANDed, and bounds are inclusive."""
 
     page: Page
@@ -90,7 +90,7 @@ class JobQuery:
     order_by: str = "createdAt|ASC"
 
     @classmethod
-    def from_params(cls, params: Mapping[str, str], workspace_ids: Iterable[str]) -> JobQuery:
+    def from_params(cls, params: Mapping[str, str], workspace_ids: Iterable[str]) -> ListQuery:
         """
         Read a query string; a repeated parameter counts once, with its first value.
 
@@ -115,11 +115,11 @@ class JobQuery:
 
     def select(
         self,
-        jobs: Iterable[Job],
-        connections: Iterable[Connection],
+        jobs: Iterable[ServerJob],
+        connections: Iterable[ServerConnection],
         *,
         hides_refreshes: bool = False,
-    ) -> Sequence[Job]:
+    ) -> Sequence[ServerJob]:
         """
         Choose and order the jobs of the page.
 
@@ -155,7 +155,7 @@ class JobQuery:
             kept["jobType"] = self.job_type
         return kept
 
-    def _connection_ids(self, connections: Iterable[Connection]) -> set[str]:
+    def _connection_ids(self, connections: Iterable[ServerConnection]) -> set[str]:
         if self.connection_id is not None:
             wanted = self.connection_id.lower()
             return {row.connection_id for row in connections if row.connection_id.lower() == wanted}
@@ -166,7 +166,7 @@ class JobQuery:
             if not workspaces or row.workspace_id.lower() in workspaces
         }
 
-    def _matches(self, job: Job) -> bool:
+    def _matches(self, job: ServerJob) -> bool:
         return (
             self.status in {None, job.status}
             and _is_between(job.created_at, self.created_at_start, self.created_at_end)

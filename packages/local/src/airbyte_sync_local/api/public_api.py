@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from airbyte_sync_local.api import answers, operations
-from airbyte_sync_local.api import representations as wire
+from airbyte_sync_local.api import answers, operations, representations
 from airbyte_sync_local.api.answers import Refused
-from airbyte_sync_local.api.listing import JobQuery, Page, is_true, number, split
+from airbyte_sync_local.api.listing import ListQuery, Page, is_true, number, split
 from airbyte_sync_local.api.messages import JOB_APPEARS_AFTER, json_object
 from airbyte_sync_local.platform.model import JOB_TYPES, Json
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airbyte_sync_local.api.messages import Handler
-    from airbyte_sync_local.platform.model import Connection
+    from airbyte_sync_local.platform.model import ServerConnection
     from airbyte_sync_local.platform.rules import Platform
 
 _CONNECTIONS_PATH: Final = "/v1/connections"
@@ -60,20 +59,20 @@ class PublicApi:
 
     async def list_workspaces(self, request: web.Request) -> web.StreamResponse:
         """List the workspaces."""
-        rows = [wire.workspace(row) for row in self._platform.workspaces()]
+        rows = [representations.workspace(row) for row in self._platform.workspaces()]
         return web.json_response(self._page(request, "/v1/workspaces", rows))
 
     async def get_workspace(self, request: web.Request) -> web.StreamResponse:
         """Answer one workspace."""
         row = self._platform.workspace(request.match_info["workspaceId"])
-        return web.json_response(wire.workspace(row))
+        return web.json_response(representations.workspace(row))
 
     async def list_connections(self, request: web.Request) -> web.StreamResponse:
         """List the connections, those with any of the tags asked for; deleted ones only on request."""
         tags = {tag_id.lower() for tag_id in split(request.query.getall("tagIds", []))}
         with_deleted = is_true(request.query.get("includeDeleted"))
         rows = [
-            wire.connection(row)
+            representations.connection(row)
             for row in self._in_workspaces(request)
             if (with_deleted or row.status != "deprecated")
             and (not tags or tags & {tag.tag_id.lower() for tag in row.tags})
@@ -83,27 +82,30 @@ class PublicApi:
     async def get_connection(self, request: web.Request) -> web.StreamResponse:
         """Answer one connection."""
         row = self._platform.connection(request.match_info["connectionId"])
-        return web.json_response(wire.connection(row))
+        return web.json_response(representations.connection(row))
 
     async def list_sources(self, request: web.Request) -> web.StreamResponse:
         """List the sources; several connections may share one."""
-        rows = {row.source_id: wire.source(row) for row in self._in_workspaces(request)}
+        rows = {row.source_id: representations.source(row) for row in self._in_workspaces(request)}
         return web.json_response(self._page(request, "/v1/sources", list(rows.values())))
 
     async def list_destinations(self, request: web.Request) -> web.StreamResponse:
         """List the destinations; several connections may share one."""
-        rows = {row.destination_id: wire.destination(row) for row in self._in_workspaces(request)}
+        rows = {
+            row.destination_id: representations.destination(row)
+            for row in self._in_workspaces(request)
+        }
         return web.json_response(self._page(request, "/v1/destinations", list(rows.values())))
 
     async def get_source(self, request: web.Request) -> web.StreamResponse:
         """Answer the source of a connection."""
         row = self._platform.connection_of_source(request.match_info["sourceId"])
-        return web.json_response(wire.source(row))
+        return web.json_response(representations.source(row))
 
     async def get_destination(self, request: web.Request) -> web.StreamResponse:
         """Answer the destination of a connection."""
         row = self._platform.connection_of_destination(request.match_info["destinationId"])
-        return web.json_response(wire.destination(row))
+        return web.json_response(representations.destination(row))
 
     async def create_job(self, request: web.Request) -> web.StreamResponse:
         """Ask the platform for a job."""
@@ -114,11 +116,11 @@ class PublicApi:
         job = await self._platform.submit(
             connection_id, job_type, appears_after=JOB_APPEARS_AFTER.get()
         )
-        return web.json_response(wire.job(job, with_stats=False))
+        return web.json_response(representations.job(job, with_stats=False))
 
     async def list_jobs(self, request: web.Request) -> web.StreamResponse:
         """List jobs."""
-        query = JobQuery.from_params(request.query, _workspace_ids(request))
+        query = ListQuery.from_params(request.query, _workspace_ids(request))
         if query.connection_id is not None:
             self._platform.connection(query.connection_id)
         else:
@@ -132,20 +134,22 @@ class PublicApi:
         following, preceding = query.page.links(
             quirks.advertised_url + _JOBS_PATH, query.kept_in_links(), rows_on_page=len(rows)
         )
-        bodies = [wire.job(row, with_stats=quirks.list_has_stats) for row in rows]
-        return web.json_response(wire.page(bodies, next_link=following, previous_link=preceding))
+        bodies = [representations.job(row, with_stats=quirks.list_has_stats) for row in rows]
+        return web.json_response(
+            representations.page(bodies, next_link=following, previous_link=preceding)
+        )
 
     async def get_job(self, request: web.Request) -> web.StreamResponse:
         """Answer one job."""
         job = self._platform.job(_job_id(request))
-        return web.json_response(wire.job(job, with_stats=True))
+        return web.json_response(representations.job(job, with_stats=True))
 
     async def cancel_job(self, request: web.Request) -> web.StreamResponse:
         """Cancel what runs on the connection of a job."""
         job = await self._platform.cancel(_job_id(request))
-        return web.json_response(wire.job(job, with_stats=False))
+        return web.json_response(representations.job(job, with_stats=False))
 
-    def _in_workspaces(self, request: web.Request) -> Sequence[Connection]:
+    def _in_workspaces(self, request: web.Request) -> Sequence[ServerConnection]:
         """Return the connections of the workspaces asked for; of all, where none is."""
         wanted = _workspace_ids(request)
         self._platform.check_workspaces(wanted)
@@ -163,7 +167,7 @@ class PublicApi:
         part = list(rows[page.offset : page.offset + page.limit])
         url = self._platform.quirks.advertised_url + path
         following, preceding = page.links(url, kept, rows_on_page=len(part))
-        return wire.page(part, next_link=following, previous_link=preceding)
+        return representations.page(part, next_link=following, previous_link=preceding)
 
 
 def _job_id(request: web.Request) -> int:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from airbyte_sync_local.platform.model import (
         Actor,
         Attempt,
-        Connection,
         Failure,
-        Job,
         Json,
+        ServerConnection,
+        ServerJob,
         Tag,
         Workspace,
     )
@@ -49,7 +49,7 @@ def _epoch(instant: datetime) -> int:
     return int(instant.timestamp())
 
 
-def job(row: Job, *, with_stats: bool) -> Json:
+def job(row: ServerJob, *, with_stats: bool) -> Json:
     """
     Write a ``JobResponse``.
 
@@ -73,7 +73,7 @@ def job(row: Job, *, with_stats: bool) -> Json:
     return body
 
 
-def connection(row: Connection) -> Json:
+def connection(row: ServerConnection) -> Json:
     """Write a ``ConnectionResponse``."""
     schedule = {"scheduleType": "manual"}
     if row.cron_expression is not None:
@@ -98,7 +98,7 @@ def connection(row: Connection) -> Json:
     return body
 
 
-def _tag(row: Connection, tag: Tag) -> Json:
+def _tag(row: ServerConnection, tag: Tag) -> Json:
     return {
         "tagId": tag.tag_id,
         "workspaceId": row.workspace_id,
@@ -107,26 +107,26 @@ def _tag(row: Connection, tag: Tag) -> Json:
     }
 
 
-def _stream(row: Connection, name: str) -> Json:
+def _stream(row: ServerConnection, name: str) -> Json:
     body = {"name": name, "syncMode": "full_refresh_overwrite"}
     if row.stream_namespace is not None:
         body["namespace"] = row.stream_namespace
     return body
 
 
-def source(row: Connection) -> Json:
+def source(row: ServerConnection) -> Json:
     """Write the ``SourceResponse`` of a connection's source."""
     ids = {"sourceId": row.source_id, "sourceType": row.source.type}
     return ids | _actor(row, row.source, f"source-{row.source.type}")
 
 
-def destination(row: Connection) -> Json:
+def destination(row: ServerConnection) -> Json:
     """Write the ``DestinationResponse`` of a connection's destination."""
     ids = {"destinationId": row.destination_id, "destinationType": row.destination.type}
     return ids | _actor(row, row.destination, f"destination-{row.destination.type}")
 
 
-def _actor(row: Connection, actor: Actor, connector: str) -> dict[str, Json]:
+def _actor(row: ServerConnection, actor: Actor, connector: str) -> dict[str, Json]:
     return {
         "name": actor.name or actor.type,
         "definitionId": str(uuid5(NAMESPACE_URL, connector)),
@@ -154,7 +154,7 @@ def page(rows: list[Json], *, next_link: str, previous_link: str) -> Json:
 # --- Config API -----------------------------------------------------------------------------------
 
 
-def config_connection(row: Connection) -> Json:
+def config_connection(row: ServerConnection) -> Json:
     """Write the Config API's ``ConnectionRead``: the connection with the catalog of its streams."""
     body: dict[str, Json] = {
         "connectionId": row.connection_id,
@@ -180,7 +180,7 @@ def config_connection(row: Connection) -> Json:
     return body
 
 
-def _catalog_entry(row: Connection, name: str) -> Json:
+def _catalog_entry(row: ServerConnection, name: str) -> Json:
     stream: dict[str, Json] = {
         "name": name,
         "jsonSchema": {"type": "object", "properties": {}},
@@ -199,7 +199,7 @@ def _catalog_entry(row: Connection, name: str) -> Json:
     return {"stream": stream, "config": config}
 
 
-def connection_state(row: Connection) -> Json:
+def connection_state(row: ServerConnection) -> Json:
     """Write the Config API's ``ConnectionState``."""
     if not row.state:
         return {"stateType": "not_set", "connectionId": row.connection_id}
@@ -210,12 +210,12 @@ def connection_state(row: Connection) -> Json:
     return {"stateType": "stream", "connectionId": row.connection_id, "streamState": streams}
 
 
-def _descriptor(row: Connection, name: str) -> Json:
+def _descriptor(row: ServerConnection, name: str) -> Json:
     namespace = {} if row.stream_namespace is None else {"namespace": row.stream_namespace}
     return {"name": name, **namespace}
 
 
-def job_info(row: Job, connection: Connection, *, with_logs: bool) -> Json:
+def job_info(row: ServerJob, connection: ServerConnection, *, with_logs: bool) -> Json:
     """Write the Config API's ``JobInfoRead``: the job with its attempts."""
     return {
         "job": {
@@ -233,7 +233,9 @@ def job_info(row: Job, connection: Connection, *, with_logs: bool) -> Json:
     }
 
 
-def _attempt_info(job_id: int, row: Attempt, connection: Connection, *, with_logs: bool) -> Json:
+def _attempt_info(
+    job_id: int, row: Attempt, connection: ServerConnection, *, with_logs: bool
+) -> Json:
     body: dict[str, Json] = {"attempt": _attempt(job_id, row, connection)}
     if with_logs:
         body |= {"logType": "formatted", "logs": {"logLines": _log_lines(row)}}
@@ -251,7 +253,7 @@ def _log_lines(row: Attempt) -> list[str]:
     return lines
 
 
-def _attempt(job_id: int, row: Attempt, connection: Connection) -> Json:
+def _attempt(job_id: int, row: Attempt, connection: ServerConnection) -> Json:
     body: dict[str, Json] = {
         "id": row.number,
         "jobId": job_id,
@@ -274,7 +276,7 @@ def _attempt(job_id: int, row: Attempt, connection: Connection) -> Json:
     return body
 
 
-def _stream_stats(row: Attempt, connection: Connection) -> list[Json]:
+def _stream_stats(row: Attempt, connection: ServerConnection) -> list[Json]:
     """Write what each stream has moved: an equal part, and the first one the remainder."""
     streams = connection.streams
     stats: list[Json] = []

@@ -1,4 +1,4 @@
-"""The route that sells tokens for an application's credentials."""
+"""The route that issues tokens for an application's credentials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airbyte_sync_local.api.messages import Handler
-    from airbyte_sync_local.auth import ClientCredentials
+    from airbyte_sync_local.auth import RequireClientCredentials
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.platform.model import Json
 
@@ -31,7 +31,7 @@ class TokenRoute:
         clock: When tokens are issued.
     """
 
-    def __init__(self, *, issuer: ClientCredentials, edition: Edition, clock: Clock) -> None:
+    def __init__(self, *, issuer: RequireClientCredentials, edition: Edition, clock: Clock) -> None:
         self._issuer = issuer
         self._edition = edition
         self._clock = clock
@@ -41,7 +41,7 @@ class TokenRoute:
         return {operations.TOKEN: self.issue_token}
 
     async def issue_token(self, request: web.Request) -> web.StreamResponse:
-        """Sell a token; the credentials come as JSON or as a form, and the grant type is ignored."""
+        """Issue a token; the credentials come as JSON or as a form, and the grant type is ignored."""
         fields = await _fields(request)
         given = str(fields.get("client_id")), str(fields.get("client_secret"))
         if self._issuer.accepts(*given):

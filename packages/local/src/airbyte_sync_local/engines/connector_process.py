@@ -1,7 +1,7 @@
 """
 Real syncs, as processes: starts `connector_runner` with another Python, listens to it, ends it.
 
-The runner lives in the connectors environment, since PyAirbyte wants a few hundred megabytes of
+The runner is installed in the connectors environment, since PyAirbyte wants a few hundred megabytes of
 dependencies and seconds to import. It leads a process group of its own, so that the connector and
 the connector's workers end with it; when this process dies, the runner notices by its stdin and
 ends itself. Give each connection a DuckDB file of its own: DuckDB lets one process write at a time,
@@ -84,7 +84,7 @@ class Progress:
     """Of the records as compact JSON in UTF-8, without the envelope."""
 
 
-class Outcome(Enum):
+class RunOutcome(Enum):
     """How a sync ended, in Airbyte's words."""
 
     SUCCEEDED = "succeeded"
@@ -96,7 +96,7 @@ class Outcome(Enum):
 class RunResult:
     """How a sync ended, and what it left in the database."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     rows_by_stream: Mapping[str, int] = field(default_factory=dict)
     """What ``count(*)`` says of each table; empty unless the sync succeeded."""
     bytes: int = 0
@@ -116,7 +116,7 @@ class ConnectorProcess:
         self.run = run
         self.progress = Progress()
         """The newest; kept up to date from `start` on."""
-        self._life: asyncio.Task[RunResult] | None = None
+        self._task: asyncio.Task[RunResult] | None = None
         self._process: Process | None = None
         self._last_word: RunResult | None = None
         self._is_cancelled = False
@@ -124,18 +124,18 @@ class ConnectorProcess:
 
     def start(self) -> None:
         """Start the sync and return at once. Needs a running event loop."""
-        self._life = asyncio.get_running_loop().create_task(self._live())
-        self._life.add_done_callback(lambda _: self._news.set())
+        self._task = asyncio.get_running_loop().create_task(self._live())
+        self._task.add_done_callback(lambda _: self._news.set())
 
     async def updates(self) -> AsyncIterator[Progress]:
         """Tell each progress to one listener, the newest where several came at once."""
-        life = self._started()
+        task = self._started()
         told = Progress()
         while True:
             if self.progress != told:
                 told = self.progress
                 yield told
-            elif life.done():
+            elif task.done():
                 return
             else:
                 await self._news.wait()
@@ -152,19 +152,19 @@ class ConnectorProcess:
         Returns:
             How it ended: a sync that ended before the cancel reached it keeps its own result.
         """
-        life = self._started()
+        task = self._started()
         self._is_cancelled = True
         if self._process is not None:
             _terminate(self._process)
-        _, still_alive = await asyncio.wait({life}, timeout=_SECONDS_TO_END)
+        _, still_alive = await asyncio.wait({task}, timeout=_SECONDS_TO_END)
         if still_alive and self._process is not None:
             _kill_group(self._process)
         return await self.wait()
 
     def _started(self) -> asyncio.Task[RunResult]:
-        if self._life is None:
+        if self._task is None:
             raise RuntimeError("The sync was not started: call start() first.")
-        return self._life
+        return self._task
 
     async def _live(self) -> RunResult:
         with TemporaryDirectory(prefix="airbyte-sync-", ignore_cleanup_errors=True) as scratch:
@@ -179,7 +179,7 @@ class ConnectorProcess:
         if self._last_word is not None:
             return self._last_word
         if self._is_cancelled:
-            return RunResult(outcome=Outcome.CANCELLED)
+            return RunResult(outcome=RunOutcome.CANCELLED)
         return _platform_failure(
             f"The connector runner ended with exit code {exit_code} and no result. "
             f"Its last words are in {self.run.log_file}.",
@@ -214,7 +214,7 @@ class ConnectorProcess:
 
 def _finished(said: Mapping[str, Any]) -> RunResult:
     return RunResult(
-        outcome=Outcome.SUCCEEDED,
+        outcome=RunOutcome.SUCCEEDED,
         rows_by_stream=dict(said["streams"]),
         bytes=said["bytes"],
     )
@@ -223,7 +223,7 @@ def _finished(said: Mapping[str, Any]) -> RunResult:
 def _failed(said: Mapping[str, Any]) -> RunResult:
     reason = said["failure"]
     return RunResult(
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
         failure=Failure(
             reason=reason["externalMessage"],
             type=reason["failureType"],
@@ -234,7 +234,7 @@ def _failed(said: Mapping[str, Any]) -> RunResult:
 
 
 def _cancelled(_said: Mapping[str, Any]) -> RunResult:
-    return RunResult(outcome=Outcome.CANCELLED)
+    return RunResult(outcome=RunOutcome.CANCELLED)
 
 
 _LAST_WORDS: Final = {"finished": _finished, "failed": _failed, "cancelled": _cancelled}
@@ -242,7 +242,7 @@ _LAST_WORDS: Final = {"finished": _finished, "failed": _failed, "cancelled": _ca
 
 def _platform_failure(reason: str, *, internal_message: str | None = None) -> RunResult:
     failure = Failure(reason=reason, origin="airbyte_platform", internal_message=internal_message)
-    return RunResult(outcome=Outcome.FAILED, failure=failure)
+    return RunResult(outcome=RunOutcome.FAILED, failure=failure)
 
 
 async def _spawn(run: ConnectorRun, scratch: str) -> Process:

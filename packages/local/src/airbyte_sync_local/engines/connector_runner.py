@@ -57,7 +57,7 @@ _LOCKED: Final = "Could not set lock on file"
 """How DuckDB says that another process has the file open."""
 
 
-class SyncFailed(Exception):
+class RunFailed(Exception):
     """
     The sync cannot go on, and we know why.
 
@@ -70,11 +70,11 @@ class SyncFailed(Exception):
         self.failure = _failure(message, origin=origin, kind=kind)
 
 
-class Mouth:
+class EventWriter:
     """
     Says what happens, one JSON object a line.
 
-    The last word is said once. Whoever says it keeps the lock until the process is gone, so that a
+    The last word is said once. The thread that says it keeps the lock until the process is gone, so that a
     cancel cannot contradict a sync that has just finished, nor the reverse.
     """
 
@@ -91,19 +91,19 @@ class Mouth:
         self._write(event, facts)
 
     def _write(self, event: str, facts: Mapping[str, object]) -> None:
-        with suppress(BrokenPipeError):  # nobody listens any more; the end of stdin cancels us
+        with suppress(BrokenPipeError):  # the parent is gone; the end of stdin cancels us
             self._out.write(json.dumps({"event": event, **facts}) + "\n")
             self._out.flush()
 
 
-class Tap:
+class RecordCounter:
     """Between the connector and PyAirbyte: counts the records, keeps the failure, sets the pace."""
 
-    def __init__(self, mouth: Mouth, *, rows_per_second: float | None) -> None:
+    def __init__(self, events: EventWriter, *, rows_per_second: float | None) -> None:
         self.rows: Counter[str] = Counter()
         self.bytes = 0
         self.failure: dict[str, str | None] | None = None
-        self._mouth = mouth
+        self._events = events
         self._rows_per_second = rows_per_second
         self._first_row_at = 0.0
         self._said_at = 0.0
@@ -160,33 +160,33 @@ class Tap:
 
     def _say_progress(self, now: float) -> None:
         self._said_at = now
-        self._mouth.say("progress", rows=self.rows.total(), bytes=self.bytes)
+        self._events.say("progress", rows=self.rows.total(), bytes=self.bytes)
 
 
 def main() -> int:
     options = _options()
-    mouth = Mouth(_keep_stdout_for_the_mouth())
+    events = EventWriter(_keep_stdout_for_events())
     config_text, stdin = _config_text(options.config)
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # so that a cancel ends our children, and only them
-    _cancel_when_told(mouth, stdin)
-    tap = Tap(mouth, rows_per_second=options.rows_per_second)
+    _cancel_when_told(events, stdin)
+    counter = RecordCounter(events, rows_per_second=options.rows_per_second)
     try:
-        streams = _sync(options, json.loads(config_text), mouth, tap)
+        streams = _sync(options, json.loads(config_text), events, counter)
     except Exception as error:
         traceback.print_exc()
-        mouth.say_last("failed", failure=tap.failure or _failure_of(error, options.source))
+        events.say_last("failed", failure=counter.failure or _failure_of(error, options.source))
         return FAILED
-    mouth.say_last("finished", streams=streams, bytes=tap.bytes)
+    events.say_last("finished", streams=streams, bytes=counter.bytes)
     return FINISHED
 
 
 def _sync(
-    options: argparse.Namespace, config: dict[str, Any], mouth: Mouth, tap: Tap
+    options: argparse.Namespace, config: dict[str, Any], events: EventWriter, counter: RecordCounter
 ) -> dict[str, int]:
     """Run the sync. Returns how many rows each table holds now."""
     if shutil.which(options.source_executable) is None:
-        raise SyncFailed(
+        raise RunFailed(
             f"There is no connector at {options.source_executable}: install {options.source} "
             "into the connectors environment.",
             origin="airbyte_platform",
@@ -195,19 +195,19 @@ def _sync(
     source = airbyte.get_source(
         options.source, config=config, local_executable=options.source_executable
     )
-    source.executor.execute = tap.around(source.executor.execute)
+    source.executor.execute = counter.around(source.executor.execute)
     names = source.get_available_streams()
     streams = options.streams or names
     missing = [name for name in streams if name not in names]
     if missing:
-        raise SyncFailed(
+        raise RunFailed(
             f"{options.source} has no stream {', '.join(missing)}; it has {', '.join(names)}.",
             origin="source",
             kind="config_error",
         )
     source.select_streams(streams)
     cache = _open(options)
-    mouth.say("started", streams=streams)
+    events.say("started", streams=streams)
     # The connector checks its config itself, and explains what is wrong better than PyAirbyte.
     result = source.read(
         cache, force_full_refresh=True, write_strategy="replace", skip_validation=True
@@ -235,7 +235,7 @@ def _import_airbyte(scratch: Path) -> Any:
     try:
         return importlib.import_module("airbyte")
     except ModuleNotFoundError as error:
-        raise SyncFailed(
+        raise RunFailed(
             f"{sys.executable} has no PyAirbyte: {error}. Give the Python of the connectors "
             "environment.",
             origin="airbyte_platform",
@@ -246,11 +246,11 @@ def _open(options: argparse.Namespace) -> Any:
     """
     Open the database for writing, which DuckDB allows to one process at a time.
 
-    Somebody may be having a short look at the rows, so we wait a little.
+    Another process may be reading the rows, so we wait a little.
     """
     duckdb = importlib.import_module("duckdb")
     if options.schema == options.database.name.split(".")[0]:
-        raise SyncFailed(
+        raise RunFailed(
             f"DuckDB cannot tell the schema {options.schema} from the database, which is named "
             "after its file: name one of them differently.",
             origin="destination",
@@ -264,13 +264,13 @@ def _open(options: argparse.Namespace) -> Any:
             break
         except duckdb.Error as error:
             if _LOCKED not in str(error):
-                raise SyncFailed(
+                raise RunFailed(
                     f"{options.database} cannot be opened: {error}",
                     origin="destination",
                     kind="config_error",
                 ) from error
             if time.monotonic() > deadline:
-                raise SyncFailed(
+                raise RunFailed(
                     f"Another process has {options.database} open. Close it, or give each "
                     f"connection a file of its own. {error}",
                     origin="destination",
@@ -284,7 +284,7 @@ def _open(options: argparse.Namespace) -> Any:
 
 
 def _failure_of(error: Exception, source: str) -> dict[str, str | None]:
-    if isinstance(error, SyncFailed):
+    if isinstance(error, RunFailed):
         return error.failure
     if type(error).__name__ == "AirbyteConnectorFailedError":
         message = f"{source} ended without saying why; its last words are in the log."
@@ -307,7 +307,7 @@ def _failure(
     }
 
 
-def _cancel_when_told(mouth: Mouth, stdin: TextIO | None) -> None:
+def _cancel_when_told(events: EventWriter, stdin: TextIO | None) -> None:
     """Watch for the signal in a thread: the main one may be deep in a long query."""
     told, tell = os.pipe()
     os.set_blocking(tell, False)
@@ -317,25 +317,25 @@ def _cancel_when_told(mouth: Mouth, stdin: TextIO | None) -> None:
 
     def cancel_on_signal() -> None:
         os.read(told, 1)
-        _cancel(mouth)
+        _cancel(events)
 
     def cancel_at_end_of_stdin(stdin: TextIO) -> None:
         stdin.read()
-        _cancel(mouth)
+        _cancel(events)
 
     threading.Thread(target=cancel_on_signal, daemon=True).start()
     if stdin is not None:
         threading.Thread(target=cancel_at_end_of_stdin, args=(stdin,), daemon=True).start()
 
 
-def _cancel(mouth: Mouth) -> None:
+def _cancel(events: EventWriter) -> None:
     """End the connector and ourselves. DuckDB rolls an unfinished transaction back."""
-    mouth.say_last("cancelled")
+    events.say_last("cancelled")
     os.killpg(0, signal.SIGTERM)  # to us as well, who no longer listen
     os._exit(CANCELLED)
 
 
-def _keep_stdout_for_the_mouth() -> TextIO:
+def _keep_stdout_for_events() -> TextIO:
     """Send what anybody else prints to stderr, so that stdout carries nothing but our lines."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airbyte_sync_local.engines.connector_process import (
     ConnectorProcess,
     ConnectorRun,
-    Outcome,
     Progress,
+    RunOutcome,
 )
 from airbyte_sync_local.platform import statuses
 from airbyte_sync_local.platform.engine import JobEvent
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment, RunResult
-    from airbyte_sync_local.platform.model import Job
+    from airbyte_sync_local.platform.model import ServerJob
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -101,7 +101,7 @@ class ConnectorsEngine:
         """Return where the rows of a connection are."""
         return self._data_folder / f"{connection_id}.duckdb"
 
-    def start(self, job: Job) -> None:
+    def start(self, job: ServerJob) -> None:
         """Start the process of a sync. A reset deletes the database, and takes no time."""
         connector = self._connectors.get(job.connection_id)
         if connector is None:
@@ -138,7 +138,7 @@ class ConnectorsEngine:
         """End every process."""
         await asyncio.gather(*(self.cancel(job_id, at=self._clock()) for job_id in self._syncs))
 
-    def _run(self, job: Job, connector: Connector) -> ConnectorRun:
+    def _run(self, job: ServerJob, connector: Connector) -> ConnectorRun:
         return ConnectorRun(
             environment=self._environment,
             database=self.database(job.connection_id),
@@ -156,9 +156,9 @@ class ConnectorsEngine:
         self._note_end(job_id, result)
 
     def _note_end(self, job_id: int, result: RunResult) -> None:
-        if result.outcome is Outcome.SUCCEEDED:
+        if result.outcome is RunOutcome.SUCCEEDED:
             self._tell(job_id, statuses.SUCCEEDED, rows=result.rows, size=result.bytes)
-        elif result.outcome is Outcome.CANCELLED:
+        elif result.outcome is RunOutcome.CANCELLED:
             self._tell(job_id, statuses.CANCELLED, rows=0, size=0, failure=CANCELLED_BY_USER)
         else:
             self._fail(job_id, result.failure or Failure(reason="The connector did not say why."))

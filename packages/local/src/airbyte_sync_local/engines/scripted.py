@@ -1,7 +1,7 @@
 """
 The engine that plays scripts: deterministic, with no time of its own and nothing in the background.
 
-When a job starts, the steps of its life are put on an agenda with the instants at which they are
+When a job starts, the steps of its script are put on an agenda with the instants at which they are
 due. Asked what happened, the engine takes from the agenda what is due by then.
 """
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.platform.model import Job
+    from airbyte_sync_local.platform.model import ServerJob
     from airbyte_sync_local.scenarios.job_scripts import JobScript, Step
 
 
 class ScriptedEngine:
     """
-    Plays a life for each job.
+    Plays a script for each job.
 
     Args:
-        default: The life of a sync that no other was planned for.
-        resets: The life of every reset.
+        default: The script of a sync that no other was planned for.
+        resets: The script of every reset.
     """
 
     def __init__(
@@ -46,37 +46,37 @@ class ScriptedEngine:
 
     def plan(self, connection_id: str, job_scripts: Sequence[JobScript]) -> None:
         """
-        Plan the syncs of a connection, one life each; the last one repeats.
+        Plan the syncs of a connection, one script each; the last one repeats.
 
         Args:
             connection_id: The connection.
-            lives: The lives in order. None at all goes back to the default.
+            job_scripts: The scripts in order. None at all goes back to the default.
         """
         self._planned[connection_id] = deque(job_scripts)
 
     @contextmanager
-    def overruled(self, connection_id: str, life: JobScript) -> Iterator[None]:
-        """Give one life to the syncs of a connection that start within the block."""
-        self._overruled[connection_id] = life
+    def overruled(self, connection_id: str, script: JobScript) -> Iterator[None]:
+        """Give one script to the syncs of a connection that start within the block."""
+        self._overruled[connection_id] = script
         try:
             yield
         finally:
             del self._overruled[connection_id]
 
-    def start(self, job: Job) -> None:
-        """Put the life of a new job on the agenda."""
-        life = self._life_of(job)
-        self._playing[job.job_id] = life
-        self._put_on_agenda(job.job_id, life.steps, since=job.created_at)
+    def start(self, job: ServerJob) -> None:
+        """Put the script of a new job on the agenda."""
+        script = self._script_of(job)
+        self._playing[job.job_id] = script
+        self._put_on_agenda(job.job_id, script.steps, since=job.created_at)
 
     async def cancel(self, job_id: int, *, at: datetime) -> None:
-        """Replace what the agenda holds for a job by what its life says about a cancel."""
-        life = self._playing.pop(job_id, None)
-        if life is None:  # a second cancel changes nothing
+        """Replace what the agenda holds for a job by what its script says about a cancel."""
+        script = self._playing.pop(job_id, None)
+        if script is None:  # a second cancel changes nothing
             return
         self._agenda = [entry for entry in self._agenda if entry[2].job_id != job_id]
         heapq.heapify(self._agenda)
-        self._put_on_agenda(job_id, life.on_cancel, since=at)
+        self._put_on_agenda(job_id, script.on_cancel, since=at)
 
     def happened(self, *, until: datetime) -> Sequence[JobEvent]:
         """Take what is due from the agenda."""
@@ -89,7 +89,7 @@ class ScriptedEngine:
         """Forget the agenda."""
         self._agenda.clear()
 
-    def _life_of(self, job: Job) -> JobScript:
+    def _script_of(self, job: ServerJob) -> JobScript:
         if job.job_type != "sync":
             return self._resets
         if job.connection_id in self._overruled:

@@ -1,5 +1,5 @@
 """
-The seam between the platform and whatever plays a job's life.
+The seam between the platform and what plays the jobs.
 
 The platform starts and cancels jobs and owns every rule. An engine only tells what happened, when
 it is asked, as events in the order of their time. Asking instead of being told keeps time in one
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.platform.model import ConnectionStatus, Failure, Job
+    from airbyte_sync_local.platform.model import ConnectionStatusWord, Failure, ServerJob
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,25 +31,25 @@ class JobEvent:
     bytes: int | None = None
     failure: Failure | None = None
     """Why the attempt that just ended failed."""
-    connection_status: ConnectionStatus | None = None
+    connection_status: ConnectionStatusWord | None = None
     """What the job made of its connection: a breaking schema change makes it inactive."""
 
 
 class Engine(Protocol):
-    """Plays the lives of jobs. Every method is called on the server's event loop."""
+    """Plays the jobs. Every method is called on the server's event loop."""
 
-    def start(self, job: Job) -> None:
+    def start(self, job: ServerJob) -> None:
         """
-        Begin the life of a job that was just created as ``pending``.
+        Begin a job that was just created as ``pending``.
 
         Args:
-            job: The new job. Its `created_at` is when its life begins.
+            job: The new job. Its `created_at` is when it begins.
         """
         ...
 
     async def cancel(self, job_id: int, *, at: datetime) -> None:
         """
-        End a job's life early. Returns once nothing more can be done about it.
+        End a job early. Returns once nothing more can be done about it.
 
         How it ends is told by `happened`. A job that has ended already is left alone.
         """

@@ -10,7 +10,7 @@ from airbyte_sync_local.platform.model import Attempt
 
 if TYPE_CHECKING:
     from airbyte_sync_local.platform.engine import JobEvent
-    from airbyte_sync_local.platform.model import Job
+    from airbyte_sync_local.platform.model import ServerJob
 
 _ENDS_AN_ATTEMPT = statuses.TERMINAL | {statuses.INCOMPLETE}
 
@@ -19,7 +19,7 @@ class ImpossibleTransition(Exception):
     """An engine reported a change of status that no Airbyte makes: the engine has a bug."""
 
 
-def after(job: Job, event: JobEvent) -> Job:
+def after(job: ServerJob, event: JobEvent) -> ServerJob:
     """
     Return the job as it is after an event.
 
@@ -29,7 +29,7 @@ def after(job: Job, event: JobEvent) -> Job:
     status = event.status or job.status
     if not statuses.may_follow(job.status, status):
         raise ImpossibleTransition(
-            f"job {job.job_id} is {job.status!r} and cannot become {status!r}; mend the engine"
+            f"job {job.job_id} is {job.status!r} and cannot become {status!r}; fix the engine"
         )
     rows = job.rows if event.rows is None else event.rows
     size = job.bytes if event.bytes is None else event.bytes
@@ -43,7 +43,9 @@ def after(job: Job, event: JobEvent) -> Job:
     )
 
 
-def _attempts_after(job: Job, event: JobEvent, *, rows: int, size: int) -> tuple[Attempt, ...]:
+def _attempts_after(
+    job: ServerJob, event: JobEvent, *, rows: int, size: int
+) -> tuple[Attempt, ...]:
     attempts = job.attempts
     is_open = bool(attempts) and attempts[-1].ended_at is None
     if event.status == statuses.RUNNING and not is_open:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Json = Any
 """A JSON value. Its shape is told where it is made."""
 
-ConnectionStatus = Literal["active", "inactive", "deprecated", "locked"]
+ConnectionStatusWord = Literal["active", "inactive", "deprecated", "locked"]
 NamespaceDefinition = Literal["source", "destination", "custom_format"]
-JobType = Literal["sync", "reset", "refresh", "clear"]
-JOB_TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
-CONNECTION_STATUSES: Final[tuple[ConnectionStatus, ...]] = get_args(ConnectionStatus)
+JobTypeWord = Literal["sync", "reset", "refresh", "clear"]
+JOB_TYPES: Final[tuple[JobTypeWord, ...]] = get_args(JobTypeWord)
+CONNECTION_STATUSES: Final[tuple[ConnectionStatusWord, ...]] = get_args(ConnectionStatusWord)
 NAMESPACE_DEFINITIONS: Final[tuple[NamespaceDefinition, ...]] = get_args(NamespaceDefinition)
 
 DEFAULT_WORKSPACE_ID: Final = "5ae6b09b-fdec-41af-aaf7-7d94cfc33ef6"
@@ -60,12 +60,12 @@ class Tag:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Connection:
+class ServerConnection:
     """A source, a destination and how they are joined."""
 
     connection_id: str = field(default_factory=new_id)
     name: str = "Faker to DuckDB"
-    status: ConnectionStatus = "active"
+    status: ConnectionStatusWord = "active"
     workspace_id: str = DEFAULT_WORKSPACE_ID
     source_id: str = field(default_factory=new_id)
     destination_id: str = field(default_factory=new_id)
@@ -124,12 +124,12 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class ServerJob:
     """One job at one instant."""
 
     job_id: int
     connection_id: str
-    job_type: JobType
+    job_type: JobTypeWord
     created_at: datetime
     updated_at: datetime
     """Moves when the status changes, and at no other time."""

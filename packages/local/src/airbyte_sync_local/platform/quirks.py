@@ -39,8 +39,8 @@ class SecondSubmit(str, Enum):
     """409 with a text that explains nothing: what its production code probably does."""
 
 
-class Unauthorized(str, Enum):
-    """What a 401 carries. Nobody documents it, so clients must live with all of them."""
+class UnauthorizedBody(str, Enum):
+    """What a 401 carries. It is not documented, so clients must live with all of them."""
 
     BY_EDITION = "by_edition"
     """The framework's shape from a community server, and a problem from Cloud."""
@@ -56,7 +56,7 @@ class Quirks:
 
     caller: Caller = Caller.ADMIN
     edition: Edition = Edition.COMMUNITY
-    unauthorized: Unauthorized = Unauthorized.BY_EDITION
+    unauthorized: UnauthorizedBody = UnauthorizedBody.BY_EDITION
     second_submit: SecondSubmit = SecondSubmit.SAME_JOB
     second_submit_waits: timedelta = timedelta(seconds=60)
     """How long a second POST waits for a job of its own before it gives up with the conflict."""

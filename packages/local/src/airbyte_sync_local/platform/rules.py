@@ -4,7 +4,7 @@ Every rule of an Airbyte server about jobs, in one place and the same for every 
 The rules are those of ``SchedulerHandler``, ``TemporalClient`` and ``JobsController`` in
 airbyte-platform: one active job per connection, cancelling by connection rather than by job,
 cancels that are lost before the first attempt, and refusals that say too little. Handlers translate
-HTTP; engines play lives; what is allowed is decided here.
+HTTP; engines play jobs; what is allowed is decided here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local.clock import Clock
     from airbyte_sync_local.platform.engine import Engine, JobEvent
-    from airbyte_sync_local.platform.model import Connection, Job, JobType, Workspace
+    from airbyte_sync_local.platform.model import (
+        JobTypeWord,
+        ServerConnection,
+        ServerJob,
+        Workspace,
+    )
 
 T = TypeVar("T")
 
@@ -52,7 +57,7 @@ class Platform:
     The server without HTTP.
 
     Args:
-        engine: Plays the lives of jobs.
+        engine: Plays the jobs.
         clock: What time it is.
         quirks: Which kind of server to be.
 
@@ -69,12 +74,12 @@ class Platform:
 
     # --- looking ----------------------------------------------------------------------------------
 
-    def job(self, job_id: int) -> Job:
+    def job(self, job_id: int) -> ServerJob:
         """
         Return a job.
 
         Raises:
-            Refused: Nobody knows it: 403, or for an administrator 409 (not 404).
+            Refused: It is unknown: 403, or for an administrator 409 (not 404).
         """
         self.catch_up()
         job = self._store.job(job_id)
@@ -83,23 +88,23 @@ class Platform:
             raise Refused(answers.job_not_running() if is_admin else answers.forbidden())
         return job
 
-    def jobs(self) -> Sequence[Job]:
+    def jobs(self) -> Sequence[ServerJob]:
         """Return every job, oldest first."""
         self.catch_up()
         return self._store.jobs()
 
-    def connection(self, connection_id: str) -> Connection:
+    def connection(self, connection_id: str) -> ServerConnection:
         """
         Return a connection; a deleted one can still be read.
 
         Raises:
-            Refused: Nobody knows it, or its id is not a UUID. A member hears 403 in any case.
+            Refused: It is unknown, or its id is not a UUID. A member hears 403 in any case.
         """
         self.catch_up()
         found = self._store.connection(connection_id)
         return self._known(found, "STANDARD_SYNC", connection_id)
 
-    def connection_of_source(self, source_id: str) -> Connection:
+    def connection_of_source(self, source_id: str) -> ServerConnection:
         """
         Return a connection with this source; several may share it.
 
@@ -110,7 +115,7 @@ class Platform:
         rows = (row for row in self._store.connections() if row.source_id.lower() == wanted)
         return self._known(next(rows, None), "SOURCE_CONNECTION", source_id)
 
-    def connection_of_destination(self, destination_id: str) -> Connection:
+    def connection_of_destination(self, destination_id: str) -> ServerConnection:
         """
         Return a connection with this destination; several may share it.
 
@@ -121,7 +126,7 @@ class Platform:
         rows = (row for row in self._store.connections() if row.destination_id.lower() == wanted)
         return self._known(next(rows, None), "DESTINATION_CONNECTION", destination_id)
 
-    def connections(self) -> Sequence[Connection]:
+    def connections(self) -> Sequence[ServerConnection]:
         """Return every connection, deleted ones too."""
         self.catch_up()
         return self._store.connections()
@@ -155,14 +160,14 @@ class Platform:
 
     # --- doing ------------------------------------------------------------------------------------
 
-    def put_connection(self, connection: Connection) -> None:
+    def put_connection(self, connection: ServerConnection) -> None:
         """Add a connection, or replace the one with its id."""
         self.catch_up()
         self._store.put_connection(connection)
 
     async def submit(
-        self, connection_id: str, job_type: JobType, *, appears_after: timedelta | None = None
-    ) -> Job:
+        self, connection_id: str, job_type: JobTypeWord, *, appears_after: timedelta | None = None
+    ) -> ServerJob:
         """
         Ask for a job, as POST does.
 
@@ -196,7 +201,7 @@ class Platform:
             await self._until(lambda: not self.job(job.job_id).is_waiting)
         return self.job(job.job_id)
 
-    async def cancel(self, job_id: int) -> Job:
+    async def cancel(self, job_id: int) -> ServerJob:
         """
         Cancel whatever runs on the connection of a job, as DELETE does.
 
@@ -207,7 +212,7 @@ class Platform:
             The job given, which need not be the one that was cancelled.
 
         Raises:
-            Refused: Nothing runs there, the connection is deleted, or nobody knows the job.
+            Refused: Nothing runs there, the connection is deleted, or the job is unknown.
         """
         connection_id = self.job(job_id).connection_id
         if self.connection(connection_id).status == "deprecated":
@@ -221,12 +226,12 @@ class Platform:
                 await self._until(lambda: self.job(active.job_id).is_terminal)
         return self.job(job_id)
 
-    def start_foreign(self, connection_id: str, job_type: JobType = "sync") -> Job:
+    def start_external(self, connection_id: str, job_type: JobTypeWord = "sync") -> ServerJob:
         """
-        Start a job that no API client asked for: the schedule did, or somebody in the UI.
+        Start a job that no API client asked for: the schedule did, or a user of the UI.
 
         Raises:
-            Refused: The connection has an active job, or nobody knows it.
+            Refused: The connection has an active job, or is unknown.
         """
         connection_id = self.connection(connection_id).connection_id
         if self._store.active_job(connection_id) is not None:
@@ -262,12 +267,12 @@ class Platform:
 
     # --- the steps of the above -------------------------------------------------------------------
 
-    def _begin(self, connection_id: str, job_type: JobType, *, at: datetime) -> None:
+    def _begin(self, connection_id: str, job_type: JobTypeWord, *, at: datetime) -> None:
         job = self._store.create_job(connection_id, job_type, at=at)
         self._engine.start(job)
         self._play(until=at)
 
-    async def _second_submit(self, active: Job) -> Job:
+    async def _second_submit(self, active: ServerJob) -> ServerJob:
         if not active.is_waiting:
             raise Refused(answers.already_running(active.connection_id))
         finds_it = self.quirks.second_submit is SecondSubmit.SAME_JOB
@@ -277,13 +282,13 @@ class Platform:
         await self._until(lambda: self._clock() >= give_up)
         raise Refused(answers.state_conflict())
 
-    async def _signal(self, connection_id: str, *, due: datetime) -> Job:
-        """Ask for a sync and wait until its job exists; the asking stands even if nobody waits."""
+    async def _signal(self, connection_id: str, *, due: datetime) -> ServerJob:
+        """Ask for a sync and wait until its job exists; the request stands even if the client leaves."""
         asked_at = self._clock()
         newest_before = len(self._store.jobs())
         self._signals.setdefault(connection_id, _Signal(connection_id=connection_id, due=due))
 
-        def new_job() -> Job | None:
+        def new_job() -> ServerJob | None:
             for job in self.jobs()[newest_before:]:
                 if job.connection_id == connection_id:
                     return job
@@ -297,7 +302,7 @@ class Platform:
             raise Refused(answers.state_conflict())
         return job
 
-    async def _reset(self, connection_id: str) -> Job:
+    async def _reset(self, connection_id: str) -> ServerJob:
         """Cancel what is active, wait until it is gone, and start a reset in its place."""
         active = self._store.active_job(connection_id)
         if active is not None:
@@ -306,11 +311,11 @@ class Platform:
         self._begin(connection_id, "reset", at=self._clock())
         return self._store.jobs()[-1]
 
-    def _active_now(self, connection_id: str) -> Job | None:
+    def _active_now(self, connection_id: str) -> ServerJob | None:
         self.catch_up()
         return self._store.active_job(connection_id)
 
-    def _hears_a_cancel(self, active: Job) -> bool:
+    def _hears_a_cancel(self, active: ServerJob) -> bool:
         if active.status == statuses.QUEUED:
             return self.quirks.queued_can_be_cancelled
         return not active.is_waiting
@@ -329,7 +334,7 @@ class Platform:
 
     @staticmethod
     async def _until(condition: Callable[[], bool]) -> None:
-        # Time is a callable that nobody can wait for, so the server looks again and again, as the
+        # Time is a callable that cannot be waited for, so the server polls, as the
         # real one does.
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_EVERY)

@@ -1,5 +1,5 @@
 """
-The life of a job in words: which statuses there are, which end it, and which may follow which.
+The statuses of a job: which there are, which end it, and which may follow which.
 
 The table is that of ``JobStatus.kt`` in airbyte-platform. A word outside the table stands for one
 that Airbyte has not invented yet: it never ends a job, and anything may come before and after it.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airbyte_sync_local.platform.model import Job, Workspace
+from airbyte_sync_local.platform.model import ServerJob, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.platform.model import Connection, JobType
+    from airbyte_sync_local.platform.model import JobTypeWord, ServerConnection
 
 
 class Store:
@@ -22,19 +22,19 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self._connections: dict[str, Connection] = {}
-        self._jobs: dict[int, Job] = {}
+        self._connections: dict[str, ServerConnection] = {}
+        self._jobs: dict[int, ServerJob] = {}
         self._active: dict[str, int] = {}
 
-    def put_connection(self, connection: Connection) -> None:
+    def put_connection(self, connection: ServerConnection) -> None:
         """Add a connection, or replace the one with its id."""
         self._connections[connection.connection_id.lower()] = connection
 
-    def connection(self, connection_id: str) -> Connection | None:
+    def connection(self, connection_id: str) -> ServerConnection | None:
         """Find a connection by id."""
         return self._connections.get(connection_id.lower())
 
-    def connections(self) -> Sequence[Connection]:
+    def connections(self) -> Sequence[ServerConnection]:
         """Return every connection, in the order they were added."""
         return tuple(self._connections.values())
 
@@ -45,9 +45,9 @@ class Store:
         )
         return tuple(Workspace(workspace_id=workspace_id) for workspace_id in ids)
 
-    def create_job(self, connection_id: str, job_type: JobType, *, at: datetime) -> Job:
+    def create_job(self, connection_id: str, job_type: JobTypeWord, *, at: datetime) -> ServerJob:
         """Add a pending job under the next free id."""
-        job = Job(
+        job = ServerJob(
             job_id=len(self._jobs) + 1,
             connection_id=connection_id,
             job_type=job_type,
@@ -58,21 +58,21 @@ class Store:
         self._active[connection_id] = job.job_id
         return job
 
-    def put_job(self, job: Job) -> None:
+    def put_job(self, job: ServerJob) -> None:
         """Replace the job with the same id."""
         self._jobs[job.job_id] = job
         if job.is_terminal and self._active.get(job.connection_id) == job.job_id:
             del self._active[job.connection_id]
 
-    def job(self, job_id: int) -> Job | None:
+    def job(self, job_id: int) -> ServerJob | None:
         """Find a job by id."""
         return self._jobs.get(job_id)
 
-    def jobs(self) -> Sequence[Job]:
+    def jobs(self) -> Sequence[ServerJob]:
         """Return every job, oldest first."""
         return tuple(self._jobs.values())
 
-    def active_job(self, connection_id: str) -> Job | None:
+    def active_job(self, connection_id: str) -> ServerJob | None:
         """Find the one job of the connection that has not ended."""
         job_id = self._active.get(connection_id)
         return None if job_id is None else self._jobs[job_id]

@@ -1,7 +1,7 @@
 """
 Faults: things that go wrong between a client and the server, as data.
 
-A fault says which requests it strikes and what happens to them. Two questions matter to a client,
+A fault says which requests it matches and what happens to them. Two questions matter to a client,
 and the names of the actions answer both: does the request take effect, and what comes back?
 
 ==================== ===================== =========================================
@@ -19,7 +19,7 @@ action               takes effect          what the client gets
 ``delay``            yes                   the true answer, late
 ==================== ===================== =========================================
 
-A fault strikes inside the server, behind credentials and threads, or in front of it, as a gateway
+A fault applies inside the server, behind credentials and threads, or in front of it, as a gateway
 does, which also answers for paths that the API does not have.
 """
 
@@ -57,7 +57,7 @@ _TAKES_NO_EFFECT: Final = frozenset({"answer", "drop", "stall"})
 
 
 class ImpossibleFault(ValueError):
-    """A fault strikes no operation that exists, or lacks what its action needs."""
+    """A fault matches no operation that exists, or lacks what its action needs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,22 +80,22 @@ class Fault:
     drip: Drip | None = None
     """How the answer drips. It holds none of the server's threads meanwhile."""
     times: int | None = 1
-    """How many requests are struck; None for all."""
+    """How many requests it applies to; None for all."""
     skip: int = 0
-    """How many matching requests pass unharmed before the first is struck."""
+    """How many matching requests pass unharmed before it first applies."""
     about: str | None = None
-    """Strike only requests with this id of a connection or a job in path, query or body."""
+    """Match only requests with this id of a connection or a job in path, query or body."""
     wait: timedelta = timedelta(0)
     """Real time that passes first, while the request holds one of the server's threads."""
     job_appears_after: timedelta | None = None
     """For submissions: how long after them, by the server's clock, the job exists."""
     in_front: bool = False
-    """Strike before credentials, threads and every other fault, and paths outside the API, too."""
+    """Apply before credentials, threads and every other fault, and paths outside the API, too."""
     lasts: timedelta | None = None
-    """By the server's clock, how long after the first request was struck the fault is over."""
+    """By the server's clock, how long after it first applied the fault is over."""
 
     def __post_init__(self) -> None:
-        if not any(self.strikes(operation) for operation in OPERATIONS):
+        if not any(self.matches(operation) for operation in OPERATIONS):
             names = ", ".join(OPERATIONS)
             raise ImpossibleFault(f"no operation is called {self.on!r}; there are {names}")
         if self.do not in FAULT_ACTIONS:
@@ -120,8 +120,8 @@ class Fault:
         """Whether the request is carried out."""
         return self.do not in _TAKES_NO_EFFECT
 
-    def strikes(self, operation: str) -> bool:
-        """Tell whether an operation is one of those that this fault strikes."""
+    def matches(self, operation: str) -> bool:
+        """Tell whether an operation is one of those that this fault matches."""
         return fnmatchcase(operation, self.on)
 
 
@@ -140,20 +140,20 @@ def gateway(answer: Answer, *, lasts: timedelta | None = None) -> Fault:
 class _Armed:
     fault: Fault
     matched: int = 0
-    first_struck_at: datetime | None = None
+    first_applied_at: datetime | None = None
 
     def is_spent(self, now: datetime) -> bool:
         fault = self.fault
-        has_struck_all = fault.times is not None and self.matched >= fault.skip + fault.times
-        return has_struck_all or self._is_over(now)
+        has_applied_to_all = fault.times is not None and self.matched >= fault.skip + fault.times
+        return has_applied_to_all or self._is_over(now)
 
     def _is_over(self, now: datetime) -> bool:
-        lasts, since = self.fault.lasts, self.first_struck_at
+        lasts, since = self.fault.lasts, self.first_applied_at
         return lasts is not None and since is not None and now >= since + lasts
 
 
 class FaultPlan:
-    """The faults yet to strike. Of several that match a request, the first injected one does."""
+    """The faults that wait. Of several that match a request, the one injected first applies."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
@@ -167,10 +167,10 @@ class FaultPlan:
         self._armed.clear()
 
     def pending(self) -> Sequence[Fault]:
-        """Return the faults that may still strike."""
+        """Return the faults that may still apply."""
         return tuple(armed.fault for armed in self._armed)
 
-    def strike(
+    def match(
         self, operation: str, *, ids: frozenset[str], now: datetime, in_front: bool = False
     ) -> Fault | None:
         """
@@ -185,14 +185,14 @@ class FaultPlan:
         self._armed = [armed for armed in self._armed if not armed.is_spent(now)]
         for armed in self._armed:
             fault = armed.fault
-            if fault.in_front is not in_front or not fault.strikes(operation):
+            if fault.in_front is not in_front or not fault.matches(operation):
                 continue
             if fault.about and fault.about.lower() not in ids:
                 continue
             armed.matched += 1
             if armed.matched <= fault.skip:
                 continue
-            armed.first_struck_at = armed.first_struck_at or now
+            armed.first_applied_at = armed.first_applied_at or now
             self._armed = [other for other in self._armed if not other.is_spent(now)]
             return fault
         return None

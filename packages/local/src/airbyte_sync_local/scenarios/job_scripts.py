@@ -1,8 +1,8 @@
 """
-Scripts of job lives: a life is a list of steps, each a status and the time at which it is reached.
+Job scripts: a script is a list of steps, each a status and the time at which it is reached.
 
-A life that no real Airbyte could have is refused when it is made. The functions at the end make
-the lives that tests ask for most; `BY_NAME` lists them for scenario files.
+A script that no real Airbyte could follow is refused when it is made. The functions at the end make
+the scripts that tests ask for most; `BY_NAME` lists them for scenario files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airbyte_sync_local.platform.model import CANCELLED_BY_USER, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airbyte_sync_local.platform.model import ConnectionStatus
+    from airbyte_sync_local.platform.model import ConnectionStatusWord
 
 
 class ImpossibleJobScript(ValueError):
@@ -38,7 +38,7 @@ class Step:
     """Committed so far by the whole job; None leaves the number as it was."""
     bytes: int | None = None
     failure: Failure | None = None
-    connection_status: ConnectionStatus | None = None
+    connection_status: ConnectionStatusWord | None = None
     """What the connection becomes at this step."""
 
 
@@ -52,7 +52,7 @@ class JobScript:
     """
 
     steps: tuple[Step, ...]
-    """A life whose last step does not end the job goes on for ever."""
+    """A script whose last step does not end the job goes on for ever."""
     on_cancel: tuple[Step, ...] = (Step(status=statuses.CANCELLED, failure=CANCELLED_BY_USER),)
     """What a cancel that arrives makes of it, in place of the remaining steps."""
 
@@ -64,7 +64,7 @@ class JobScript:
             if not statuses.may_follow(before, after):
                 raise ImpossibleJobScript(
                     f"Airbyte never turns a job from {before!r} to {after!r}; "
-                    "put the steps that come between into the life"
+                    "put the steps that come between into the script"
                 )
 
 
@@ -89,13 +89,13 @@ def succeeds(
     rows: int = 1000,
     bytes_: int = 65536,
 ) -> JobScript:
-    """Make a life that starts, runs and succeeds."""
+    """Make a script of a job that starts, runs and succeeds."""
     end = Step(status=statuses.SUCCEEDED, at=starts + lasts, rows=rows, bytes=bytes_)
     return JobScript(steps=(Step(status=statuses.RUNNING, at=starts), end))
 
 
 def succeeds_slowly() -> JobScript:
-    """Make a life that succeeds after ten minutes, with rows committed on the way."""
+    """Make a script of a job that succeeds after ten minutes, with rows committed on the way."""
     minutes = [timedelta(minutes=count) for count in range(1, 11)]
     progress = [
         Step(status=statuses.RUNNING, at=at, rows=100 * count, bytes=6400 * count)
@@ -111,7 +111,7 @@ def fails(
     lasts: timedelta = _SECOND,
     failure_type: str = "config_error",
 ) -> JobScript:
-    """Make a life that fails for a reason; like every failing job it is ``incomplete`` first."""
+    """Make a script of a job that fails for a reason; like every failing job it is ``incomplete`` first."""
     failure = Failure(reason=reason, type=failure_type)
     end = _SECOND + lasts
     return JobScript(
@@ -124,7 +124,7 @@ def fails(
 
 
 def is_cancelled_by_server() -> JobScript:
-    """Make a life that nobody cancels and that ends ``cancelled``: a breaking schema change."""
+    """Make a script of a job that no client cancels and that ends ``cancelled``: a breaking schema change."""
     end = Step(status=statuses.CANCELLED, at=2 * _SECOND, connection_status="inactive")
     return JobScript(steps=(Step(status=statuses.RUNNING, at=_SECOND), end))
 
@@ -132,7 +132,7 @@ def is_cancelled_by_server() -> JobScript:
 def retries_then_succeeds(
     *, attempts: int = 2, back_off: timedelta = timedelta(seconds=10), rows: int = 1000
 ) -> JobScript:
-    """Make a life whose attempts fail, ``incomplete`` in between, until the last one succeeds."""
+    """Make a script whose attempts fail, ``incomplete`` in between, until the last one succeeds."""
     failure = Failure(
         reason="The source did not answer in time", type="transient_error", retryable=True
     )
@@ -148,7 +148,7 @@ def retries_then_succeeds(
 
 
 def queues_then_succeeds(*, queued: timedelta = timedelta(minutes=1)) -> JobScript:
-    """Make a life that waits for capacity before it runs."""
+    """Make a script of a job that waits for capacity before it runs."""
     return JobScript(
         steps=(
             Step(status=statuses.QUEUED, at=_SECOND),
@@ -159,7 +159,7 @@ def queues_then_succeeds(*, queued: timedelta = timedelta(minutes=1)) -> JobScri
 
 
 def says_unknown_word(word: str = "hibernating") -> JobScript:
-    """Make a life that passes a status which no client has heard of, and succeeds."""
+    """Make a script of a job that passes a status which no client has heard of, and succeeds."""
     return JobScript(
         steps=(
             Step(status=statuses.RUNNING, at=_SECOND),
@@ -170,12 +170,12 @@ def says_unknown_word(word: str = "hibernating") -> JobScript:
 
 
 def never_starts() -> JobScript:
-    """Make a life that stays ``pending``, where every cancel is lost."""
+    """Make a script of a job that stays ``pending``, where every cancel is lost."""
     return JobScript(steps=())
 
 
 def never_ends() -> JobScript:
-    """Make a life that runs until it is cancelled."""
+    """Make a script of a job that runs until it is cancelled."""
     return JobScript(steps=(Step(status=statuses.RUNNING, at=_SECOND),))
 
 
@@ -195,4 +195,4 @@ BY_NAME: Final[Mapping[str, Callable[[], JobScript]]] = MappingProxyType(
         )
     }
 )
-"""The ready-made lives, by the name that scenario files use."""
+"""The ready-made scripts, by the name that scenario files use."""

@@ -2,19 +2,22 @@
 Reading tables that people wrote, strictly: what is misspelt is an error, not a default.
 
 Every level adds its own key to the error of the level below, so the text leads to the place:
-``connections: [1]: lives: [0]: unknown key 'stpes'; known are steps, on_cancel``.
+``connections: [1]: job_scripts: [0]: unknown key 'stpes'; known are steps, on_cancel``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
     from airbyte_sync_local.platform.model import Json
 
 T = TypeVar("T")
+
+_RENAMED: Final = {"lives": "job_scripts", "life": "script", "default_life": "default_script"}
+"""Keys of before the first release, which drafts of scenario files still have."""
 
 
 class InvalidScenario(ValueError):
@@ -29,12 +32,15 @@ class Table:
         value: The table as parsed from JSON or TOML.
 
     Raises:
-        InvalidScenario: `value` is not a table.
+        InvalidScenario: `value` is not a table, or has a key that has another name now.
     """
 
     def __init__(self, value: Json) -> None:
         if not isinstance(value, Mapping):
             raise InvalidScenario(f"expected a table with keys, got {value!r}")
+        for old, new in _RENAMED.items():
+            if old in value:
+                raise InvalidScenario(f"the key {old!r} is called {new!r} now")
         self._left: dict[str, Json] = dict(value)
         self._known: list[str] = []
 
@@ -93,7 +99,7 @@ class Table:
         Check that nothing is left.
 
         Raises:
-            InvalidScenario: There are keys that nobody took.
+            InvalidScenario: There are keys that were not taken.
         """
         if self._left:
             unknown = ", ".join(map(repr, self._left))

@@ -1,7 +1,7 @@
 """
 Scenarios: what a server starts with, read from a TOML or JSON file.
 
-A scenario holds connections with the lives of their jobs, faults that lie in wait, and the quirks
+A scenario holds connections with the scripts of their jobs, faults that wait, and the quirks
 of the server. Durations are numbers of seconds. The package's README shows every key.
 """
 
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_local.api import answers
 from airbyte_sync_local.api.answers import Answer
-from airbyte_sync_local.auth import DEFAULT_LIFETIME, Auth, ClientCredentials
+from airbyte_sync_local.auth import DEFAULT_LIFETIME, AuthRequirement, RequireClientCredentials
 from airbyte_sync_local.engines.connectors import Connector
 from airbyte_sync_local.platform.model import (
     CONNECTION_STATUSES,
     NAMESPACE_DEFINITIONS,
     Actor,
-    Connection,
     Failure,
     Json,
+    ServerConnection,
     Tag,
 )
 from airbyte_sync_local.platform.quirks import Quirks
@@ -60,13 +60,13 @@ if TYPE_CHECKING:
 class ConnectionScenario:
     """A connection and what happens on it."""
 
-    connection: Connection = field(default_factory=Connection)
+    connection: ServerConnection = field(default_factory=ServerConnection)
     job_scripts: tuple[JobScript, ...] = ()
     """For the scripted engine: one for each sync, and the last one repeats."""
     connector: Connector | None = None
     """For the engine with real connectors: which one to run, and how."""
     already_running: JobScript | None = None
-    """For the scripted engine: a sync that somebody else has just started, and what becomes of it."""
+    """For the scripted engine: an external job that has just started, and what becomes of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,9 +78,9 @@ class Scenario:
     connections: tuple[ConnectionScenario, ...] = ()
     faults: tuple[Fault, ...] = ()
     quirks: Quirks = field(default_factory=Quirks)
-    default_life: JobScript | None = None
-    auth: Auth | None = None
-    """Who may come in; for whoever starts the server to overrule."""
+    default_script: JobScript | None = None
+    auth: AuthRequirement | None = None
+    """Who may come in; an option of the caller goes before it."""
 
 
 def load(path: Path) -> Scenario:
@@ -110,7 +110,7 @@ def read_scenario(value: Json) -> Scenario:
         connections=table.take("connections", several(read_connection), ()),
         faults=table.take("faults", several(read_fault), ()),
         quirks=table.take("quirks", read_quirks, Quirks()),
-        default_life=table.take("default_life", read_life, None),
+        default_script=table.take("default_script", read_job_script, None),
         auth=table.take("auth", _read_auth, None),
         about=table.take("about", text, ""),
     )
@@ -118,9 +118,9 @@ def read_scenario(value: Json) -> Scenario:
     return scenario
 
 
-def _read_auth(value: Json) -> Auth:
+def _read_auth(value: Json) -> AuthRequirement:
     table = Table(value)
-    auth = ClientCredentials(
+    auth = RequireClientCredentials(
         client_id=table.take("client_id", text, "local"),
         client_secret=table.take("client_secret", secret, "local"),
         lifetime=table.take("lifetime", seconds, DEFAULT_LIFETIME),
@@ -131,10 +131,10 @@ def _read_auth(value: Json) -> Auth:
 
 
 def read_connection(value: Json) -> ConnectionScenario:
-    """Read a connection, with its lives or its connector."""
+    """Read a connection, with its job scripts or its connector."""
     table = Table(value)
-    default = Connection()
-    row = Connection(
+    default = ServerConnection()
+    row = ServerConnection(
         connection_id=table.take("id", text, default.connection_id),
         name=table.take("name", text, default.name),
         status=table.take("status", word(*CONNECTION_STATUSES), default.status),
@@ -156,9 +156,9 @@ def read_connection(value: Json) -> ConnectionScenario:
     )
     found = ConnectionScenario(
         connection=row,
-        job_scripts=table.take("lives", several(read_life), ()),
+        job_scripts=table.take("job_scripts", several(read_job_script), ()),
         connector=table.take("connector", _read_connector, None),
-        already_running=table.take("already_running", read_life, None),
+        already_running=table.take("already_running", read_job_script, None),
     )
     table.done()
     return found
@@ -199,18 +199,18 @@ def _read_connector(value: Json) -> Connector:
     return connector
 
 
-def read_life(value: Json) -> JobScript:
+def read_job_script(value: Json) -> JobScript:
     """
-    Read a life in one of three forms.
+    Read a job script in one of three forms.
 
-    The name of a ready-made one; a table with the name under ``life`` and its arguments beside it;
+    The name of a ready-made one; a table with the name under ``script`` and its arguments beside it;
     or a table with ``steps`` and, if wanted, ``on_cancel``.
     """
     if isinstance(value, str):
-        return read_life({"life": value})
+        return read_job_script({"script": value})
     table = Table(value)
-    if "life" in table:
-        name = table.take("life", word(*job_scripts.BY_NAME), "")
+    if "script" in table:
+        name = table.take("script", word(*job_scripts.BY_NAME), "")
         return _ready_made(name, table.rest())
     steps = table.need("steps", several(_read_step))
     on_cancel = table.take("on_cancel", several(_read_step), None)
@@ -286,7 +286,7 @@ def read_quirks(value: Json) -> Quirks:
 
 
 def _ready_made(name: str, arguments: Mapping[str, Json]) -> JobScript:
-    """Make a ready-made life; the kind of each argument is that of its default."""
+    """Make a ready-made script; the kind of each argument is that of its default."""
     make = job_scripts.BY_NAME[name]
     table = Table(arguments)
     chosen = {}

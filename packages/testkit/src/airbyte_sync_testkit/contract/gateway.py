@@ -48,21 +48,21 @@ from airbyte_sync_local import (
     Fault,
     LocalAirbyte,
     Quirks,
+    RequireBasicAuth,
+    RequireBearerToken,
+    RequireClientCredentials,
+    ServerConnection,
     answers,
     job_scripts,
 )
-from airbyte_sync_local import BasicAuth as ServerBasicAuth
-from airbyte_sync_local import BearerAuth as ServerBearerAuth
-from airbyte_sync_local import ClientCredentials as ServerCredentials
-from airbyte_sync_local import Connection as ServerConnection
 from airbyte_sync_testkit.contract.time import AsyncServerTime, ServerTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airbyte_sync_http import Auth as ClientAuth
-    from airbyte_sync_local import Auth, FaultAction
-    from airbyte_sync_local.platform.model import ConnectionStatus as ServerConnectionStatus
+    from airbyte_sync_http import Auth
+    from airbyte_sync_local import AuthRequirement, FaultAction
+    from airbyte_sync_local.platform.model import ConnectionStatusWord
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 SECRET = "s3cr3t"
@@ -106,7 +106,7 @@ class GatewayFacts:
 
     @pytest.fixture
     def open_gateway(self) -> OpenGateway:
-        """Open gateways of the colour at hand, as blocking ones."""
+        """Open gateways of the kind under test, as blocking ones."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -178,7 +178,7 @@ class GatewayFacts:
         gateway: SyncGateway,
         airbyte: LocalAirbyte,
         connection: ServerConnection,
-        status: ServerConnectionStatus,
+        status: ConnectionStatusWord,
     ) -> None:
         """The server does not tell why; the gateway does not guess."""
         airbyte.add_connection(replace(connection, status=status))
@@ -255,14 +255,14 @@ class GatewayFacts:
         assert ("hibernating", False, False) == (status.word, status.is_known, status.is_final)
 
     def test_an_unknown_job_is_not_found(self, gateway: SyncGateway) -> None:
-        """An administrator hears 409 for it; that is not a conflict."""
+        """An administrator gets 409 for it; that is not a conflict."""
         with pytest.raises(NotFound):
             gateway.fetch_job(77)
 
     def test_a_member_may_not_know(
         self, open_gateway: OpenGateway, serve: Serve, clock: ServerTime
     ) -> None:
-        """Everybody else hears 403, for jobs and connections alike."""
+        """Any other caller gets 403, for jobs and connections alike."""
         airbyte = serve(quirks=Quirks(caller=Caller.MEMBER))
         gateway = open_gateway(ServerSettings(base_url=airbyte.base_url), clock)
         with pytest.raises(Forbidden, match="required permissions"):
@@ -337,7 +337,7 @@ class GatewayFacts:
         self, gateway: SyncGateway, airbyte: LocalAirbyte, status: ConnectionStatus
     ) -> None:
         """Whatever its status."""
-        word = cast("ServerConnectionStatus", status.value)
+        word = cast("ConnectionStatusWord", status.value)
         there = airbyte.add_connection(ServerConnection(name="Shop", status=word))
         connection = gateway.fetch_connection(there.connection_id)
         assert (there.connection_id, "Shop") == (connection.connection_id, connection.name)
@@ -346,7 +346,7 @@ class GatewayFacts:
         assert there.destination_id == connection.destination_id
 
     def test_an_unknown_connection_is_not_found(self, gateway: SyncGateway) -> None:
-        """An administrator hears 404 for it."""
+        """An administrator gets 404 for it."""
         with pytest.raises(NotFound):
             gateway.fetch_connection(UNKNOWN_ID)
 
@@ -584,12 +584,16 @@ class GatewayFacts:
         ("server", "right", "wrong"),
         [
             (
-                ServerBasicAuth(username="ann", password=SECRET),
+                RequireBasicAuth(username="ann", password=SECRET),
                 BasicAuth(username="ann", password=SECRET),
                 BasicAuth(username="ann", password="guess"),
             ),
-            (ServerBearerAuth(token=SECRET), BearerToken(token=SECRET), BearerToken(token="guess")),
-            (ServerBearerAuth(token=SECRET), BearerToken(token=SECRET), NoAuth()),
+            (
+                RequireBearerToken(token=SECRET),
+                BearerToken(token=SECRET),
+                BearerToken(token="guess"),
+            ),
+            (RequireBearerToken(token=SECRET), BearerToken(token=SECRET), NoAuth()),
         ],
     )
     def test_constant_credentials(
@@ -597,9 +601,9 @@ class GatewayFacts:
         open_gateway: OpenGateway,
         clock: ServerTime,
         *,
-        server: Auth,
-        right: ClientAuth,
-        wrong: ClientAuth,
+        server: AuthRequirement,
+        right: Auth,
+        wrong: Auth,
     ) -> None:
         """They are let in or refused; a refusal is final at once."""
         with LocalAirbyte(auth=server) as airbyte:
@@ -615,7 +619,7 @@ class GatewayFacts:
     @pytest.fixture(params=Edition, ids=lambda edition: edition.value)
     def guarded(self, serve: Serve, request: pytest.FixtureRequest) -> LocalAirbyte:
         """Start a server that sells tokens of three minutes, of either edition."""
-        credentials = ServerCredentials(
+        credentials = RequireClientCredentials(
             client_id="me", client_secret=SECRET, lifetime=timedelta(minutes=3)
         )
         return serve(auth=credentials, quirks=Quirks(edition=request.param))

@@ -1,6 +1,6 @@
 """A certificate for 127.0.0.1 that signs itself, and its key, for TLS servers in tests.
 
-No secret at all: everybody has the key, nobody trusts the certificate, and it names loopback only. The
+No secret at all: the key is public, no client trusts the certificate, and it names loopback only. The
 standard library cannot make one, and a dependency only for that would cost every user more.
 """
 

@@ -195,7 +195,7 @@ def answering(*answers: bytes) -> Callable[[Peer], None]:
 
 @contextmanager
 def refused_port() -> Iterator[int]:
-    """Yield a port that nobody listens on, and that nobody else gets meanwhile."""
+    """Yield a port without a listener, and reserved meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -203,7 +203,7 @@ def refused_port() -> Iterator[int]:
 
 @contextmanager
 def unreachable_port() -> Iterator[int]:
-    """Yield a port where connecting takes for ever: its queue is full and nobody accepts."""
+    """Yield a port where connecting takes for ever: its queue is full and no connection is accepted."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -1,4 +1,4 @@
-"""One time for a server and its client; it moves when a test says so, or when somebody sleeps."""
+"""One time for a server and its client; it moves when a test says so, or when a caller sleeps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ServerTime:
 
 
 class AsyncServerTime:
-    """The async face of a :class:`ServerTime`."""
+    """The async counterpart of a :class:`ServerTime`."""
 
     def __init__(self, time: ServerTime) -> None:
         self.time = time

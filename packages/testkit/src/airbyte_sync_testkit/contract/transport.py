@@ -91,7 +91,7 @@ class TransportFacts:
 
     @pytest.fixture
     def open_transport(self) -> OpenTransport:
-        """Open transports of the colour at hand, as blocking ones."""
+        """Open transports of the kind under test, as blocking ones."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -204,7 +204,7 @@ class TransportFacts:
     # --- proven unsent ---
 
     def test_a_refused_connection_is_proof(self, open_transport: OpenTransport) -> None:
-        """Nobody listens: surely not sent."""
+        """There is no listener: surely not sent."""
         with refused_port() as port, pytest.raises(RequestNotSent, match=r"[Rr]efused"):
             open_transport().send(post(f"http://127.0.0.1:{port}/"))
 
@@ -243,7 +243,7 @@ class TransportFacts:
             open_transport().send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=SHORT))
 
     def test_a_proxy_that_cannot_be_reached_is_proof(self, open_transport: OpenTransport) -> None:
-        """Nobody listens where the proxy should be: surely not sent."""
+        """There is no listener where the proxy should be: surely not sent."""
         with refused_port() as port:
             transport = open_transport(
                 TransportOptions(proxies={"http": f"http://127.0.0.1:{port}"})

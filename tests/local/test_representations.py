@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airbyte_sync_local import Connection, JobScript, Quirks, Step
-from airbyte_sync_local.api import representations as wire
+from airbyte_sync_local import JobScript, Quirks, ServerConnection, Step
+from airbyte_sync_local.api import representations
 
 INSTANT = datetime(2026, 8, 21, 10, 15, 7, 999_999, tzinfo=timezone.utc)
 
@@ -20,7 +20,7 @@ INSTANT = datetime(2026, 8, 21, 10, 15, 7, 999_999, tzinfo=timezone.utc)
 )
 def test_timestamps_are_java_s(instant, written):
     """Instants are UTC without fractions, and the seconds are dropped when they are zero."""
-    assert written == wire.timestamp(instant)
+    assert written == representations.timestamp(instant)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_timestamps_are_java_s(instant, written):
 )
 def test_durations_are_java_s(seconds, written):
     """Durations know no days, and name no unit that is zero."""
-    assert written == wire.iso_duration(timedelta(seconds=seconds))
+    assert written == representations.iso_duration(timedelta(seconds=seconds))
 
 
 def test_a_pending_job_tells_little(api, connection):
@@ -106,7 +106,7 @@ def test_a_list_may_lack_statistics(serve):
 
 def test_a_connection_has_every_required_field(api):
     """A connection tells all that the OpenAPI file requires, and leaves out what has no value."""
-    row = api.airbyte.add_connection(Connection(name="Orders", streams=("users",)))
+    row = api.airbyte.add_connection(ServerConnection(name="Orders", streams=("users",)))
     body = api.get(f"/connections/{row.connection_id}").json()
     expected = {
         "connectionId": row.connection_id,
@@ -128,7 +128,7 @@ def test_a_connection_has_every_required_field(api):
 
 def test_a_schedule_is_told(api):
     """A connection with a schedule says when it runs."""
-    row = api.airbyte.add_connection(Connection(cron_expression="0 0 6 * * ? UTC"))
+    row = api.airbyte.add_connection(ServerConnection(cron_expression="0 0 6 * * ? UTC"))
     body = api.get(f"/connections/{row.connection_id}").json()
     assert {"scheduleType": "cron", "cronExpression": "0 0 6 * * ? UTC"} == body["schedule"]
 

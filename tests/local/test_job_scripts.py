@@ -62,7 +62,7 @@ def test_lives_are_used_up_one_by_one(api, connection):
     assert ["failed", "succeeded", "succeeded"] == ends
 
 
-def test_a_default_life_can_be_chosen(serve):
+def test_a_default_script_can_be_chosen(serve):
     """Connections without lives of their own use the engine's default."""
     api = serve(engine=ScriptedEngine(default=job_scripts.fails()))
     api.submit(api.airbyte.add_connection())
