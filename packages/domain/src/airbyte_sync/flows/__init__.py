@@ -21,12 +21,11 @@ House rules: never yield in ``finally``; time is an answer, never a call; look, 
 judged only after one more look, so that a late wake-up never kills a finished sync.
 """
 
+from airbyte_sync.flows.connections import describe_connection, find_connection
 from airbyte_sync.flows.start import (
     abandon,
     cancel,
-    describe_connection,
     end_now,
-    find_connection,
     obtain,
     resume,
     submit,

@@ -7,39 +7,40 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import (
-    FetchConnection,
     FetchJob,
-    FindConnections,
     Flow,
     LoadCheckpoint,
     Now,
     Report,
 )
-from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound
+from airbyte_sync.errors import CallFailed
 from airbyte_sync.events import EarlierTryLookedFor, JobRecalled, Origin
-from airbyte_sync.flows.ending import end_in_time_out, insist_on_cancelling, pausing_between_tries
-from airbyte_sync.flows.obtaining import (
-    ask_whether_it_exists,
-    come_to_a_job,
-    job_in_doubt,
-    newer_that_ended,
-    search_until,
+from airbyte_sync.flows.cancelling import (
+    cancel_until_terminal,
+    end_at_deadline,
+    pausing_between_tries,
 )
-from airbyte_sync.flows.steps import awake, job_id_of, look_failed, origin_of
-from airbyte_sync.flows.verdicts import judge, with_timeout
-from airbyte_sync.flows.waiting import look_until_it_ends
-from airbyte_sync.jobs import JobStatus, is_same_name
+from airbyte_sync.flows.connection_busy import wait_for_other_job
+from airbyte_sync.flows.connections import require_known_id
+from airbyte_sync.flows.failures import ensure_succeeded, with_timeout
+from airbyte_sync.flows.finding_job import (
+    after_nothing_came,
+    end_of_search,
+    find_or_adopt,
+    job_in_doubt,
+)
+from airbyte_sync.flows.job_list import newer_that_ended
+from airbyte_sync.flows.polling import job_id_of, origin_of, pause_until_due
+from airbyte_sync.flows.submitting import submit_once
+from airbyte_sync.flows.watching import wait_until_it_ends
+from airbyte_sync.jobs import JobStatus
 from airbyte_sync.results import Submission, SyncResult
-from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airbyte_sync.jobs import Connection, EarlierTries, Job, SyncRequest
+    from airbyte_sync.jobs import EarlierTries, Job, SyncRequest
     from airbyte_sync.policy import SyncPolicy
-
-MOST_NEAR_MISSES = 3
-"""How many names are told that are nearly the one asked for."""
 
 
 def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -89,10 +90,10 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
         limit=None if request.end_by is None else request.limit,
         queue_deadline=None if policy.time_to_begin is None else now + policy.time_to_begin,
     )
-    checkpoint = yield from _where_we_were(fresh, policy)
+    checkpoint = yield from _restore(fresh, policy)
     if checkpoint is fresh:
         if not request.has_uuid:
-            yield from ask_whether_it_exists(request.connection_id)
+            yield from require_known_id(request.connection_id)
         if request.earlier is not None:
             checkpoint = yield from _after_earlier_tries(fresh, request.earlier, policy)
     return (yield from _submission(checkpoint, policy))
@@ -134,10 +135,10 @@ def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     checkpoint = (yield from obtain(checkpoint, policy)).checkpoint
     if checkpoint.phase is Phase.WATCH:
         origin = origin_of(checkpoint)
-        job, checkpoint = yield from look_until_it_ends(checkpoint, policy)
+        job, checkpoint = yield from wait_until_it_ends(checkpoint, policy)
         if job is not None:
-            return SyncResult(job=(yield from judge(job, policy)), origin=origin)
-    return (yield from end_in_time_out(checkpoint, policy))
+            return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
+    return (yield from end_at_deadline(checkpoint, policy))
 
 
 def end_now(
@@ -252,7 +253,7 @@ def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:
         job_id=job_id,
         cancel_until=now + policy.cancel_timeout,
     )
-    job, _ = yield from insist_on_cancelling(checkpoint, policy)
+    job, _ = yield from cancel_until_terminal(checkpoint, policy)
     return job
 
 
@@ -289,14 +290,14 @@ def abandon(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Job | None]:
         cancelling = yield from _with_the_job_in_doubt(cancelling, policy)
     if cancelling.job_id is None:
         return None
-    job, _ = yield from insist_on_cancelling(cancelling, policy)
+    job, _ = yield from cancel_until_terminal(cancelling, policy)
     return job
 
 
 def _with_the_job_in_doubt(cancelling: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     """Look for the job of a lost submission; a look that fails is repeated until ``cancel_until``."""
     while True:
-        now = yield from awake(cancelling)
+        now = yield from pause_until_due(cancelling)
         try:
             job = yield from job_in_doubt(cancelling)
         except CallFailed as error:
@@ -309,96 +310,30 @@ def _with_the_job_in_doubt(cancelling: Checkpoint, policy: SyncPolicy) -> Flow[C
         )
 
 
-def find_connection(
-    name: str, workspace_id: str | None = None, policy: SyncPolicy | None = None
-) -> Flow[Connection]:
-    """
-    Find the one connection of a name.
-
-    Letters may be composed otherwise, and blanks around a name do not count. A name that is the same letter
-    by letter goes before one that is not.
-
-    Args:
-        name: The name as the Airbyte UI shows it.
-        workspace_id: Where to look; ``None`` means everywhere these credentials can see.
-        policy: For how long to ask again where the server is in trouble; ``None``: not at all. It has
-            nothing to resume: a flow that is put away at a pause is called again.
-
-    Returns:
-        The connection.
-
-    Raises:
-        ConnectionNotFound: None has the name.
-        ConnectionAmbiguous: Several have it.
-        ServerUnreachable: The server could not be asked for too long.
-        CallFailed: The server refused, or could not be asked and there is no policy.
-    """
-    similar = yield from _find_connections(FindConnections(name, workspace_id), policy)
-    same = tuple(connection for connection in similar if is_same_name(connection.name, name))
-    found = tuple(connection for connection in same if connection.name == name) or same
-    place = "" if workspace_id is None else f" in workspace {workspace_id}"
-    if not found:
-        raise ConnectionNotFound(
-            f"no connection is called {name!r}{place}{_near_misses(similar)}. Upper and lower case and "
-            "blanks within a name count. Check the name, and that these credentials may see the workspace."
-        )
-    if len(found) > 1:
-        ids = ", ".join(connection.connection_id for connection in found)
-        raise ConnectionAmbiguous(
-            f"{len(found)} connections are called {name!r}{place}: {ids}. Name the workspace, or give "
-            "the id.",
-            connections=found,
-        )
-    return found[0]
-
-
-def _near_misses(similar: tuple[Connection, ...]) -> str:
-    names = sorted({connection.name for connection in similar})
-    if not names:
-        return ""
-    more = "" if len(names) <= MOST_NEAR_MISSES else f" and {len(names) - MOST_NEAR_MISSES} more"
-    return f", but {' and '.join(map(shown, names[:MOST_NEAR_MISSES]))}{more}"
-
-
-def _find_connections(
-    command: FindConnections, policy: SyncPolicy | None
-) -> Flow[tuple[Connection, ...]]:
-    now = yield from Now()
-    checkpoint = Checkpoint(phase=Phase.SUBMIT, connection_id=repr(command.name), asked_at=now)
+def acquire_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+    """Go through the phases until the request has its job."""
     while True:
-        now = yield from awake(checkpoint)
-        try:
-            return (yield from command)
-        except CallFailed as error:
-            if policy is None:
-                raise
-            checkpoint = yield from look_failed(checkpoint, policy, error, now)
-
-
-def describe_connection(connection_id: str) -> Flow[Connection | None]:
-    """
-    Ask what a connection is called and where it is: for people, so a failure does not matter.
-
-    Args:
-        connection_id: The connection.
-
-    Returns:
-        The connection, or ``None`` where the server does not say.
-    """
-    try:
-        return (yield from FetchConnection(connection_id))
-    except CallFailed:
-        return None
+        match checkpoint.phase:
+            case Phase.SUBMIT:
+                checkpoint = yield from submit_once(checkpoint, policy)
+            case Phase.LOOK if checkpoint.nothing_came:
+                checkpoint = yield from after_nothing_came(checkpoint, policy)
+            case Phase.LOOK:
+                checkpoint = yield from find_or_adopt(checkpoint, policy)
+            case Phase.QUEUE:
+                checkpoint = yield from wait_for_other_job(checkpoint, policy)
+            case Phase.WATCH | Phase.CANCEL:
+                return checkpoint
 
 
 def _submission(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
-    checkpoint = yield from come_to_a_job(checkpoint, policy)
+    checkpoint = yield from acquire_job(checkpoint, policy)
     return Submission(
         job_id=job_id_of(checkpoint), origin=origin_of(checkpoint), checkpoint=checkpoint
     )
 
 
-def _where_we_were(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+def _restore(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     """
     Return where an earlier try of the same request left off, or ``fresh``.
 
@@ -450,7 +385,7 @@ def _after_earlier_tries(
     fresh: Checkpoint, earlier: EarlierTries, policy: SyncPolicy
 ) -> Flow[Checkpoint]:
     """Look for the job of an earlier try first; it may still appear where that try died submitting."""
-    look_until = search_until(earlier.over_at, earlier.over_at, policy)
+    look_until = end_of_search(earlier.over_at, earlier.over_at, policy)
     yield from Report(EarlierTryLookedFor(since=earlier.since, look_until=look_until))
     return replace(
         fresh,

@@ -33,7 +33,7 @@ PATIENCE_WITH_STRANGERS = timedelta(minutes=1)
 """How long to ask a server that has never answered as Airbyte does, and gives other answers."""
 
 
-def judge(job: Job, policy: SyncPolicy) -> Flow[Job]:
+def ensure_succeeded(job: Job, policy: SyncPolicy) -> Flow[Job]:
     """Return a job that succeeded, and raise for any other end, with the reason where there is one."""
     if job.status == JobStatus.FAILED:
         reason = (yield from _reason_of(job)) if policy.explain else None

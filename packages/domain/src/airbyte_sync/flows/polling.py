@@ -10,7 +10,7 @@ from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import Flow, Now, Pause, Report
 from airbyte_sync.errors import CallFailed, InvalidCheckpoint, UnexpectedReply
 from airbyte_sync.events import Origin, PollFailed
-from airbyte_sync.flows.verdicts import (
+from airbyte_sync.flows.failures import (
     PATIENCE_WITH_STRANGERS,
     give_up_on_a_stranger,
     give_up_when_unreachable,
@@ -29,7 +29,9 @@ LONGEST_SILENCE = timedelta(minutes=1)
 """How long to wait for news of a job without a look: whoever watches hears that it still runs."""
 
 
-def awake(checkpoint: Checkpoint, pace: timedelta | None = None) -> Flow[datetime]:
+def pause_until_due(
+    checkpoint: Checkpoint, min_interval: timedelta | None = None
+) -> Flow[datetime]:
     """
     Return the time once the checkpoint's moment has come.
 
@@ -38,13 +40,13 @@ def awake(checkpoint: Checkpoint, pace: timedelta | None = None) -> Flow[datetim
 
     Args:
         checkpoint: Where the flow stands.
-        pace: The shortest time between two looks, where the next one may be left out as long as
+        min_interval: The shortest time between two looks, where the next one may be left out as long as
             somebody tells all news; ``None`` where it may not.
     """
     now = yield from Now()
     while checkpoint.wake_at is not None and now < checkpoint.wake_at:
         about = checkpoint.blocked_by if checkpoint.phase is Phase.QUEUE else checkpoint.job_id
-        latest = _at_the_latest(checkpoint, now, checkpoint.wake_at, pace)
+        latest = _latest(checkpoint, now, checkpoint.wake_at, min_interval)
         has_news = yield from Pause(checkpoint.wake_at, checkpoint, about, latest)
         now = yield from Now()
         if has_news:
@@ -52,7 +54,7 @@ def awake(checkpoint: Checkpoint, pace: timedelta | None = None) -> Flow[datetim
     return now
 
 
-def resting(checkpoint: Checkpoint, now: datetime, until: datetime) -> Checkpoint:
+def with_wake_at(checkpoint: Checkpoint, now: datetime, until: datetime) -> Checkpoint:
     """Rest until a moment, or until a deadline that is still ahead and comes first."""
     return replace(checkpoint, wake_at=_before_deadlines(checkpoint, now, until))
 
@@ -64,24 +66,28 @@ def _before_deadlines(checkpoint: Checkpoint, now: datetime, until: datetime) ->
     return until
 
 
-def _at_the_latest(
-    checkpoint: Checkpoint, now: datetime, until: datetime, pace: timedelta | None
+def _latest(
+    checkpoint: Checkpoint, now: datetime, until: datetime, min_interval: timedelta | None
 ) -> datetime:
     """Return when to look even where no change is missed."""
     # What is left of a pause that was resumed near its end does not tell how often news are wanted.
-    if pace is None or checkpoint.failing_since is not None or until - now < 0.9 * pace:
+    if (
+        min_interval is None
+        or checkpoint.failing_since is not None
+        or until - now < 0.9 * min_interval
+    ):
         return until
     return max(until, _before_deadlines(checkpoint, now, now + LONGEST_SILENCE))
 
 
-def resting_until_next_look(
+def with_next_poll(
     checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, job_id: int
 ) -> Checkpoint:
     """Rest for as long as the poll schedule says."""
     interval = policy.poll.interval(
         waited=now - checkpoint.asked_at, job_id=job_id, looks=checkpoint.looks
     )
-    return replace(resting(checkpoint, now, now + interval), looks=checkpoint.looks + 1)
+    return replace(with_wake_at(checkpoint, now, now + interval), looks=checkpoint.looks + 1)
 
 
 def require_same_connection(checkpoint: Checkpoint, job: Job) -> Job:
@@ -100,10 +106,10 @@ def require_same_connection(checkpoint: Checkpoint, job: Job) -> Job:
     return job
 
 
-def seen(checkpoint: Checkpoint, job: Job) -> Checkpoint:
+def record_poll(checkpoint: Checkpoint, job: Job) -> Checkpoint:
     """Record a poll of a job that succeeded."""
     return replace(
-        answered(checkpoint),
+        record_answer(checkpoint),
         connection_id=checkpoint.connection_id or job.connection_id,
         status=job.status,
         missing_since=None,
@@ -111,7 +117,7 @@ def seen(checkpoint: Checkpoint, job: Job) -> Checkpoint:
     )
 
 
-def answered(checkpoint: Checkpoint) -> Checkpoint:
+def record_answer(checkpoint: Checkpoint) -> Checkpoint:
     """Record an answer that is surely Airbyte's. Submissions that failed are counted apart."""
     return replace(
         checkpoint,
@@ -122,7 +128,7 @@ def answered(checkpoint: Checkpoint) -> Checkpoint:
     )
 
 
-def failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
+def record_failure(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     """Record a poll that failed."""
     return replace(
         checkpoint,
@@ -131,7 +137,7 @@ def failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     )
 
 
-def submit_failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
+def record_submit_failure(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     """Record a submission that came to nothing, or whose outcome is unknown."""
     return replace(
         checkpoint,
@@ -140,7 +146,7 @@ def submit_failing(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     )
 
 
-def note_who_answered(checkpoint: Checkpoint, error: CallFailed, now: datetime) -> Checkpoint:
+def record_who_answered(checkpoint: Checkpoint, error: CallFailed, now: datetime) -> Checkpoint:
     """
     Record whether an error is Airbyte's own word, another program's, or neither.
 
@@ -175,20 +181,20 @@ def may_pass(checkpoint: Checkpoint) -> bool:
     return checkpoint.status is not None or checkpoint.in_doubt
 
 
-def look_failed(
+def on_poll_failure(
     checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed, now: datetime
 ) -> Flow[Checkpoint]:
     """A failed poll never ends a wait by itself; a refusal where there is no job, or failing for too
     long, does."""
     if error.retry_safe is False and not may_pass(checkpoint):
         raise error
-    checkpoint = note_who_answered(failing(checkpoint, now), error, now)
+    checkpoint = record_who_answered(record_failure(checkpoint, now), error, now)
     give_up_on_a_stranger(checkpoint, now, error)
     give_up_when_unreachable(checkpoint, policy, now, error)
     if checkpoint.job_id is None and has_waited_too_long(checkpoint, now):
         raise without_a_job(checkpoint, policy, error) from error
     until = now + backoff(checkpoint, policy, error)
-    checkpoint = resting(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
+    checkpoint = with_wake_at(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
     yield from Report(
         PollFailed(
             error=error,

@@ -18,16 +18,21 @@ from airbyte_sync.errors import (
     SyncNotDone,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync.flows.obtaining import newer_that_ended
-from airbyte_sync.flows.steps import (
-    awake,
+from airbyte_sync.flows.failures import (
+    ensure_succeeded,
+    how_to_give_more_time,
+    last_error,
+    timed_out,
+)
+from airbyte_sync.flows.job_list import newer_that_ended
+from airbyte_sync.flows.polling import (
     job_id_of,
     may_pass,
     origin_of,
+    pause_until_due,
     require_same_connection,
-    resting,
+    with_wake_at,
 )
-from airbyte_sync.flows.verdicts import how_to_give_more_time, judge, last_error, timed_out
 from airbyte_sync.jobs import Job, JobStatus
 from airbyte_sync.results import SyncResult
 
@@ -39,12 +44,12 @@ _ABOUT_A_STATE = (NotFound, StateConflict, SyncAlreadyRunning)
 """Refusals of a cancellation that say how things are, and not that it is forbidden or impossible."""
 
 
-def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
+def end_at_deadline(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     """Cancel a job of ours, or look a last time at one that is not to be cancelled."""
     if not (origin_of(checkpoint).is_ours_to_cancel and policy.cancel_on_timeout):
         return (yield from _look_for_the_last_time(checkpoint, policy))
     try:
-        job, checkpoint = yield from insist_on_cancelling(checkpoint, policy)
+        job, checkpoint = yield from cancel_until_terminal(checkpoint, policy)
     except (CallFailed, CancelUnconfirmed) as error:
         raise timed_out(
             checkpoint,
@@ -60,13 +65,13 @@ def end_in_time_out(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResu
             "needs longer.",
             job,
         )
-    return SyncResult(job=(yield from judge(job, policy)), origin=origin_of(checkpoint))
+    return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin_of(checkpoint))
 
 
 def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     """See how a job stands that is not to be cancelled: a look that fails is no reason to judge."""
     while True:
-        now = yield from awake(checkpoint)
+        now = yield from pause_until_due(checkpoint)
         try:
             job = yield from FetchJob(job_id_of(checkpoint))
             require_same_connection(checkpoint, job)
@@ -90,10 +95,12 @@ def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[
                 job,
             )
         yield from Report(JobEnded(job=job))
-        return SyncResult(job=(yield from judge(job, policy)), origin=origin_of(checkpoint))
+        return SyncResult(
+            job=(yield from ensure_succeeded(job, policy)), origin=origin_of(checkpoint)
+        )
 
 
-def insist_on_cancelling(
+def cancel_until_terminal(
     checkpoint: Checkpoint, policy: SyncPolicy
 ) -> Flow[tuple[Job, Checkpoint]]:
     """
@@ -104,7 +111,7 @@ def insist_on_cancelling(
     """
     job_id = job_id_of(checkpoint)
     while True:
-        now = yield from awake(checkpoint)
+        now = yield from pause_until_due(checkpoint)
         job: Job | None = None
         failure: CallFailed | None = None
         try:
@@ -168,7 +175,7 @@ def pausing_between_tries(
         backoff = policy.backoff(failure, failures=checkpoint.looks, seed=seed)
         pause = max(pause, backoff)
     until = min(now + pause, checkpoint.cancel_until or now)
-    return replace(resting(checkpoint, now, until), looks=checkpoint.looks + 1)
+    return replace(with_wake_at(checkpoint, now, until), looks=checkpoint.looks + 1)
 
 
 def to_cancel(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> Checkpoint:

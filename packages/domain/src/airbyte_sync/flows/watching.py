@@ -7,21 +7,26 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint, Phase
-from airbyte_sync.commands import FetchJob, Flow, Report, SaveCheckpoint
+from airbyte_sync.commands import FetchJob, Flow, Now, Report, SaveCheckpoint
 from airbyte_sync.errors import CallFailed, JobGone, NotFound
-from airbyte_sync.events import JobEnded, JobLeftOver, JobPolled, StatusChanged
-from airbyte_sync.flows.ending import to_cancel
-from airbyte_sync.flows.obtaining import list_jobs, newer_that_ended
-from airbyte_sync.flows.steps import (
-    awake,
-    job_id_of,
-    look_failed,
-    may_pass,
-    require_same_connection,
-    resting_until_next_look,
-    seen,
+from airbyte_sync.events import JobEnded, JobLeftOver, JobObtained, JobPolled, Origin, StatusChanged
+from airbyte_sync.flows.cancelling import to_cancel
+from airbyte_sync.flows.failures import (
+    is_late,
+    is_queue_deadline_first,
+    is_queued_too_long,
+    with_timeout,
 )
-from airbyte_sync.flows.verdicts import is_late, is_queue_deadline_first, is_queued_too_long
+from airbyte_sync.flows.job_list import list_jobs, newer_that_ended
+from airbyte_sync.flows.polling import (
+    job_id_of,
+    may_pass,
+    on_poll_failure,
+    pause_until_due,
+    record_poll,
+    require_same_connection,
+    with_next_poll,
+)
 from airbyte_sync.jobs import JobQuery, JobType
 
 if TYPE_CHECKING:
@@ -49,13 +54,13 @@ _LISTED = (None, JobType.REFRESH, JobType.CLEAR)
 """Servers up to v2.0.0 list only syncs and resets unless another type is asked for (``JobsHelper.kt``)."""
 
 
-def look_until_it_ends(
+def wait_until_it_ends(
     checkpoint: Checkpoint, policy: SyncPolicy
 ) -> Flow[tuple[Job | None, Checkpoint]]:
     """Poll until the job ends, or return no job and the phase CANCEL when the deadline passes."""
     job_id = job_id_of(checkpoint)
     while True:
-        now = yield from awake(checkpoint, policy.poll.floor)
+        now = yield from pause_until_due(checkpoint, policy.poll.floor)
         is_to_be_judged = is_late(checkpoint, now) or is_queued_too_long(checkpoint, now)
         try:
             job = yield from FetchJob(job_id, recent=not is_to_be_judged)
@@ -66,10 +71,10 @@ def look_until_it_ends(
                 return None, to_cancel(checkpoint, policy, now)
             if isinstance(error, NotFound) and may_pass(checkpoint):
                 checkpoint = yield from _missing(checkpoint, error, now)
-            checkpoint = yield from look_failed(checkpoint, policy, error, now)
+            checkpoint = yield from on_poll_failure(checkpoint, policy, error, now)
             continue
         previous = checkpoint.status
-        checkpoint = seen(checkpoint, job)
+        checkpoint = record_poll(checkpoint, job)
         if job.status.is_final:
             yield from Report(JobEnded(job=job))
             return job, checkpoint
@@ -85,7 +90,7 @@ def look_until_it_ends(
             return None, to_cancel(overdue, policy, now)
         if is_late(checkpoint, now):
             return None, to_cancel(checkpoint, policy, now)
-        checkpoint = resting_until_next_look(checkpoint, policy, now, job_id)
+        checkpoint = with_next_poll(checkpoint, policy, now, job_id)
 
 
 def _tell_once_if_left_over(checkpoint: Checkpoint, job: Job, now: datetime) -> Flow[Checkpoint]:
@@ -164,3 +169,34 @@ def _is_in_list(query: JobQuery, job_id: int) -> Flow[bool]:
         if len(ids) < PAGE or min(ids) < job_id:
             return False
     return True
+
+
+def start_watching(
+    checkpoint: Checkpoint, policy: SyncPolicy, job: Job, origin: Origin
+) -> Flow[Checkpoint]:
+    yield from Report(JobObtained(job=job, origin=origin))
+    now = yield from Now()
+    watching = replace(
+        checkpoint,
+        phase=Phase.WATCH,
+        job_id=job.job_id,
+        origin=origin,
+        status=job.status,
+        answered_since=None,
+        in_doubt=False,
+        settle_until=None,
+        failing_since=None,
+        failures=0,
+        looks=0,
+        submit_failing_since=None,
+        submit_failures=0,
+        lost_submissions=0,
+        lost_status=None,
+        has_met_airbyte=True,
+        strange_since=None,
+    )
+    watching = with_timeout(watching, policy, now)
+    if not job.status.is_final:
+        watching = with_next_poll(watching, policy, now, job.job_id)
+    yield from SaveCheckpoint(watching)
+    return watching
