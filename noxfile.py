@@ -33,7 +33,7 @@ COVERING = [
     f"--ignore={ODD_REPLIES}",
 ]
 NOT_COVERING = [
-    *(f"tests/{name}" for name in ("architecture", "docs", "local", "testkit")),
+    *(f"tests/{name}" for name in ("architecture", "docs", "local", "samples", "testkit")),
     ODD_REPLIES,
     # What the scenes stand on, and that needs no Airflow to be tested.
     *(f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")),
