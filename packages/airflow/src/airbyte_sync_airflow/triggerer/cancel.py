@@ -312,7 +312,9 @@ async def _cancel(stopped: StoppedTrigger) -> None:
     servers = shared_servers()
     server = stopped.server or await servers.read(stopped.conn_id, stopped.api_version)
     caution = caution_of(stopped)
-    async with servers.use(replace(server, settings=server.settings.with_short_timeouts())) as parts:
+    async with servers.use(
+        replace(server, settings=server.settings.with_short_timeouts())
+    ) as parts:
         session = caution.over(parts.async_canceller(Follower(stopped.log)))
         clock = Container.async_clock()
         give_up_at = clock.now() + stopped.policy.cancel_timeout
