@@ -139,6 +139,7 @@ def drained(stage, switched_back):
     """A sync of the official provider, when nothing of ours is left."""
     for run in (switched_back.deferred, switched_back.sensor, switched_back.running):
         run.finish()
+    switched_back.running.wait_for_end()
     run = stage.start("deferrable")
     run.wait_for("deferred")
     run.finish()
