@@ -186,9 +186,8 @@ def airflow34(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3, both at once."""
     both = (envs.AIRFLOW_2, envs.AIRFLOW_3)
-    _side_by_side(
-        session, {each.name: _end_to_end(session, each, "postgresql", *SCENES) for each in both}
-    )
+    commands = {each.name: _end_to_end(session, each, "postgresql", *SCENES) for each in both}
+    _side_by_side(session, {name: [*each, "--airflows=2"] for name, each in commands.items()})
 
 
 @nox.session

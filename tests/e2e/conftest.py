@@ -54,6 +54,12 @@ def pytest_addoption(parser):
         help="what the end-to-end tests' Airflow keeps its state in",
     )
     parser.addoption(
+        "--airflows",
+        type=int,
+        default=1,
+        help="how many Airflows play their scenes on this machine at the same time",
+    )
+    parser.addoption(
         "--scenes",
         help="the scenes to play, with commas between them; without it all are played",
     )
@@ -136,8 +142,9 @@ def loop_watch_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory):
-    return measure(tmp_path_factory.mktemp("measured"))
+def machine(tmp_path_factory, request):
+    airflows = request.config.getoption("--airflows")
+    return measure(tmp_path_factory.mktemp("measured"), airflows=airflows)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ class Machine:
 
     cores: int
     process_seconds: float
-    """From the start to the end of a process that imports Airflow, with one on each core."""
+    """From the start to the end of a process that imports Airflow, with one on each core for each Airflow."""
     cpu_seconds: float
     """What such a process has worked."""
 
@@ -205,12 +205,14 @@ class Pace:
         )
 
 
-def measure(home):
+def measure(home, *, airflows=1):
     """
-    Measure this machine: first a process that fills its caches, then one on each core.
+    Measure this machine: first a process that fills its caches, then one on each core for each Airflow.
 
     Args:
         home: An empty folder; Airflow writes its defaults there.
+        airflows: How many Airflows play their scenes on this machine at the same time. Each of them must
+            bear what the others start.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     command = [sys.executable, "-m", "airflow", "version"]
@@ -221,14 +223,14 @@ def measure(home):
     }
     subprocess.run(command, check=True, **alone)
     worked, begun = _children_seconds(), time.monotonic()
-    processes = [subprocess.Popen(command, **alone) for _ in range(cores)]
+    processes = [subprocess.Popen(command, **alone) for _ in range(airflows * cores)]
     for process in processes:
         process.wait()
     took = time.monotonic() - begun
     return Machine(
         cores=cores,
         process_seconds=took,
-        cpu_seconds=(_children_seconds() - worked) / cores,
+        cpu_seconds=(_children_seconds() - worked) / len(processes),
     )
 
 
