@@ -20,18 +20,95 @@ from airbyte_sync import (
     UnexpectedReply,
 )
 from airbyte_sync.events import PollFailed
-from airbyte_sync_testkit import Fault
+from airbyte_sync_http.feed.breaker import CircuitBreaker, State
+from airbyte_sync_testkit import AsyncVirtualClock, CallFault, VirtualClock
 from tests.http.feed.world import HOUR, MINUTE, SECOND, abandon, blind, late
 
 
+@pytest.fixture
+def time():
+    return VirtualClock()
+
+
+@pytest.fixture
+def breaker(time):
+    return CircuitBreaker(AsyncVirtualClock(time))
+
+
+def test_it_is_open_then_half_open_then_closed(breaker, time):
+    """A success of the one request that is made when it is half-open closes it."""
+    assert (State.CLOSED, None) == (breaker.state, breaker.retry_at)
+    breaker.open()
+    assert State.OPEN is breaker.state
+    time.advance(breaker.retry_at - time.now())
+    assert State.HALF_OPEN is breaker.state
+    breaker.record_success()
+    assert (State.CLOSED, None) == (breaker.state, breaker.retry_at)
+
+
+def test_it_is_open_for_longer_each_time_until_the_list_is_trusted(breaker, time):
+    """Up to an hour."""
+
+    def opened_for():
+        breaker.open()
+        duration = breaker.retry_at - time.now()
+        breaker.record_success()
+        return duration
+
+    durations = [opened_for() for _ in range(9)]
+    assert durations[:4] == sorted(set(durations[:4]))
+    assert HOUR == durations[-1]
+    breaker.trust()
+    assert durations[0] == opened_for()
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"),
+    [
+        (Forbidden("no", status=403), 1),
+        (ServerTrouble("500", status=500), 3),
+        (UnexpectedReply("a web page", status=200), 3),
+        (RequestNotSent("down"), None),
+        (Throttled("429", status=429), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_opens_it(breaker, error, failures):
+    """A refusal at once, what is about the list in the end, and a server that cannot be reached never."""
+    is_reason = [breaker.record_failure(error) for _ in range(9)]
+    assert failures == (is_reason.index(True) + 1 if True in is_reason else None)
+
+
+def test_a_pause_grows_and_fails_all_polls_until_a_success(breaker, time):
+    """Each poll gets an error of its own."""
+    breaker.raise_failure()
+    pauses = []
+    for _ in range(3):
+        breaker.record_failure(RequestNotSent("down"))
+        breaker.pause(RequestNotSent("down"))
+        pauses.append(breaker.retry_at - time.now())
+    assert pauses == sorted(set(pauses))
+    errors = []
+    for _ in range(2):
+        with pytest.raises(RequestNotSent) as caught:
+            breaker.raise_failure()
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]
+    breaker.record_success()
+    breaker.raise_failure()
+
+
+# --- in a feed ---
+
+
 def test_a_failure_of_the_list_is_a_failed_poll(world):
-    """Nobody crashes, nobody asks on his own, and it passes."""
+    """No waiter fails, none asks alone, and it passes."""
 
     async def scene():
         waiting = await world.keep_busy(20)
         world.forget_requests()
         world.events.clear()
-        world.airbyte.fail("find_jobs", *[Fault(error=ServerTrouble("500", status=500))] * 2)
+        world.airbyte.fail("find_jobs", *[CallFault(error=ServerTrouble("500", status=500))] * 2)
         await world.clock.sleep(MINUTE)
         failed = [event for event in world.events if isinstance(event, PollFailed)]
         assert failed
@@ -54,11 +131,11 @@ def test_a_failure_of_the_list_is_a_failed_poll(world):
     ],
 )
 def test_a_list_that_always_fails_is_done_without(world, error):
-    """Every look is a GET then; once the list works again, none is."""
+    """Every poll is a GET then; once the list works again, none is."""
 
     async def scene():
         await world.keep_busy(20)
-        world.airbyte.fail("find_jobs", *[Fault(error=error)] * 5)
+        world.airbyte.fail("find_jobs", *[CallFault(error=error)] * 5)
         await world.clock.sleep(MINUTE)
         world.forget_requests()
         world.events.clear()
@@ -68,7 +145,7 @@ def test_a_list_that_always_fails_is_done_without(world, error):
         assert not any(isinstance(event, PollFailed) for event in world.events)
         assert world.requests["fetch_job"] > 20
         assert world.requests["find_jobs"] <= 2
-        assert world.remote.busiest <= 3
+        assert world.remote.max_inside <= 3
         await world.clock.sleep(HOUR)
         world.forget_requests()
         await world.clock.sleep(MINUTE)
@@ -78,8 +155,8 @@ def test_a_list_that_always_fails_is_done_without(world, error):
 
 
 def test_a_list_that_fails_from_the_start(world):
-    """First looks that hoped for it fail once, or are made singly."""
-    world.airbyte.fail("find_jobs", *[Fault(error=ServerTrouble("500", status=500))] * 99)
+    """First polls that were awaiting a scan fail once, or are made singly."""
+    world.airbyte.fail("find_jobs", *[CallFault(error=ServerTrouble("500", status=500))] * 99)
 
     async def scene():
         ids = [world.start((0, "running"), (100, "succeeded")) for _ in range(20)]
@@ -91,7 +168,7 @@ def test_a_list_that_fails_from_the_start(world):
 
 
 def test_a_list_that_ignores_the_filter_is_done_without(world):
-    """It would be read from the beginning of time at every tick."""
+    """It would be read from the beginning of time, again and again."""
     world.remote.see = lambda query: replace(query, updated_since=None)
 
     async def scene():
@@ -120,7 +197,7 @@ def test_a_list_without_the_servers_time_is_done_without(world):
 
 
 def test_a_bug_of_a_transport_opens_the_breaker(world, caplog):
-    """A bug of a transport is logged, with where it is, and everybody looks alone."""
+    """A bug of a transport is logged, with where it is, and each job is polled alone."""
 
     async def scene():
         waiting = world.watch(world.start((0, "running"), (100, "succeeded")))
@@ -149,7 +226,7 @@ def test_the_breaker_opens_for_longer_each_time(world):
     world.play(scene)
 
 
-@pytest.mark.parametrize("newcomers", [0, 20], ids=["cross-check", "first looks"])
+@pytest.mark.parametrize("newcomers", [0, 20], ids=["reconciliation", "initial read"])
 def test_a_page_under_way_does_not_close_the_breaker(world, newcomers):
     """A list that was just proven wrong is not trusted again for a page that it sent before."""
 
@@ -161,12 +238,12 @@ def test_a_page_under_way_does_not_close_the_breaker(world, newcomers):
         world.remote.show = blind
         await world.clock.sleep(4.5 * MINUTE)
 
-        async def looked_at_meanwhile(query):
+        async def read_meanwhile(query):
             if query.updated_since is None:
                 world.remote.trouble.clear()
                 await world.feed.fetch_job(job_id)
 
-        world.remote.trouble["find_jobs"] = looked_at_meanwhile
+        world.remote.trouble["find_jobs"] = read_meanwhile
         for _ in range(newcomers):
             world.watch(world.start())
         while world.remote.trouble:
@@ -189,7 +266,7 @@ def test_an_incremental_poll_under_way_does_not_close_the_breaker(world):
         job_id = world.start((0, "running"), (5, "succeeded"))
         await world.feed.recent_job(job_id)
         await world.clock.sleep(2 * MINUTE)
-        for _ in range(100):  # some of these come while a sweep is under way
+        for _ in range(100):  # some of these come while a poll is under way
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(world.feed.fetch_job(job_id), 10)
             if world.remote.inside:
@@ -204,7 +281,7 @@ def test_an_incremental_poll_under_way_does_not_close_the_breaker(world):
 
 @pytest.mark.parametrize("error", [ServerTrouble("500", status=500), Forbidden("no", status=403)])
 def test_the_loss_of_the_list_ends_long_waits(world, error):
-    """Everybody goes on at their own pace."""
+    """All waiters go on at their own pace."""
 
     async def scene():
         await world.keep_busy()
@@ -213,7 +290,7 @@ def test_the_loss_of_the_list_ends_long_waits(world, error):
         waiting = world.wait(job_id, 3 * SECOND, at_most=HOUR)
         await world.clock.sleep(5 * SECOND)
         assert not waiting.done()
-        world.airbyte.fail("find_jobs", Fault(error=error))
+        world.airbyte.fail("find_jobs", CallFault(error=error))
         await world.clock.sleep(25 * SECOND)
         assert waiting.done()
         assert waiting.result() is False
@@ -223,12 +300,12 @@ def test_the_loss_of_the_list_ends_long_waits(world, error):
 
 @pytest.mark.parametrize("error", [RequestNotSent("down"), Throttled("429", status=429)])
 def test_a_server_that_cannot_be_reached_is_left_alone(world, error):
-    """GETs would fare no better than the list, so nobody makes them."""
+    """GETs would fare no better than the list, so none is made."""
 
     async def scene():
         waiting = await world.keep_busy(20)
         world.forget_requests()
-        world.airbyte.fail("find_jobs", *[Fault(error=error)] * 5)
+        world.airbyte.fail("find_jobs", *[CallFault(error=error)] * 5)
         await world.clock.sleep(30 * SECOND)
         assert 0 == world.requests["fetch_job"]
         assert 1 <= world.requests["find_jobs"] <= 6
@@ -260,13 +337,13 @@ def test_a_server_in_trouble_is_asked_by_one_at_a_time(world):
 
 
 def test_a_server_that_hangs_keeps_no_waiter_from_giving_up(world):
-    """A queue for its few slots would take hours; nobody stands in it."""
+    """A queue of its few requests at a time would take hours; no waiter stands in it."""
 
     async def scene():
         waiting = [world.watch(world.start()) for _ in range(100)]
         await world.clock.sleep(MINUTE)
-        silence = ResponseNotReceived("no answer within 30 s")
-        world.remote.fail(silence, "find_jobs", "fetch_job", after=30 * SECOND)
+        timed_out = ResponseNotReceived("no answer within 30 s")
+        world.remote.fail(timed_out, "find_jobs", "fetch_job", after=30 * SECOND)
         given_up = await asyncio.wait_for(
             asyncio.gather(*waiting, return_exceptions=True), (20 * MINUTE).total_seconds()
         )
@@ -276,7 +353,7 @@ def test_a_server_that_hangs_keeps_no_waiter_from_giving_up(world):
 
 
 def test_changes_are_told_while_polls_still_fail(world):
-    """After an outage there is news before it is known that the server is back."""
+    """After an outage there are changes before it is known that the server is back."""
 
     async def scene():
         stages = (0, "pending"), (65, "running"), (300, "succeeded")
@@ -292,7 +369,7 @@ def test_changes_are_told_while_polls_still_fail(world):
 
 
 def test_a_poll_in_the_middle_of_a_ban_tells_what_is_left_of_it(world):
-    """Otherwise one hour's ban would be another for whoever looks at its end."""
+    """Otherwise one hour's ban would be another for a poll at its end."""
 
     async def scene():
         ids = [world.start() for _ in range(5)]
@@ -327,7 +404,7 @@ def test_all_may_leave_while_the_list_is_refused(world):
 
 
 def test_a_gateway_that_is_closed_first_is_told_quietly(world, caplog):
-    """It is no bug of a transport: nothing is logged, and each waiter hears what was closed."""
+    """It is no bug of a transport: nothing is logged, and each waiter is told what was closed."""
 
     async def scene():
         watches = [world.watch(world.start((0, "running"))) for _ in range(5)]

@@ -28,7 +28,7 @@ from tests.http.feed.world import HOUR, LATENCY, MINUTE, NEVER_ENDS, SECOND, aba
 
 
 def test_it_is_the_port_that_interpreters_ask_for(world):
-    """It stands in for a gateway's looks, and tells the news besides."""
+    """It stands in for a gateway's polls, and tells changes besides."""
 
     async def scene():
         assert isinstance(world.feed, AsyncFeedPort)
@@ -37,7 +37,7 @@ def test_it_is_the_port_that_interpreters_ask_for(world):
 
 
 def test_a_waiter_that_can_miss_nothing_does_not_poll(world):
-    """A minute of silence is one look, whatever the poll schedule says."""
+    """A minute without changes is one poll, whatever the poll schedule says."""
 
     async def scene():
         quick = SyncPolicy(timeout=None, poll=PollSchedule.fixed(3 * SECOND))
@@ -85,20 +85,20 @@ def test_exactly_those_wake_whose_job_has_changed(world):
         ids = [world.start((0, "running"), (61 + n, "succeeded")) for n in range(5)]
         await world.follow(*ids)
         waiting = [world.wait(job_id, 62.5 * SECOND) for job_id in ids]
-        twin = world.wait(ids[0], 62.5 * SECOND)
-        asked = world.wait(ids[4], 1 * SECOND)  # wants news within a second
+        other = world.wait(ids[0], 62.5 * SECOND)
+        asked = world.wait(ids[4], 1 * SECOND)  # wants changes within a second
         await asked
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         assert {waiting[0]} == done
         assert waiting[0].result() is True
-        assert await twin is True
+        assert await other is True
         assert [False] * 3 == await asyncio.gather(*waiting[2:])
 
     world.play(scene)
 
 
 def test_a_change_is_told_within_the_interval(world):
-    """Whoever wants news in three seconds has them, whatever the others want."""
+    """A waiter that polls every three seconds is told by then, whatever the others want."""
 
     async def scene():
         await world.keep_busy()
@@ -114,16 +114,16 @@ def test_a_change_is_told_within_the_interval(world):
 
 
 def test_a_change_before_the_wait_is_not_lost(world):
-    """What happens between a look and the wait is told at once."""
+    """What happens between a poll and the wait is told at once."""
 
     async def scene():
         await world.keep_busy()
         job_id = world.start((0, "running"), (10, "succeeded"))
         assert "running" == (await world.feed.recent_job(job_id)).status.word
         await world.clock.sleep(40 * SECOND)
-        heard_at = world.time.now()
+        told_at = world.time.now()
         assert await world.wait(job_id, HOUR) is True
-        assert heard_at == world.time.now()
+        assert told_at == world.time.now()
         assert "succeeded" == (await world.feed.recent_job(job_id)).status.word
         assert await world.wait(job_id, SECOND) is False
 
@@ -131,7 +131,7 @@ def test_a_change_before_the_wait_is_not_lost(world):
 
 
 def test_a_resumed_wait_is_told_changes_before_its_first_poll(world):
-    """A flow that was put away waits first and looks later."""
+    """A flow that was put away waits first and polls later."""
 
     async def scene():
         await world.keep_busy()
@@ -146,7 +146,7 @@ def test_a_resumed_wait_is_told_changes_before_its_first_poll(world):
 
 
 def test_a_change_ends_a_long_wait(world):
-    """Who waits past the time of a look is woken by news, and else at the latest moment."""
+    """A wait beyond the next poll ends with a change, or else at the latest moment."""
 
     async def scene():
         await world.keep_busy()
@@ -179,7 +179,7 @@ def test_long_waits_end_when_only_few_are_left(world):
 
 
 def test_what_another_reads_is_a_change(world):
-    """What one reads, all who wait for the same job hear."""
+    """What one reads, all who wait for the same job are told."""
 
     async def scene():
         job_id = world.start((0, "running"), (10, "succeeded"))
@@ -193,7 +193,7 @@ def test_what_another_reads_is_a_change(world):
 
 
 def test_an_ended_job_comes_with_rows_and_bytes(world):
-    """Where the list leaves them out they are read once, by whoever needs them."""
+    """Where the list leaves them out they are read once."""
 
     world.remote.show = bare
 
@@ -210,7 +210,7 @@ def test_an_ended_job_comes_with_rows_and_bytes(world):
 
 
 def test_one_job_with_many_waiters_is_read_once(world):
-    """Those who queue for a slot meanwhile share the answer."""
+    """Polls that are queueing meanwhile share the answer."""
 
     async def scene():
         job_id = world.start((0, "running"), (9, "succeeded"))
@@ -234,8 +234,8 @@ def test_an_ended_job_stays_ended(world):
         job_id = world.start((0, "running"), (50, "succeeded"))
         await world.follow(job_id)
         assert await world.wait(job_id, HOUR) is True
-        for look in (world.feed.recent_job, world.feed.fetch_job):
-            job = await look(job_id)
+        for poll in (world.feed.recent_job, world.feed.fetch_job):
+            job = await poll(job_id)
             assert ("succeeded", None) == (job.status.word, job.rows)
 
     world.play(scene)
@@ -276,9 +276,9 @@ def test_a_late_job_is_cancelled_as_without_a_feed(world):
     world.play(scene)
 
 
-@pytest.mark.parametrize("look", ["recent_job", "fetch_job"])
-def test_a_poll_that_failed_is_not_repeated_at_once(world, look):
-    """News that could not be looked at wake nobody again: whoever waits keeps the pace that was asked for."""
+@pytest.mark.parametrize("poll", ["recent_job", "fetch_job"])
+def test_a_poll_that_failed_is_not_repeated_at_once(world, poll):
+    """A change that could not be polled wakes no waiter again: it keeps the pace that was asked for."""
 
     async def scene():
         await world.keep_busy(5)
@@ -289,14 +289,14 @@ def test_a_poll_that_failed_is_not_repeated_at_once(world, look):
         world.remote.fail(ServerTrouble("503", status=503), "fetch_job")
         assert await world.wait(job_id, HOUR) is True
         with pytest.raises(ServerTrouble):
-            await getattr(world.feed, look)(job_id)
+            await getattr(world.feed, poll)(job_id)
         assert await world.wait(job_id, 30 * SECOND) is False
 
     world.play(scene)
 
 
 def test_an_unknown_job_is_not_found(world):
-    """Its waiter hears so, and nobody else does."""
+    """Its waiter is told so, and no other is."""
 
     async def scene():
         waiting = await world.keep_busy(20)
@@ -308,18 +308,18 @@ def test_an_unknown_job_is_not_found(world):
 
 
 def test_a_cancelled_waiter_is_gone_at_once(world):
-    """Nobody else notices, and what nobody waits for is not followed."""
+    """No other waiter notices, and a job without waiters is not followed."""
 
     async def scene():
         ids = [world.start() for _ in range(5)]
         await world.follow(*ids)
         waiting = [world.wait(job_id, HOUR) for job_id in ids]
-        twin = world.wait(ids[0], HOUR)
+        other = world.wait(ids[0], HOUR)
         await asyncio.sleep(0)
         await abandon(waiting[:2])
         assert ids[0] in world.feed._jobs
         assert ids[1] not in world.feed._jobs
-        await abandon([twin])
+        await abandon([other])
         assert ids[0] not in world.feed._jobs
         assert not any(task.done() for task in waiting[2:])
         await abandon(waiting)
@@ -327,8 +327,8 @@ def test_a_cancelled_waiter_is_gone_at_once(world):
     world.play(scene)
 
 
-def test_a_waiter_may_be_cancelled_just_as_there_is_news(world):
-    """Whoever brings the news does not mind."""
+def test_a_waiter_may_be_cancelled_just_as_the_job_changes(world):
+    """The read that finds the change does not mind."""
 
     async def scene():
         job_id = world.start((0, "running"), (10, "succeeded"))
@@ -344,12 +344,12 @@ def test_a_waiter_may_be_cancelled_just_as_there_is_news(world):
 
 
 def test_a_cancelled_poll_is_gone_at_once(world):
-    """Whether it queues for a slot or hopes for a page."""
+    """Whether it is queueing or awaiting a scan."""
 
     async def scene():
-        looks = [asyncio.create_task(world.feed.recent_job(world.start())) for _ in range(9)]
+        polls = [asyncio.create_task(world.feed.recent_job(world.start())) for _ in range(9)]
         await world.clock.sleep(LATENCY / 2)
-        await abandon(looks)
+        await abandon(polls)
         assert 0 == len(world.feed._jobs)
 
     world.play(scene)
@@ -362,10 +362,10 @@ def test_one_of_two_polls_of_a_job_may_be_cancelled(world):
         await world.keep_busy(9)
         slow = [asyncio.create_task(world.feed.fetch_job(1)) for _ in range(2)]
         job_id = world.start()
-        looks = [asyncio.create_task(world.feed.recent_job(job_id)) for _ in range(2)]
+        polls = [asyncio.create_task(world.feed.recent_job(job_id)) for _ in range(2)]
         await asyncio.sleep(0)
-        await abandon(looks[:1])
-        assert job_id == (await looks[1]).job_id
+        await abandon(polls[:1])
+        assert job_id == (await polls[1]).job_id
         await asyncio.gather(*slow)
         await world.clock.sleep(MINUTE)
         assert world.requests["find_jobs"] < 40
@@ -427,17 +427,17 @@ def test_closing_wakes_all_who_wait(world):
 
 
 def test_closing_answers_all_who_poll(world):
-    """Also those who hope for a page that is being read."""
+    """Also those who are awaiting a scan that is under way."""
 
     async def scene():
         ids = [world.start() for _ in range(300)]
-        looks = [world.begin(world.feed.recent_job(job_id)) for job_id in ids]
-        await asyncio.wait(looks[10:], return_when=asyncio.FIRST_COMPLETED)
-        assert not all(look.done() for look in looks)
+        polls = [world.begin(world.feed.recent_job(job_id)) for job_id in ids]
+        await asyncio.wait(polls[10:], return_when=asyncio.FIRST_COMPLETED)
+        assert not all(poll.done() for poll in polls)
         await world.feed.close()
-        done, asleep = await asyncio.wait(looks, timeout=60)
-        assert not asleep
-        assert done == set(looks)
+        done, pending = await asyncio.wait(polls, timeout=60)
+        assert not pending
+        assert done == set(polls)
 
     world.play(scene)
 

@@ -6,11 +6,37 @@ import asyncio
 
 from airbyte_sync import Forbidden, JobQuery, JobType
 from airbyte_sync_http.feed.feed import JobFeed
+from airbyte_sync_http.feed.limiter import PriorityLimiter
 from tests.http.feed.world import LATENCY, MINUTE, SECOND, abandon
 
 
+def test_urgent_ones_go_first_and_the_others_in_their_order():
+    """However long the others have waited."""
+
+    async def scene():
+        limiter, order = PriorityLimiter(1), []
+
+        async def request(name, *, urgent=False):
+            async with limiter.acquire(urgent=urgent):
+                order.append(name)
+
+        async with limiter.acquire():
+            assert limiter.is_full
+            waiting = [asyncio.create_task(request(name)) for name in ("first", "second")]
+            waiting.append(asyncio.create_task(request("urgent", urgent=True)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        assert ["urgent", "first", "second"] == order
+        assert not limiter.is_full
+
+    asyncio.run(scene())
+
+
+# --- in a feed ---
+
+
 def test_never_more_than_three_requests_at_a_time(world):
-    """GETs of waiters and of everybody else share the slots with the feed."""
+    """GETs of waiters, of others and the list share them."""
 
     async def scene():
         ids = [world.start(job_type=JobType.REFRESH) for _ in range(30)]
@@ -19,21 +45,21 @@ def test_never_more_than_three_requests_at_a_time(world):
         lists = [world.feed.find_jobs(JobQuery(connection_id="c")) for _ in range(9)]
         await asyncio.gather(*others, *lists)
         await world.clock.sleep(MINUTE)
-        assert 3 == world.remote.busiest
+        assert 3 == world.remote.max_inside
         await abandon(waiting)
 
     world.play(scene)
 
 
 def test_an_urgent_request_goes_first(world):
-    """Where everybody has to look alone, a kill or a deadline does not wait for the others."""
+    """Where all jobs are polled one by one, a kill or a deadline does not wait for the others."""
 
     async def scene():
         world.remote.fail(Forbidden("no list", status=403), "find_jobs")
         ids = [world.start() for _ in range(500)]
-        looks = [world.begin(world.feed.recent_job(job_id)) for job_id in ids]
+        polls = [world.begin(world.feed.recent_job(job_id)) for job_id in ids]
         await world.clock.sleep(SECOND)
-        assert sum(look.done() for look in looks) < 200
+        assert sum(poll.done() for poll in polls) < 200
         began = world.time.now()
         await world.feed.fetch_job(ids[-1])
         assert world.time.now() - began <= 2 * LATENCY

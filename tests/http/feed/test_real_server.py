@@ -57,7 +57,7 @@ def test_many_are_followed_on_a_real_server():
     with LocalAirbyte(clock=clock.now) as airbyte:
         jobs = asyncio.run(follow_all(airbyte, clock, 150, 2))
         assert {("succeeded", 1000)} == {(job.status.word, job.rows) for job in jobs}
-        assert airbyte.busiest <= 3
+        assert airbyte.max_concurrency <= 3
         assert operations(airbyte)["GET /jobs/{jobId}"] < 30
 
 

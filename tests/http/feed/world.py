@@ -33,7 +33,7 @@ class Remote(AsyncInMemoryAirbyte):
 
     def __init__(self, airbyte, clock):
         super().__init__(airbyte)
-        self.clock, self.inside, self.busiest = clock, 0, 0
+        self.clock, self.inside, self.max_inside = clock, 0, 0
         self.see = lambda query: query
         self.show = lambda query, page: page
         self.fetched = lambda job: job
@@ -64,7 +64,7 @@ class Remote(AsyncInMemoryAirbyte):
 
     async def __aenter__(self):
         self.inside += 1
-        self.busiest = max(self.busiest, self.inside)
+        self.max_inside = max(self.max_inside, self.inside)
         try:
             await self.clock.sleep(LATENCY)
         except BaseException:
@@ -173,10 +173,10 @@ def bare(_query, page):
 
 
 def blind(query, page):
-    """Show nothing to whoever asks what has changed."""
+    """Show nothing where it is asked what has changed."""
     return page if query.updated_since is None else replace(page, jobs=())
 
 
 def late(world, job):
-    """How long after its end somebody heard of it."""
+    """How long ago a job has ended."""
     return world.time.now() - job.ended_at
