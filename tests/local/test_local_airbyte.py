@@ -13,7 +13,7 @@ from airbyte_sync_local import (
     Fault,
     LocalAirbyte,
     NotLoopback,
-    Refused,
+    Refusal,
     Scenario,
     ScriptedEngine,
     ServerConnection,
@@ -121,7 +121,7 @@ def test_a_foreign_job_is_visible_at_once(api, connection):
 def test_nobody_starts_a_second_job(api, connection):
     """The rule of one active job holds for everybody, and what is refused leaves no trace."""
     api.airbyte.start_external_job(connection.connection_id)
-    with pytest.raises(Refused, match="A sync is already running"):
+    with pytest.raises(Refusal, match="A sync is already running"):
         api.airbyte.start_external_job(connection.connection_id, job_scripts.fails())
     api.wait(10)
     assert "succeeded" == api.status(1)

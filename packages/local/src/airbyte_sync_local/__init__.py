@@ -1,7 +1,7 @@
 """An Airbyte for one machine: the public API on loopback, over scripts or real connectors."""
 
 from airbyte_sync_local.api import answers
-from airbyte_sync_local.api.answers import Answer, Refused
+from airbyte_sync_local.api.answers import Answer
 from airbyte_sync_local.auth import (
     AuthRequirement,
     RequireBasicAuth,
@@ -32,6 +32,7 @@ from airbyte_sync_local.platform.quirks import (
     SecondSubmit,
     UnauthorizedBody,
 )
+from airbyte_sync_local.platform.refusals import Refusal
 from airbyte_sync_local.request_log import RequestRecord
 from airbyte_sync_local.scenarios import job_scripts
 from airbyte_sync_local.scenarios.changes import Change, Drip
@@ -78,7 +79,7 @@ __all__ = [
     "ManualClock",
     "NotLoopback",
     "Quirks",
-    "Refused",
+    "Refusal",
     "RequestRecord",
     "RequireBasicAuth",
     "RequireBearerToken",

@@ -191,7 +191,7 @@ class LocalAirbyte:
 
         Raises:
             WrongEngine: A script was given, and the engine plays none.
-            Refused: The connection has an active job, or is unknown.
+            Refusal: The connection has an active job, or is unknown.
         """
         return self._carry(lambda: self._server.world.start_external_job(connection_id, script))
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from airbyte_sync_local.api import answers, operations
-from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.answers import ErrorAnswer
 from airbyte_sync_local.api.local_only import check_that_it_is_local
 from airbyte_sync_local.api.messages import (
     JOB_APPEARS_AFTER,
@@ -35,6 +35,7 @@ from airbyte_sync_local.api.messages import (
     stall,
 )
 from airbyte_sync_local.platform.quirks import Edition, Quirks, UnauthorizedBody
+from airbyte_sync_local.platform.refusals import Refusal
 from airbyte_sync_local.request_log import (
     RequestLog,
     RequestRecord,
@@ -139,20 +140,19 @@ class Pipeline:
     ) -> web.StreamResponse | None:
         if operation is None:
             return response(_outside_the_api(request))
-        try:
-            is_anonymous = operation in operations.ANONYMOUS
-            if not is_anonymous and not self._admits(request):
-                return response(self._unauthorized(request))
-            async with AsyncExitStack() as stack:
-                if operation not in operations.HEALTH_CHECKS:
-                    await stack.enter_async_context(self._free)
-                    await asyncio.sleep(self.threads.latency.total_seconds())
-                fault = self.faults.match(operation, ids=ids, now=self.clock())
-                if fault is None:
-                    return await handler(request)
-                return await self._apply_fault(fault, request, lambda: _effect(request, handler))
-        except Refused as refused:
-            return response(refused.answer)
+        is_anonymous = operation in operations.ANONYMOUS
+        if not is_anonymous and not self._admits(request):
+            return response(self._unauthorized(request))
+        async with AsyncExitStack() as stack:
+            if operation not in operations.HEALTH_CHECKS:
+                await stack.enter_async_context(self._free)
+                await asyncio.sleep(self.threads.latency.total_seconds())
+            fault = self.faults.match(operation, ids=ids, now=self.clock())
+            if fault is None:
+                return await self._carry_out(request, handler)
+            return await self._apply_fault(
+                fault, request, lambda: self._carry_out(request, handler)
+            )
 
     async def _apply_fault(
         self, fault: Fault, request: web.Request, carry_out: CarryOut
@@ -179,6 +179,15 @@ class Pipeline:
             await stall(request)
         drop(request)
         return None
+
+    async def _carry_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Carry out a request; a refusal is an answer too."""
+        try:
+            return await handler(request)
+        except ErrorAnswer as error:
+            return response(error.answer)
+        except Refusal as refusal:
+            return response(answers.of_refusal(refusal, self.quirks.caller))
 
     async def _go_on_with(self, carry_out: CarryOut) -> None:
         """Carry a request out whose client is answered at once."""
@@ -223,14 +232,6 @@ def _changed(fault: Fault, answer: Answer) -> web.Response:
     """Make the response of an answer, changed and dripping as the fault says."""
     changed = answer if fault.change is None else fault.change(answer)
     return response(changed) if fault.drip is None else DrippingResponse(changed, fault.drip)
-
-
-async def _effect(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Carry out a request whose answer may never be seen; a refusal is an answer too."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return response(refused.answer)
 
 
 def _operation(request: web.Request) -> str | None:

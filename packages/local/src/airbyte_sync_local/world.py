@@ -96,7 +96,7 @@ class World:
 
         Raises:
             WrongEngine: A script was given, and the engine plays none.
-            Refused: The connection has an active job, or is unknown.
+            Refusal: The connection has an active job, or is unknown.
         """
         connection_id = self.platform.connection(connection_id).connection_id
         if script is None:

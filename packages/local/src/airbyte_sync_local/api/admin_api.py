@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from airbyte_sync_local.api import representations
-from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api import answers, representations
+from airbyte_sync_local.api.answers import ErrorAnswer
 from airbyte_sync_local.api.messages import json_object, response
+from airbyte_sync_local.platform.refusals import Refusal
 from airbyte_sync_local.scenarios.reading import Table, text
 from airbyte_sync_local.scenarios.scenario import read_connection, read_fault, read_job_script
 
@@ -81,8 +82,8 @@ class AdminApi:
         connection_id, script = await _read(request, _read_external_job)
         try:
             job = self._world.start_external_job(connection_id, script)
-        except Refused as refused:
-            return response(refused.answer)
+        except Refusal as refusal:
+            return self._refuse(refusal)
         return web.json_response(representations.job(job, with_stats=False))
 
     async def inject_fault(self, request: web.Request) -> web.StreamResponse:
@@ -100,15 +101,18 @@ class AdminApi:
         entry = await _read(request, read_connection)
         try:
             self._world.add(entry)
-        except Refused as refused:  # an external job was to start beside another
-            return response(refused.answer)
+        except Refusal as refusal:  # an external job was to start beside another
+            return self._refuse(refusal)
         return web.json_response(representations.connection(entry.connection))
+
+    def _refuse(self, refusal: Refusal) -> web.StreamResponse:
+        return response(answers.of_refusal(refusal, self._world.platform.quirks.caller))
 
 
 async def _read(request: web.Request, reader: Callable[[Json], T]) -> T:
     try:
         return reader(await json_object(request))
-    except Refused as not_json:
+    except ErrorAnswer as not_json:
         raise web.HTTPBadRequest(text="send a JSON object") from not_json
     except ValueError as problem:
         raise web.HTTPBadRequest(text=str(problem)) from problem

@@ -12,11 +12,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from airbyte_sync_local.platform.model import Json, new_id
+from airbyte_sync_local.platform.quirks import Caller
+from airbyte_sync_local.platform.refusals import (
+    JobAlreadyRunning,
+    NothingRunning,
+    UnknownJob,
+    UnknownResource,
+    UnreadableWorkspace,
+    UnsupportedJobType,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from airbyte_sync_local.platform.refusals import Refusal
 
 _REFERENCE: Final = "https://reference.airbyte.com/reference/errors"
 
@@ -36,17 +48,51 @@ class Answer:
         return replace(self, headers={**self.headers, name: value})
 
 
-class Refused(Exception):
+class ErrorAnswer(Exception):
     """
-    The server will not do what was asked.
+    A request is answered with an error.
 
     Attributes:
-        answer: What it says instead.
+        answer: The error.
     """
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(f"refused with {answer.status}: {answer.body}")
+        super().__init__(f"answered with {answer.status}: {answer.body}")
         self.answer = answer
+
+
+def of_refusal(refusal: Refusal, caller: Caller) -> Answer:
+    """
+    Say what the platform refused. A member is not told what exists.
+
+    Args:
+        refusal: Why it refused.
+        caller: Who asks.
+    """
+    is_member = caller is Caller.MEMBER
+    match refusal:
+        case UnreadableWorkspace():
+            return forbidden()
+        case UnknownJob() | UnknownResource() if is_member:
+            return forbidden()
+        case UnknownJob() | NothingRunning():
+            return job_not_running()
+        case UnknownResource(resource_type=kind, resource_id=resource_id):
+            return resource_not_found(kind, resource_id) if _is_uuid(resource_id) else error_id(500)
+        case UnsupportedJobType():
+            return unprocessable(str(refusal))
+        case JobAlreadyRunning():
+            return try_again_later(str(refusal))
+        case _:
+            return state_conflict()
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 # --- problems: the platform's own words -----------------------------------------------------------
@@ -68,7 +114,7 @@ def _problem(
 
 def already_running(connection_id: str) -> Answer:
     """A job of the connection is running. The text names the connection, never the job."""
-    return try_again_later(f"A sync is already running for: {connection_id}")
+    return try_again_later(str(JobAlreadyRunning(connection_id)))
 
 
 def try_again_later(message: str) -> Answer:

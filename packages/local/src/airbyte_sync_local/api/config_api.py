@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airbyte_sync_local.api import answers, operations, representations
-from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.answers import ErrorAnswer
 from airbyte_sync_local.api.listing import number
 from airbyte_sync_local.api.messages import json_object
+from airbyte_sync_local.platform.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +61,8 @@ class ConfigApi:
         connection = await self._connection(request)
         try:
             job = await self._platform.submit(connection.connection_id, "sync")
-        except Refused as refused:
-            raise Refused(_known_error(refused.answer)) from refused
+        except Refusal as refusal:
+            raise ErrorAnswer(_known_error(self._answer(refusal))) from refusal
         return web.json_response(self._info(job, with_logs=True))
 
     async def get_state(self, request: web.Request) -> web.StreamResponse:
@@ -83,24 +84,27 @@ class ConfigApi:
     async def _connection(self, request: web.Request) -> ServerConnection:
         connection_id = (await json_object(request)).get("connectionId")
         if not isinstance(connection_id, str):
-            raise Refused(answers.error_id(422))
+            raise ErrorAnswer(answers.error_id(422))
         try:
             return self._platform.connection(connection_id)
-        except Refused as unknown:
-            raise Refused(_not_found(unknown.answer)) from unknown
+        except Refusal as unknown:
+            raise ErrorAnswer(_not_found(self._answer(unknown))) from unknown
 
     async def _job(self, request: web.Request) -> ServerJob:
         given = (await json_object(request)).get("id")
         if isinstance(given, bool) or not isinstance(given, int | str):
-            raise Refused(answers.error_id(422))
+            raise ErrorAnswer(answers.error_id(422))
         try:
             job_id = number(str(given), bits=64)
-        except Refused as no_number:
-            raise Refused(answers.error_id(422)) from no_number
+        except ErrorAnswer as no_number:
+            raise ErrorAnswer(answers.error_id(422)) from no_number
         try:
             return self._platform.job(job_id)
-        except Refused as unknown:
-            raise Refused(_not_found(unknown.answer)) from unknown
+        except Refusal as unknown:
+            raise ErrorAnswer(_not_found(self._answer(unknown))) from unknown
+
+    def _answer(self, refusal: Refusal) -> answers.Answer:
+        return answers.of_refusal(refusal, self._platform.quirks.caller)
 
 
 def _not_found(answer: answers.Answer) -> answers.Answer:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from airbyte_sync_local.api import answers
-from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.answers import ErrorAnswer
 from airbyte_sync_local.platform import statuses
 from airbyte_sync_local.platform.model import JOB_TYPES
 
@@ -47,12 +47,12 @@ class Page:
         Read ``limit`` and ``offset``.
 
         Raises:
-            Refused: One of them is out of bounds.
+            ErrorAnswer: One of them is out of bounds.
         """
         limit = number(params.get("limit", str(_DEFAULT_LIMIT)), bits=32)
         offset = number(params.get("offset", "0"), bits=32)
         if not 1 <= limit <= _MAX_LIMIT or offset < 0:
-            raise Refused(answers.error_id(400))
+            raise ErrorAnswer(answers.error_id(400))
         return cls(limit=limit, offset=offset)
 
     def links(self, url: str, kept: Mapping[str, str], *, rows_on_page: int) -> tuple[str, str]:
@@ -95,11 +95,11 @@ class ListQuery:
         Read a query string; a repeated parameter counts once, with its first value.
 
         Raises:
-            Refused: A value is none that the parameter may have.
+            ErrorAnswer: A value is none that the parameter may have.
         """
         order_by = params.get("orderBy", "createdAt|ASC")
         if _ORDER.fullmatch(order_by) is None:
-            raise Refused(answers.bad_request(f"Invalid order by clause provided: {order_by}"))
+            raise ErrorAnswer(answers.bad_request(f"Invalid order by clause provided: {order_by}"))
         return cls(
             page=Page.from_params(params),
             connection_id=params.get("connectionId"),
@@ -188,10 +188,10 @@ def number(text: str, *, bits: int) -> int:
     Read a number as Java does: ASCII digits with or without a sign, within so many bits.
 
     Raises:
-        Refused: It is none.
+        ErrorAnswer: It is none.
     """
     if _NUMBER.fullmatch(text) is None or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
-        raise Refused(answers.error_id(400))
+        raise ErrorAnswer(answers.error_id(400))
     return int(text)
 
 
@@ -203,7 +203,7 @@ def is_true(text: str | None) -> bool:
 def _word(text: str | None, words: Iterable[str]) -> str | None:
     if text is None or text in words:
         return text
-    raise Refused(answers.error_id(400))
+    raise ErrorAnswer(answers.error_id(400))
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -212,11 +212,11 @@ def _instant(text: str | None) -> datetime | None:
         return None
     match = _INSTANT.fullmatch(text)
     if match is None:
-        raise Refused(answers.error_id(400))
+        raise ErrorAnswer(answers.error_id(400))
     fraction = (match["fraction"] or ".0")[:7].ljust(7, "0")
     zone = "+00:00" if match["zone"] == "Z" else match["zone"]
     whole = f"{match['minutes']}{match['seconds'] or ':00'}{fraction}{zone}"
     try:
         return datetime.fromisoformat(whole)
     except ValueError as no_such_instant:
-        raise Refused(answers.error_id(400)) from no_such_instant
+        raise ErrorAnswer(answers.error_id(400)) from no_such_instant

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from airbyte_sync_local.api import answers
-from airbyte_sync_local.api.answers import Answer, Refused
+from airbyte_sync_local.api.answers import Answer, ErrorAnswer
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -39,15 +39,15 @@ async def json_object(request: web.Request) -> Mapping[str, Json]:
     Read a body that must be a JSON object.
 
     Raises:
-        Refused: It is not.
+        ErrorAnswer: It is not.
     """
     try:
         # From bytes: JSON says its own encoding, and a charset that is unknown changes nothing.
         body = json.loads(await request.read())
     except (ValueError, RecursionError) as not_json:
-        raise Refused(answers.error_id(422)) from not_json
+        raise ErrorAnswer(answers.error_id(422)) from not_json
     if not isinstance(body, dict):
-        raise Refused(answers.error_id(422))
+        raise ErrorAnswer(answers.error_id(422))
     return body
 
 

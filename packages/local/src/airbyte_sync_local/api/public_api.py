@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from airbyte_sync_local.api import answers, operations, representations
-from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.answers import ErrorAnswer
 from airbyte_sync_local.api.listing import ListQuery, Page, is_true, number, split
 from airbyte_sync_local.api.messages import JOB_APPEARS_AFTER, json_object
 from airbyte_sync_local.platform.model import JOB_TYPES, Json
@@ -112,7 +112,7 @@ class PublicApi:
         fields = await json_object(request)
         connection_id, job_type = fields.get("connectionId"), fields.get("jobType")
         if not isinstance(connection_id, str) or job_type not in JOB_TYPES:
-            raise Refused(answers.error_id(422))
+            raise ErrorAnswer(answers.error_id(422))
         job = await self._platform.submit(
             connection_id, job_type, appears_after=JOB_APPEARS_AFTER.get()
         )

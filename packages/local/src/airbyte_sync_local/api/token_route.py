@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from airbyte_sync_local.api import answers, operations
-from airbyte_sync_local.api.answers import Refused
+from airbyte_sync_local.api.answers import ErrorAnswer
 from airbyte_sync_local.api.messages import json_object
 from airbyte_sync_local.platform.quirks import Edition
 
@@ -47,8 +47,8 @@ class TokenRoute:
         if self._issuer.accepts(*given):
             return web.json_response(self._issuer.issue(now=self._clock()))
         if self._edition is Edition.CLOUD:
-            raise Refused(answers.error_id(401))
-        raise Refused(answers.bad_client_credentials(request.path))
+            raise ErrorAnswer(answers.error_id(401))
+        raise ErrorAnswer(answers.bad_client_credentials(request.path))
 
 
 async def _fields(request: web.Request) -> Mapping[str, Json]:
@@ -57,5 +57,5 @@ async def _fields(request: web.Request) -> Mapping[str, Json]:
             # As UTF-8, whatever charset is named: an unknown one changes nothing.
             return dict(parse_qsl((await request.read()).decode()))
         except ValueError as unreadable:
-            raise Refused(answers.error_id(400)) from unreadable
+            raise ErrorAnswer(answers.error_id(400)) from unreadable
     return await json_object(request)

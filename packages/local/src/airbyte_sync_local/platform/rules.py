@@ -13,13 +13,19 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
-from uuid import UUID
 
-from airbyte_sync_local.api import answers
-from airbyte_sync_local.api.answers import Refused
 from airbyte_sync_local.platform import statuses
 from airbyte_sync_local.platform.history import after
 from airbyte_sync_local.platform.quirks import Caller, Quirks, SecondSubmit
+from airbyte_sync_local.platform.refusals import (
+    ConnectionUnavailable,
+    JobAlreadyRunning,
+    NothingRunning,
+    UnknownJob,
+    UnknownResource,
+    UnreadableWorkspace,
+    UnsupportedJobType,
+)
 from airbyte_sync_local.platform.store import Store
 
 if TYPE_CHECKING:
@@ -79,13 +85,12 @@ class Platform:
         Return a job.
 
         Raises:
-            Refused: It is unknown: 403, or for an administrator 409 (not 404).
+            UnknownJob: There is none with this id.
         """
         self.catch_up()
         job = self._store.job(job_id)
         if job is None:
-            is_admin = self.quirks.caller is Caller.ADMIN
-            raise Refused(answers.job_not_running() if is_admin else answers.forbidden())
+            raise UnknownJob(f"job {job_id} is unknown")
         return job
 
     def jobs(self) -> Sequence[ServerJob]:
@@ -98,33 +103,33 @@ class Platform:
         Return a connection; a deleted one can still be read.
 
         Raises:
-            Refused: It is unknown, or its id is not a UUID. A member hears 403 in any case.
+            UnknownResource: There is none with this id.
         """
         self.catch_up()
         found = self._store.connection(connection_id)
-        return self._known(found, "STANDARD_SYNC", connection_id)
+        return _known(found, "STANDARD_SYNC", connection_id)
 
     def connection_of_source(self, source_id: str) -> ServerConnection:
         """
         Return a connection with this source; several may share it.
 
         Raises:
-            Refused: As for a connection.
+            UnknownResource: As for a connection.
         """
         wanted = source_id.lower()
         rows = (row for row in self._store.connections() if row.source_id.lower() == wanted)
-        return self._known(next(rows, None), "SOURCE_CONNECTION", source_id)
+        return _known(next(rows, None), "SOURCE_CONNECTION", source_id)
 
     def connection_of_destination(self, destination_id: str) -> ServerConnection:
         """
         Return a connection with this destination; several may share it.
 
         Raises:
-            Refused: As for a connection.
+            UnknownResource: As for a connection.
         """
         wanted = destination_id.lower()
         rows = (row for row in self._store.connections() if row.destination_id.lower() == wanted)
-        return self._known(next(rows, None), "DESTINATION_CONNECTION", destination_id)
+        return _known(next(rows, None), "DESTINATION_CONNECTION", destination_id)
 
     def connections(self) -> Sequence[ServerConnection]:
         """Return every connection, deleted ones too."""
@@ -140,23 +145,23 @@ class Platform:
         Return a workspace.
 
         Raises:
-            Refused: As for a connection.
+            UnknownResource: As for a connection.
         """
         wanted = workspace_id.lower()
         rows = (row for row in self.workspaces() if row.workspace_id.lower() == wanted)
-        return self._known(next(rows, None), "STANDARD_WORKSPACE", workspace_id)
+        return _known(next(rows, None), "STANDARD_WORKSPACE", workspace_id)
 
     def check_workspaces(self, workspace_ids: Sequence[str]) -> None:
         """
         Check that the caller may read every one of some workspaces.
 
         Raises:
-            Refused: A member named one that does not exist.
+            UnreadableWorkspace: A member named one that does not exist.
         """
         known = {workspace.workspace_id.lower() for workspace in self.workspaces()}
         wanted = map(str.lower, workspace_ids)
         if self.quirks.caller is Caller.MEMBER and not known.issuperset(wanted):
-            raise Refused(answers.forbidden())
+            raise UnreadableWorkspace("a workspace is unknown")
 
     # --- doing ------------------------------------------------------------------------------------
 
@@ -180,17 +185,17 @@ class Platform:
             The new job, or the one that already waits to start.
 
         Raises:
-            Refused: The connection is unknown or not active, a job of it is running, the job took
+            Refusal: The connection is unknown or not active, a job of it is running, the job took
                 too long to appear, or `job_type` is ``refresh``.
         """
         connection = self.connection(connection_id)
         connection_id = connection.connection_id  # it may have been asked for in another case
         if job_type == "refresh":
-            raise Refused(answers.unprocessable("Refreshes are not supported in the public API"))
+            raise UnsupportedJobType("Refreshes are not supported in the public API")
         if job_type != "sync":
             return await self._reset(connection_id)
         if connection.status != "active":
-            raise Refused(answers.state_conflict())
+            raise ConnectionUnavailable(connection_id)
         active = self._store.active_job(connection_id)
         if active is None:
             after = self.quirks.job_appears_after if appears_after is None else appears_after
@@ -212,14 +217,14 @@ class Platform:
             The job given, which need not be the one that was cancelled.
 
         Raises:
-            Refused: Nothing runs there, the connection is deleted, or the job is unknown.
+            Refusal: Nothing runs there, the connection is deleted, or the job is unknown.
         """
         connection_id = self.job(job_id).connection_id
         if self.connection(connection_id).status == "deprecated":
-            raise Refused(answers.state_conflict())
+            raise ConnectionUnavailable(connection_id)
         active = self._store.active_job(connection_id)
         if active is None:
-            raise Refused(answers.job_not_running())
+            raise NothingRunning(connection_id)
         if self._hears_a_cancel(active):
             await self._engine.cancel(active.job_id, at=self._clock())
             if self.quirks.cancel_waits_for_end:
@@ -231,11 +236,11 @@ class Platform:
         Start a job that no API client asked for: the schedule did, or a user of the UI.
 
         Raises:
-            Refused: The connection has an active job, or is unknown.
+            Refusal: The connection has an active job, or is unknown.
         """
         connection_id = self.connection(connection_id).connection_id
         if self._store.active_job(connection_id) is not None:
-            raise Refused(answers.already_running(connection_id))
+            raise JobAlreadyRunning(connection_id)
         self._begin(connection_id, job_type, at=self._clock())
         return self._store.jobs()[-1]
 
@@ -274,13 +279,13 @@ class Platform:
 
     async def _second_submit(self, active: ServerJob) -> ServerJob:
         if not active.is_waiting:
-            raise Refused(answers.already_running(active.connection_id))
+            raise JobAlreadyRunning(active.connection_id)
         finds_it = self.quirks.second_submit is SecondSubmit.SAME_JOB
         if finds_it and active.job_type == "sync":
             return active
         give_up = self._clock() + self.quirks.second_submit_waits
         await self._until(lambda: self._clock() >= give_up)
-        raise Refused(answers.state_conflict())
+        raise ConnectionUnavailable(active.connection_id)
 
     async def _signal(self, connection_id: str, *, due: datetime) -> ServerJob:
         """Ask for a sync and wait until its job exists; the request stands even if the client leaves."""
@@ -299,7 +304,7 @@ class Platform:
         )
         job = new_job()
         if job is None:
-            raise Refused(answers.state_conflict())
+            raise ConnectionUnavailable(connection_id)
         return job
 
     async def _reset(self, connection_id: str) -> ServerJob:
@@ -320,21 +325,15 @@ class Platform:
             return self.quirks.queued_can_be_cancelled
         return not active.is_waiting
 
-    def _known(self, found: T | None, resource_type: str, resource_id: str) -> T:
-        """Return what was found, or refuse as Airbyte does, which depends on who asks."""
-        if found is not None:
-            return found
-        if self.quirks.caller is Caller.MEMBER:
-            raise Refused(answers.forbidden())
-        try:
-            UUID(resource_id)
-        except ValueError as not_a_uuid:
-            raise Refused(answers.internal_error()) from not_a_uuid
-        raise Refused(answers.resource_not_found(resource_type, resource_id))
-
     @staticmethod
     async def _until(condition: Callable[[], bool]) -> None:
         # Time is a callable that cannot be waited for, so the server polls, as the
         # real one does.
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_EVERY)
+
+
+def _known(found: T | None, resource_type: str, resource_id: str) -> T:
+    if found is None:
+        raise UnknownResource(resource_type, resource_id)
+    return found
