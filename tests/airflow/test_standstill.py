@@ -31,7 +31,7 @@ from airbyte_sync_airflow.triggerer.charge import await_charge_of_trigger
 from airbyte_sync_local import job_scripts
 from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
-from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, InMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, InMemoryAirbyte, JobScript
 
 try:
     from airflow.sdk.execution_time import task_runner
@@ -41,7 +41,7 @@ except ImportError:
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 CONNECTION = "00000000-0000-4000-8000-000000000001"
-ENDLESS = JobLife.of((0, "pending"), (1, "running"))
+ENDLESS = JobScript.of((0, "pending"), (1, "running"))
 
 
 @pytest.fixture
@@ -130,7 +130,9 @@ def follow(time, airbyte_in_memory):
 @pytest.fixture
 def queued(time, airbyte_in_memory):
     """The checkpoint of a request that waits for a job that a person started."""
-    airbyte_in_memory.start_external_job(CONNECTION, JobLife.of((0, "running"), (300, "succeeded")))
+    airbyte_in_memory.start_external_job(
+        CONNECTION, JobScript.of((0, "running"), (300, "succeeded"))
+    )
     time.advance(10 * SECOND)
     return Checkpoint.from_json(
         {
@@ -154,7 +156,7 @@ def test_a_trigger_that_stood_still_finds_what_its_successor_started(
     time.at(time.now() + 100 * SECOND, lambda: time.advance(10 * MINUTE))
 
     def successor_submits():
-        airbyte_in_memory.job_scripts.append(JobLife.of((0, "running"), (1000, "succeeded")))
+        airbyte_in_memory.job_scripts.append(JobScript.of((0, "running"), (1000, "succeeded")))
         airbyte_in_memory.submit(CONNECTION, queued.job_type)
 
     time.at(time.now() + 400 * SECOND, successor_submits)

@@ -19,8 +19,9 @@ from airbyte_sync import (
     run,
     step,
 )
+from airbyte_sync_local import JobScript
 from airbyte_sync_testkit.clock import VirtualClock
-from airbyte_sync_testkit.memory import InMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import InMemoryAirbyte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,11 +70,11 @@ class World:
 
     def life(self, *stages: tuple[float, str]) -> None:
         """Let the next job that we start live so."""
-        self.airbyte.job_scripts.append(JobLife.of(*stages))
+        self.airbyte.job_scripts.append(JobScript.of(*stages))
 
     def foreign(self, *stages: tuple[float, str], **options: Any) -> Job:
         """Start a job as somebody else would."""
-        return self.airbyte.start_external_job(self.connection_id, JobLife.of(*stages), **options)
+        return self.airbyte.start_external_job(self.connection_id, JobScript.of(*stages), **options)
 
     def later(self, seconds: float, happen: Any) -> None:
         """Let something happen so many seconds from now."""

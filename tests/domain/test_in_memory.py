@@ -14,7 +14,7 @@ from airbyte_sync import (
     SyncAlreadyRunning,
     SyncGateway,
 )
-from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte
 
 
 def test_it_is_a_gateway(world):
@@ -92,7 +92,9 @@ def test_what_is_unknown_is_not_found(world):
         world.airbyte.fetch_job(1)
 
 
-def test_a_life_begins_at_its_beginning():
-    """A life with a gap at its start is a mistake of the test that wrote it."""
-    with pytest.raises(ValueError, match="begins with a stage"):
-        JobLife.of((1, "running"))
+def test_a_job_is_pending_until_its_script_says_more(world):
+    """A script need not begin at once."""
+    job = world.foreign((1, "running"))
+    assert job.status.word == "pending"
+    world.pass_time(1)
+    assert world.airbyte.fetch_job(job.job_id).status.word == "running"

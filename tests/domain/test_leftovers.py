@@ -55,7 +55,7 @@ def test_it_is_not_adopted(world, job_type):
     """It began after the lost submission, as did the newer job of whatever type that has ended."""
     world.airbyte.fail("submit", CallFault(error=LOST))
     world.later(1, lambda: world.foreign(*STUCK))
-    world.later(2, lambda: world.foreign((0, "succeeded"), job_type=job_type))
+    world.later(2, lambda: world.foreign((0, "running"), (0, "succeeded"), job_type=job_type))
     result = world.run(sync(world.request, POLICY))
     expected = 2 if job_type is JobType.SYNC else 3
     assert expected == result.job.job_id
@@ -80,7 +80,7 @@ def test_it_is_not_followed_by_the_next_try(world):
     task = PortInterpreter(world.airbyte, world.clock, world.events.append, store)
     run(submit(world.request, POLICY), task)
     world.pass_time(60)
-    world.foreign((0, "succeeded"))
+    world.foreign((0, "running"), (0, "succeeded"))
     world.pass_time(60)
     assert 3 == run(sync(world.request, POLICY), task).job.job_id
 
@@ -98,7 +98,7 @@ def test_who_queues_behind_a_job_hears_that_it_was_left_over(world):
 def test_who_follows_it_says_so_once_and_goes_by_the_timeout(world):
     """It is not cancelled then: Airbyte would cancel whatever runs on the connection now."""
     world.life(*STUCK)
-    world.later(30, lambda: world.foreign((0, "succeeded")))
+    world.later(30, lambda: world.foreign((0, "running"), (0, "succeeded")))
     policy = replace(POLICY, timeout=timedelta(hours=2))
     with pytest.raises(
         SyncTimedOut, match=r"newer job 2 of the connection has ended.*not cancelled"
@@ -126,6 +126,6 @@ def test_a_kill_in_doubt_leaves_it_alone(world):
     world.airbyte.fail("find_jobs", CallFault(error=LOST))
     pause = world.first_pause(submit(world.request, POLICY))
     world.pass_time(5)
-    world.foreign((0, "succeeded"), job_type=JobType.RESET)
+    world.foreign((0, "running"), (0, "succeeded"), job_type=JobType.RESET)
     assert world.run(abandon(pause.checkpoint, POLICY)) is None
     assert 0 == world.airbyte.count("cancel")

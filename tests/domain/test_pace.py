@@ -27,11 +27,12 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.commands import Now, Pause, Report
+from airbyte_sync_local import JobScript
 from airbyte_sync_testkit.clock import VirtualClock
-from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
-ENDLESS = JobLife.of((0, "pending"), (2, "running"))
+ENDLESS = JobScript.of((0, "pending"), (2, "running"))
 MINUTE = timedelta(minutes=1)
 AT_ONCE = timedelta(0)
 

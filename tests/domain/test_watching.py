@@ -57,7 +57,7 @@ TRANSIENT = [
 @pytest.mark.parametrize("word", ["queued", "incomplete", "hibernating", ""])
 def test_a_status_that_does_not_end_a_job_waits(world, word):
     """A job that is queued, between attempts, or in a status nobody has invented yet is waited for."""
-    world.life((0, word), (100, "succeeded"))
+    world.life((0, word), (50, "running"), (100, "succeeded"))
     assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
 
 

@@ -35,10 +35,12 @@ from airbyte_sync import (
 )
 from airbyte_sync.commands import LoadCheckpoint, Now, Report, SaveCheckpoint
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
-from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, CallFault, InMemoryAirbyte, JobLife
+from airbyte_sync_testkit.memory import AsyncInMemoryAirbyte, CallFault, InMemoryAirbyte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airbyte_sync_local import JobScript
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 
@@ -65,12 +67,12 @@ class Scene:
 
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     job_type: JobType = JobType.SYNC
-    job_scripts: tuple[JobLife, ...] = ()
-    foreign_before: JobLife | None = None
+    job_scripts: tuple[JobScript, ...] = ()
+    foreign_before: JobScript | None = None
     """Somebody else's job, which began a minute before the request."""
-    foreign_later: tuple[tuple[float, JobLife], ...] = ()
+    foreign_later: tuple[tuple[float, JobScript], ...] = ()
     """Somebody else's jobs, so many seconds after the request, where the connection is idle then."""
-    appearing: tuple[float, JobLife] | None = None
+    appearing: tuple[float, JobScript] | None = None
     """Our first submission, whose answer is lost, creates its job so many seconds later."""
     faults: tuple[tuple[str, tuple[CallFault | None, ...]], ...] = ()
     watched: bool = False
@@ -116,12 +118,12 @@ class Stage:
             fresh = (fault and replace(fault, error=copy(fault.error)) for fault in faults)
             self.airbyte.fail(method, *fresh)
 
-    def _start(self, life: JobLife) -> int | None:
+    def _start(self, life: JobScript) -> int | None:
         if any(not job.status.is_final for job in self.airbyte.jobs()):
             return None
         return self.airbyte.start_external_job(CONNECTION_ID, life, self.scene.job_type).job_id
 
-    def _start_foreign(self, life: JobLife) -> None:
+    def _start_foreign(self, life: JobScript) -> None:
         job_id = self._start(life)
         if job_id is not None:
             self.foreign.append(job_id)

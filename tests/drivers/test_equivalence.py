@@ -38,7 +38,9 @@ from airbyte_sync import (
     Unprocessable,
 )
 from airbyte_sync.events import JobObtained
-from airbyte_sync_testkit.memory import CallFault, JobLife, about_another_connection
+from airbyte_sync_local import JobScript
+from airbyte_sync_local.platform.statuses import may_follow
+from airbyte_sync_testkit.memory import CallFault, about_another_connection
 
 FIXED = "AIRBYTE_SYNC_NEW_LIVES" not in os.environ
 """The same lives in every run, so that a change breaks them and nothing else does; set it for others."""
@@ -51,10 +53,10 @@ BUSY = SyncAlreadyRunning("A sync is already running", status=409)
 CONFLICT = StateConflict("Could not fulfill request", status=409)
 
 SOON = SyncPolicy(timeout=timedelta(minutes=3))
-ENDLESS = JobLife.of((0, "pending"), (2, "running"))
-LONG = JobLife.of((0, "running"), (90, "incomplete"), (100, "running"), (200, "succeeded"))
-FAILING = JobLife.of((0, "pending"), (20, "failed"))
-STRANGE = JobLife.of((0, "dreaming"), (40, "awake"), (80, "succeeded"))
+ENDLESS = JobScript.of((0, "pending"), (2, "running"))
+LONG = JobScript.of((0, "running"), (90, "incomplete"), (100, "running"), (200, "succeeded"))
+FAILING = JobScript.of((0, "pending"), (20, "failed"))
+STRANGE = JobScript.of((0, "dreaming"), (40, "awake"), (80, "succeeded"))
 
 
 def policy(**options):
@@ -94,7 +96,7 @@ TABLE = {
     "unexplained": {"faults": (("submit", (CallFault(error=CONFLICT, carried_out=True),)),)},
     "overtaken": {"foreign_later": ((1, LONG),), "faults": (("submit", (CallFault(error=BUSY),)),)},
     "too late": {"job_scripts": (ENDLESS,), "policy": SOON},
-    "too late and dreaming": {"job_scripts": (JobLife.of((0, "pending")),), "policy": SOON},
+    "too late and dreaming": {"job_scripts": (JobScript.of((0, "pending")),), "policy": SOON},
     "too late and lost": {
         "job_scripts": (ENDLESS,),
         "policy": SOON,
@@ -174,16 +176,17 @@ def faults(errors, *others, may_be_carried_out=False, most=5):
 
 @some.composite
 def job_scripts(draw):
-    """Draw (seconds, status) pairs: hypothesis prints those better than a JobLife."""
-    words = draw(
-        some.lists(
-            some.sampled_from(["pending", "queued", "running", "incomplete", "dreaming"]),
-            min_size=1,
-            max_size=4,
-        )
-    )
+    """Draw (seconds, status) pairs: hypothesis prints those better than a JobScript."""
+
+    def next_word(words):
+        return draw(some.sampled_from([word for word in words if may_follow(before, word)]))
+
+    before, words = "pending", []
+    for _ in range(draw(some.integers(1, 4))):
+        before = next_word(["pending", "queued", "running", "incomplete", "dreaming"])
+        words.append(before)
     moments = [0, *sorted(draw(some.lists(seconds, min_size=len(words), max_size=len(words))))]
-    end = draw(some.sampled_from(["succeeded", "succeeded", "failed", "cancelled"]))
+    end = next_word(["succeeded", "succeeded", "failed", "cancelled"])
     return tuple(zip(moments, [*words, end], strict=True))
 
 
@@ -218,10 +221,10 @@ def scene_of(scene, drawn):
         drawn["submit"] = (CallFault(error=LOST), *drawn["submit"])
     return scene(
         policy=drawn["policy"],
-        job_scripts=tuple(JobLife.of(*life) for life in drawn["job_scripts"]),
-        foreign_before=drawn["foreign_before"] and JobLife.of(*drawn["foreign_before"]),
-        foreign_later=tuple((after, JobLife.of(*life)) for after, life in drawn["foreign_later"]),
-        appearing=late and (late[0], JobLife.of(*late[1])),
+        job_scripts=tuple(JobScript.of(*life) for life in drawn["job_scripts"]),
+        foreign_before=drawn["foreign_before"] and JobScript.of(*drawn["foreign_before"]),
+        foreign_later=tuple((after, JobScript.of(*life)) for after, life in drawn["foreign_later"]),
+        appearing=late and (late[0], JobScript.of(*late[1])),
         faults=tuple(
             (name, drawn[name])
             for name in ("submit", "fetch_job", "find_jobs", "cancel", "fetch_connection")

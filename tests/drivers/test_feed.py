@@ -27,7 +27,8 @@ from airbyte_sync import (
     watch,
 )
 from airbyte_sync.commands import FetchJob, FindJobs
-from airbyte_sync_testkit import AsyncInMemoryAirbyte, AsyncVirtualClock, InMemoryAirbyte, JobLife
+from airbyte_sync_local import JobScript
+from airbyte_sync_testkit import AsyncInMemoryAirbyte, AsyncVirtualClock, InMemoryAirbyte
 
 CONNECTION = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 SECOND = timedelta(seconds=1)
@@ -87,7 +88,7 @@ SLOWLY = SyncPolicy(poll=PollSchedule.fixed(60 * SECOND))
 
 def test_news_cut_a_pause_short(airbyte, clock, interpreter, feed):
     """The end of a job is seen at once, although the next look was a minute away."""
-    job = airbyte.start_external_job(CONNECTION, JobLife.of((0, "running"), (5, "succeeded")))
+    job = airbyte.start_external_job(CONNECTION, JobScript.of((0, "running"), (5, "succeeded")))
     ended = asyncio.run(arun(watch(job.job_id, SLOWLY), interpreter))
     assert "succeeded" == ended.status.word
     assert clock.now() - job.created_at < 6 * SECOND
@@ -96,7 +97,7 @@ def test_news_cut_a_pause_short(airbyte, clock, interpreter, feed):
 
 def test_silence_lasts_a_minute_and_ends_at_a_deadline(airbyte, clock, interpreter, feed):
     """Who hears all news need not look before; a deadline is never slept through."""
-    airbyte.job_scripts.append(JobLife.of((0, "running")))
+    airbyte.job_scripts.append(JobScript.of((0, "running")))
     policy = SyncPolicy(poll=PollSchedule.fixed(3 * SECOND), timeout=100 * SECOND)
     started = clock.now()
     with pytest.raises(SyncTimedOut):
@@ -110,7 +111,7 @@ def test_silence_lasts_a_minute_and_ends_at_a_deadline(airbyte, clock, interpret
 
 def test_trouble_and_the_rest_of_a_pause_are_no_silence(airbyte, clock, interpreter, feed):
     """Who failed looks again in time, and what is left of a pause does not tell the pace."""
-    job = airbyte.start_external_job(CONNECTION, JobLife.of((0, "running"), (30, "succeeded")))
+    job = airbyte.start_external_job(CONNECTION, JobScript.of((0, "running"), (30, "succeeded")))
     feed.failures.append(ServerTrouble("500", status=500))
     checkpoint = Checkpoint(
         phase=Phase.WATCH,
@@ -125,9 +126,9 @@ def test_trouble_and_the_rest_of_a_pause_are_no_silence(airbyte, clock, interpre
 
 def test_news_of_the_job_in_the_way_end_the_queueing(airbyte, clock, interpreter):
     """What a queueing request waits for is somebody else's job."""
-    job = airbyte.start_external_job(CONNECTION, JobLife.of((0, "running"), (65, "failed")))
+    job = airbyte.start_external_job(CONNECTION, JobScript.of((0, "running"), (65, "failed")))
     clock.clock.advance(60 * SECOND)
-    airbyte.job_scripts.append(JobLife.of((0, "running"), (5, "succeeded")))
+    airbyte.job_scripts.append(JobScript.of((0, "running"), (5, "succeeded")))
     flow = sync(SyncRequest(connection_id=CONNECTION), SLOWLY)
     assert job.job_id != asyncio.run(arun(flow, interpreter)).job.job_id
     assert clock.now() - job.created_at < 75 * SECOND
@@ -135,7 +136,7 @@ def test_news_of_the_job_in_the_way_end_the_queueing(airbyte, clock, interpreter
 
 def test_a_verdict_rests_on_a_fresh_look(airbyte, interpreter, feed):
     """Whether a deadline has passed in vain, and whether there is something to cancel."""
-    airbyte.job_scripts.append(JobLife.of((0, "running")))
+    airbyte.job_scripts.append(JobScript.of((0, "running")))
     policy = SyncPolicy(poll=PollSchedule.fixed(60 * SECOND), timeout=90 * SECOND)
     with pytest.raises(SyncTimedOut):
         asyncio.run(arun(sync(SyncRequest(connection_id=CONNECTION), policy), interpreter))
@@ -146,7 +147,7 @@ def test_a_verdict_rests_on_a_fresh_look(airbyte, interpreter, feed):
 
 def test_giving_up_on_a_busy_connection_rests_on_a_fresh_look(airbyte, clock, interpreter, feed):
     """The job in the way may just have ended."""
-    airbyte.start_external_job(CONNECTION, JobLife.of((0, "running")))
+    airbyte.start_external_job(CONNECTION, JobScript.of((0, "running")))
     clock.clock.advance(60 * SECOND)
     policy = SyncPolicy(
         poll=PollSchedule.fixed(60 * SECOND), timeout=90 * SECOND, on_conflict=OnConflict.QUEUE

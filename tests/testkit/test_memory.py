@@ -7,7 +7,8 @@ import pytest
 
 from airbyte_sync import JobNotRunning, JobQuery, JobType, NotFound, SyncAlreadyRunning
 from airbyte_sync.ports import AsyncSyncGateway, SyncGateway
-from airbyte_sync_testkit import AsyncInMemoryAirbyte, InMemoryAirbyte, JobLife, VirtualClock
+from airbyte_sync_local import JobScript
+from airbyte_sync_testkit import AsyncInMemoryAirbyte, InMemoryAirbyte, VirtualClock
 
 CONNECTION = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 
@@ -57,9 +58,9 @@ def test_what_is_not_there_is_said_in_the_ports_words(airbyte):
 def test_the_list_tells_what_has_changed(airbyte):
     """Of every connection, in the order of the last change; a cancellation is one."""
     began = airbyte.clock.now()
-    never_ends = JobLife.of((0, "running"))
+    never_ends = JobScript.of((0, "running"))
     first, cancelled, _ = (airbyte.start_external_job(str(n), never_ends) for n in range(3))
-    airbyte.job_scripts.append(JobLife.of((0, "running"), (5, "succeeded")))
+    airbyte.job_scripts.append(JobScript.of((0, "running"), (5, "succeeded")))
     last = airbyte.submit(CONNECTION, JobType.SYNC)
     airbyte.clock.advance(timedelta(seconds=3))
     airbyte.cancel(cancelled.job_id)

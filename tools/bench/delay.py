@@ -12,11 +12,11 @@ from typing import Any
 
 from airbyte_sync import AsyncPortInterpreter, Job, SyncPolicy, arun, watch
 from airbyte_sync_http.feed.feed import JobFeed
+from airbyte_sync_local import JobScript
 from airbyte_sync_testkit import (
     AsyncInMemoryAirbyte,
     AsyncVirtualClock,
     InMemoryAirbyte,
-    JobLife,
     VirtualClock,
     run_virtually,
 )
@@ -71,7 +71,7 @@ def _delays(durations: list[float]) -> list[float]:
         async with JobFeed(gateway, clock) as feed:
             waiting = []
             for number, duration in enumerate(durations):
-                life = JobLife.of((0, "running"), (duration, "succeeded"))
+                life = JobScript.of((0, "running"), (duration, "succeeded"))
                 connection_id = f"{number:08d}-0000-4000-8000-000000000000"
                 job = airbyte.start_external_job(connection_id, life)
                 waiting.append(follow(feed, job, duration))

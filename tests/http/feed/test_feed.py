@@ -23,7 +23,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync_http.feed.feed import JobFeed
-from airbyte_sync_testkit import JobLife
+from airbyte_sync_testkit import JobScript
 from tests.http.feed.world import HOUR, LATENCY, MINUTE, NEVER_ENDS, SECOND, abandon, bare, late
 
 
@@ -248,7 +248,7 @@ def test_what_a_decision_rests_on_is_read_afresh(world):
         await world.keep_busy()
         connection_id = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
         world.airbyte.add_connection(connection_id)
-        world.airbyte.job_scripts.append(JobLife.of((0, "running"), (598.5, "succeeded")))
+        world.airbyte.job_scripts.append(JobScript.of((0, "running"), (598.5, "succeeded")))
         policy = SyncPolicy(timeout=10 * MINUTE)
         flow = sync(SyncRequest(connection_id=connection_id), policy)
         result = await arun(flow, world.interpreter())

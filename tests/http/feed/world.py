@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from airbyte_sync import AsyncPortInterpreter, JobType, SyncPolicy, arun, watch
 from airbyte_sync_http.feed.feed import JobFeed
+from airbyte_sync_local import JobScript
 from airbyte_sync_testkit import (
     AsyncInMemoryAirbyte,
     AsyncVirtualClock,
     InMemoryAirbyte,
-    JobLife,
     VirtualClock,
     run_virtually,
 )
@@ -25,7 +25,7 @@ LATENCY = timedelta(milliseconds=20)
 POLICY = SyncPolicy(timeout=None)
 STORM = 200_000
 """More events than any scene has."""
-NEVER_ENDS = JobLife.of((0, "running"))
+NEVER_ENDS = JobScript.of((0, "running"))
 
 
 class Remote(AsyncInMemoryAirbyte):
@@ -116,7 +116,7 @@ class World:
     def start(self, *stages, job_type=JobType.SYNC):
         """Start a job of a connection of its own, and return its id."""
         connection_id = f"{len(self.airbyte.jobs()):08d}-0000-4000-8000-000000000000"
-        life = JobLife.of(*stages) if stages else NEVER_ENDS
+        life = JobScript.of(*stages) if stages else NEVER_ENDS
         return self.airbyte.start_external_job(connection_id, life, job_type).job_id
 
     def watch(self, job_id, policy=POLICY):

@@ -7,8 +7,6 @@ from airbyte_sync_testkit.memory import (
     AsyncInMemoryAirbyte,
     CallFault,
     InMemoryAirbyte,
-    JobLife,
-    Stage,
 )
 
 __all__ = [
@@ -17,8 +15,6 @@ __all__ = [
     "AsyncVirtualClock",
     "CallFault",
     "InMemoryAirbyte",
-    "JobLife",
-    "Stage",
     "VirtualClock",
     "VirtualLoop",
     "run_virtually",

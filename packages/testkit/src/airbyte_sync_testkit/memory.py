@@ -1,11 +1,12 @@
-"""An Airbyte in memory: the ports in both colours over one deterministic script.
+"""An Airbyte in memory: the ports, blocking and async, over the platform of the local Airbyte.
 
-It keeps the rules of a real server that a policy must live with: one active job per connection, a
-409 that does not tell which, cancelling per connection, an old job's id cancelling the current job, a
-cancellation that is lost before the first attempt, a reset that cancels the running sync, and a
-connection that refuses syncs without saying why.
+The rules are those of :mod:`airbyte_sync_local.platform`: one active job per connection, a 409 that does
+not tell which, cancelling per connection, an old job's id cancelling the current job, a cancellation that
+is lost before the first attempt, a reset that cancels the running sync, and a connection that refuses
+syncs without saying why. What a job goes through is a :class:`JobScript`.
 
-What a job goes through is a :class:`JobLife`; what goes wrong on the way is a :class:`Fault`.
+There is no HTTP in between: jobs, connections and refusals are said in the words of the ports, and what
+goes wrong on the way is a :class:`CallFault`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.errors import (
@@ -35,55 +35,34 @@ from airbyte_sync.jobs import (
     JobQuery,
     JobStatus,
     JobType,
-    ended_after,
     is_similar_name,
 )
+from airbyte_sync_local import JobScript, Quirks, ScriptedEngine, SecondSubmit, ServerConnection
+from airbyte_sync_local.platform.refusals import (
+    ConnectionUnavailable,
+    JobAlreadyRunning,
+    NothingRunning,
+    Refusal,
+    UnknownJob,
+    UnknownResource,
+    UnsupportedJobType,
+)
+from airbyte_sync_local.platform.rules import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Mapping
+    from datetime import datetime
 
     from airbyte_sync.ports import Clock
+    from airbyte_sync_local import ServerJob
+    from airbyte_sync_local.platform.model import ConnectionStatusWord, JobTypeWord
 
 T = TypeVar("T")
 
+SUCCESS = JobScript.of((0, "pending"), (2, "running"), (30, "succeeded"))
+"""The script of a job unless a test asks for another."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stage:
-    """A status that a job takes on some time after its creation."""
-
-    after: timedelta
-    status: JobStatus
-    rows: int = 0
-    bytes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobLife:
-    """What a job goes through when it is not cancelled, in order of time."""
-
-    stages: tuple[Stage, ...]
-
-    def __post_init__(self) -> None:
-        if not self.stages or self.stages[0].after > timedelta(0):
-            raise ValueError("a life begins with a stage after 0 seconds")
-
-    @classmethod
-    def of(cls, *stages: tuple[float, str]) -> JobLife:
-        """Build a life from (seconds after creation, status word) pairs."""
-        return cls(
-            stages=tuple(
-                Stage(after=timedelta(seconds=seconds), status=JobStatus(word))
-                for seconds, word in stages
-            )
-        )
-
-    def at(self, age: timedelta) -> Stage:
-        """Return the stage that a job of this age is in."""
-        return [stage for stage in self.stages if stage.after <= age][-1]
-
-
-SUCCESS = JobLife.of((0, "pending"), (2, "running"), (30, "succeeded"))
-"""The life of a job unless a test asks for another."""
+_QUIRKS = Quirks(second_submit=SecondSubmit.ALREADY_RUNNING, queued_can_be_cancelled=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,17 +88,10 @@ class CallFault:
 
 
 def about_another_connection(reply: Any) -> Any:
-    """Return a reply about a job, or about jobs, as one about another connection: a :attr:`Fault.change`."""
+    """Make a reply about a job, or about jobs, one about another connection: a :attr:`CallFault.change`."""
     if isinstance(reply, JobPage):
         return replace(reply, jobs=tuple(map(about_another_connection, reply.jobs)))
     return replace(reply, connection_id="00000000-0000-4000-8000-0000000000ff")
-
-
-@dataclass(kw_only=True)
-class _Record:
-    job: Job
-    life: JobLife
-    cancelled_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -127,17 +99,16 @@ class InMemoryAirbyte:
     """The blocking gateway, and the place where a test sets the scene."""
 
     clock: Clock
-    job_scripts: deque[JobLife] = field(default_factory=deque)
-    """The lives of the next jobs; when it is empty they live :data:`SUCCESS`."""
+    job_scripts: deque[JobScript] = field(default_factory=deque)
+    """The scripts of the next jobs; when it is empty they follow :data:`SUCCESS`."""
     reasons: dict[int, FailureReason] = field(default_factory=dict)
     """Why jobs fail, by job id."""
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     """Every call received: (method, argument)."""
 
     def __post_init__(self) -> None:
-        self._ids = count(1)
-        self._records: dict[int, _Record] = {}
-        self._connections: dict[str, Connection] = {}
+        self._engine = _Engine(self)
+        self._platform = Platform(engine=self._engine, clock=self._now, quirks=_QUIRKS)
         self._faults: dict[str, deque[CallFault | None]] = {}
 
     # setting the scene
@@ -151,22 +122,30 @@ class InMemoryAirbyte:
         workspace_id: str = "00000000-0000-4000-8000-00000000000a",
     ) -> Connection:
         """Make a connection known, or change it."""
-        connection = Connection(
+        row = ServerConnection(
             connection_id=connection_id,
             name=name,
-            status=status,
+            status=cast("ConnectionStatusWord", status.value),
             workspace_id=workspace_id,
             source_id="00000000-0000-4000-8000-00000000000b",
             destination_id="00000000-0000-4000-8000-00000000000c",
         )
-        self._connections[connection_id] = connection
-        return connection
+        self._platform.put_connection(row)
+        return _connection(row)
 
     def start_external_job(
-        self, connection_id: str, life: JobLife = SUCCESS, job_type: JobType = JobType.SYNC
+        self, connection_id: str, script: JobScript = SUCCESS, job_type: JobType = JobType.SYNC
     ) -> Job:
-        """Start a job as Airbyte's own schedule or a person would."""
-        return self._create(connection_id, job_type, life)
+        """
+        Start a job as Airbyte's own schedule or a user would.
+
+        A connection that is not known yet is added. An active job of the connection is left over.
+        """
+        if all(row.connection_id != connection_id for row in self._platform.connections()):
+            self.add_connection(connection_id)
+        word: JobTypeWord = "reset" if job_type is JobType.CLEAR else job_type.value
+        with self._engine.overruled(connection_id, script):
+            return _job(self._platform.start_external(connection_id, word, leaves_over=True))
 
     def fail(self, method: str, *faults: CallFault | None) -> None:
         """Let the next calls of a method go wrong, in turn; ``None`` lets one through."""
@@ -178,11 +157,11 @@ class InMemoryAirbyte:
 
     def forget(self, job_id: int) -> None:
         """Delete a job, as a server does that is restored from an older backup."""
-        del self._records[job_id]
+        self._platform.delete_job(job_id)
 
     def jobs(self) -> list[Job]:
         """Return all jobs as they are now, oldest first."""
-        return [self._look(job_id) for job_id in sorted(self._records)]
+        return [_job(row) for row in self._platform.jobs()]
 
     def count(self, method: str) -> int:
         """Return how often a method was called."""
@@ -192,79 +171,64 @@ class InMemoryAirbyte:
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
-
-        def carry_out() -> Job:
-            connection = self._known(connection_id)
-            active = self._active(connection_id)
-            if job_type is JobType.REFRESH:
-                raise Unprocessable("Refreshes are not supported in the public API", status=422)
-            if job_type.preempts:
-                if active is not None:
-                    self._records[active.job_id].cancelled_at = self.clock.now()
-            elif connection.status is not ConnectionStatus.ACTIVE:
-                raise StateConflict("Could not fulfill request", status=409)
-            elif active is not None:
-                raise SyncAlreadyRunning(
-                    f"A sync is already running for: {connection_id}", status=409
-                )
-            job = self._create(
-                connection_id, job_type, self.job_scripts.popleft() if self.job_scripts else SUCCESS
-            )
-            return replace(job, rows=None, bytes=None)
-
-        return self._call("submit", connection_id, carry_out)
+        return self._call(
+            "submit",
+            connection_id,
+            lambda: _without_stats(_at_once(self._platform.submit(connection_id, job_type.value))),
+        )
 
     def cancel(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.cancel`."""
 
         def carry_out() -> Job:
-            record = self._records.get(job_id)
-            active = None if record is None else self._active(record.job.connection_id)
-            if active is None:
-                raise JobNotRunning("Job is not currently running", status=409)
-            if not active.status.is_waiting_to_run:
-                self._records[active.job_id].cancelled_at = self.clock.now()
-            return replace(self._look(job_id), rows=None, bytes=None)
+            try:
+                return _without_stats(_at_once(self._platform.cancel(job_id)))
+            except UnknownJob as unknown:
+                raise NothingRunning from unknown
 
         return self._call("cancel", job_id, carry_out)
 
     def fetch_job(self, job_id: int) -> Job:
         """See :meth:`airbyte_sync.ports.PollPort.fetch_job`."""
-        return self._call("fetch_job", job_id, lambda: self._look(job_id))
+        return self._call("fetch_job", job_id, lambda: _job(self._platform.job(job_id)))
 
     def find_jobs(self, query: JobQuery) -> JobPage:
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
 
         def carry_out() -> JobPage:
+            since = query.updated_since
             found = [
-                job
-                for job in reversed(self.jobs())
-                if query.connection_id in {None, job.connection_id}
-                and (query.job_type is None or query.job_type.covers(job.job_type))
+                row
+                for row in reversed(self._platform.jobs())
+                if query.connection_id in {None, row.connection_id}
+                and (query.job_type is None or query.job_type.covers(row.job_type))
+                and (since is None or row.updated_at >= since)
             ]
-            if query.updated_since is not None:
-                changed = {job.job_id: self._changed_at(job.job_id) for job in found}
-                found = [job for job in found if changed[job.job_id] >= query.updated_since]
-                found.sort(key=lambda job: changed[job.job_id])
-            page = tuple(found[query.offset : query.offset + query.limit])
+            if since is not None:
+                found.sort(key=lambda row: row.updated_at)
+            page = tuple(map(_job, found[query.offset : query.offset + query.limit]))
             return JobPage(jobs=page, server_time=self.clock.now())
 
         return self._call("find_jobs", query, carry_out)
 
     def fetch_connection(self, connection_id: str) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
-        return self._call("fetch_connection", connection_id, lambda: self._known(connection_id))
+        return self._call(
+            "fetch_connection",
+            connection_id,
+            lambda: _connection(self._platform.connection(connection_id)),
+        )
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
 
         def carry_out() -> tuple[Connection, ...]:
             return tuple(
-                connection
-                for connection in self._connections.values()
-                if is_similar_name(connection.name, name)
-                and workspace_id in {None, connection.workspace_id}
-                and connection.status is not ConnectionStatus.DEPRECATED
+                _connection(row)
+                for row in self._platform.connections()
+                if is_similar_name(row.name, name)
+                and workspace_id in {None, row.workspace_id}
+                and row.status != "deprecated"
             )
 
         return self._call("find_connections", name, carry_out)
@@ -275,13 +239,17 @@ class InMemoryAirbyte:
 
     # the machinery
 
+    def _now(self) -> datetime:
+        return self.clock.now()  # a test may change the clock
+
     def _call(self, method: str, argument: object, carry_out: Callable[[], T]) -> T:
         self.calls.append((method, argument))
         faults = self._faults.get(method)
         fault = faults.popleft() if faults else None
         if fault is None:
-            return carry_out()
-        reply = carry_out() if fault.carried_out or fault.change is not None else None
+            return _in_words_of_the_ports(carry_out)
+        takes_effect = fault.carried_out or fault.change is not None
+        reply = _in_words_of_the_ports(carry_out) if takes_effect else None
         if fault.takes:
             self.clock.sleep(fault.takes)
         if fault.error is not None:
@@ -289,54 +257,74 @@ class InMemoryAirbyte:
         changed: T = fault.change(reply)  # type: ignore[misc]  # it has one or the other
         return changed
 
-    def _create(self, connection_id: str, job_type: JobType, life: JobLife) -> Job:
-        job = Job(
-            job_id=next(self._ids),
-            status=life.at(timedelta(0)).status,
-            job_type="reset" if job_type is JobType.CLEAR else job_type.value,
-            connection_id=connection_id,
-            created_at=self.clock.now().replace(microsecond=0),
-        )
-        self._records[job.job_id] = _Record(job=job, life=life)
-        return job
 
-    def _stage(self, record: _Record) -> Stage:
-        lived_until = record.cancelled_at or self.clock.now()
-        return record.life.at(max(lived_until - record.job.created_at, timedelta(0)))
+class _Engine(ScriptedEngine):
+    """Gives each job of a test's server the next script that the test has set."""
 
-    def _changed_at(self, job_id: int) -> datetime:
-        record = self._records[job_id]
-        stage = self._stage(record)
-        if record.cancelled_at is not None and not stage.status.is_final:
-            return record.cancelled_at
-        return record.job.created_at + stage.after
+    def __init__(self, airbyte: InMemoryAirbyte) -> None:
+        super().__init__()
+        self._airbyte = airbyte
 
-    def _look(self, job_id: int) -> Job:
-        record = self._records.get(job_id)
-        if record is None:
-            raise NotFound(f"Could not find job with id: {job_id}", status=404)
-        stage = self._stage(record)
-        status = stage.status
-        if record.cancelled_at is not None and not status.is_final:
-            status = JobStatus.CANCELLED
-        return replace(
-            record.job,
-            status=status,
-            ended_at=self._changed_at(job_id) if status.is_final else None,
-            rows=stage.rows,
-            bytes=stage.bytes,
-        )
+    def script_for(self, job: ServerJob) -> JobScript:
+        scripts = self._airbyte.job_scripts
+        return self._overruled.get(job.connection_id) or (scripts.popleft() if scripts else SUCCESS)
 
-    def _active(self, connection_id: str) -> Job | None:
-        jobs = [job for job in self.jobs() if job.connection_id == connection_id]
-        return next(
-            (job for job in jobs if not (job.status.is_final or ended_after(job, jobs))), None
-        )
 
-    def _known(self, connection_id: str) -> Connection:
-        if connection_id not in self._connections:
-            raise NotFound(f"connection {connection_id} is unknown", status=404)
-        return self._connections[connection_id]
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run what waits for nothing: with these quirks the platform never does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("the platform waits, and there is no loop to wait on")
+
+
+def _job(row: ServerJob) -> Job:
+    """Say what the API says about a job: instants in whole seconds, and the end once it has ended."""
+    return Job(
+        job_id=row.job_id,
+        status=JobStatus(row.status),
+        job_type=row.job_type,
+        connection_id=row.connection_id,
+        created_at=row.created_at.replace(microsecond=0),
+        ended_at=row.updated_at.replace(microsecond=0) if row.is_terminal else None,
+        rows=row.rows,
+        bytes=row.bytes,
+    )
+
+
+def _without_stats(row: ServerJob) -> Job:
+    return replace(_job(row), rows=None, bytes=None)
+
+
+def _connection(row: ServerConnection) -> Connection:
+    return Connection(
+        connection_id=row.connection_id,
+        name=row.name,
+        status=ConnectionStatus(row.status),
+        workspace_id=row.workspace_id,
+        source_id=row.source_id,
+        destination_id=row.destination_id,
+    )
+
+
+_ERRORS: Final[Mapping[type[Refusal], tuple[type[CallFailed], int]]] = {
+    UnknownJob: (NotFound, 404),
+    UnknownResource: (NotFound, 404),
+    UnsupportedJobType: (Unprocessable, 422),
+    ConnectionUnavailable: (StateConflict, 409),
+    JobAlreadyRunning: (SyncAlreadyRunning, 409),
+    NothingRunning: (JobNotRunning, 409),
+}
+
+
+def _in_words_of_the_ports(carry_out: Callable[[], T]) -> T:
+    try:
+        return carry_out()
+    except Refusal as refusal:
+        error, status = _ERRORS[type(refusal)]
+        raise error(str(refusal), status=status) from refusal
 
 
 class AsyncInMemoryAirbyte:

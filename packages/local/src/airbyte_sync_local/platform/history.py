@@ -26,7 +26,7 @@ def after(job: ServerJob, event: JobEvent) -> ServerJob:
     Raises:
         ImpossibleTransition: The status cannot follow the job's present one.
     """
-    status = event.status or job.status
+    status = job.status if event.status is None else event.status
     if not statuses.may_follow(job.status, status):
         raise ImpossibleTransition(
             f"job {job.job_id} is {job.status!r} and cannot become {status!r}; fix the engine"

@@ -37,6 +37,8 @@ class SecondSubmit(str, Enum):
     """200 with the same job id: what Airbyte's own unit tests promise."""
     STATE_CONFLICT = "state_conflict"
     """409 with a text that explains nothing: what its production code probably does."""
+    ALREADY_RUNNING = "already_running"
+    """409 as for a job that runs: the strictest."""
 
 
 class UnauthorizedBody(str, Enum):

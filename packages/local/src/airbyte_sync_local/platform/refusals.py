@@ -31,6 +31,9 @@ class UnsupportedJobType(Refusal):
 class ConnectionUnavailable(Refusal):
     """The connection is inactive, locked or deleted, or its job takes too long to appear."""
 
+    def __init__(self) -> None:
+        super().__init__("Could not fulfill request")
+
 
 class JobAlreadyRunning(Refusal):
     """A job of the connection is running."""
@@ -41,3 +44,6 @@ class JobAlreadyRunning(Refusal):
 
 class NothingRunning(Refusal):
     """The connection has no job to cancel."""
+
+    def __init__(self) -> None:
+        super().__init__("Job is not currently running")

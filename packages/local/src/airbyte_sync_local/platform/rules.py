@@ -90,7 +90,7 @@ class Platform:
         self.catch_up()
         job = self._store.job(job_id)
         if job is None:
-            raise UnknownJob(f"job {job_id} is unknown")
+            raise UnknownJob(f"Could not find job with id: {job_id}")
         return job
 
     def jobs(self) -> Sequence[ServerJob]:
@@ -195,7 +195,7 @@ class Platform:
         if job_type != "sync":
             return await self._reset(connection_id)
         if connection.status != "active":
-            raise ConnectionUnavailable(connection_id)
+            raise ConnectionUnavailable
         active = self._store.active_job(connection_id)
         if active is None:
             after = self.quirks.job_appears_after if appears_after is None else appears_after
@@ -221,28 +221,40 @@ class Platform:
         """
         connection_id = self.job(job_id).connection_id
         if self.connection(connection_id).status == "deprecated":
-            raise ConnectionUnavailable(connection_id)
+            raise ConnectionUnavailable
         active = self._store.active_job(connection_id)
         if active is None:
-            raise NothingRunning(connection_id)
+            raise NothingRunning
         if self._hears_a_cancel(active):
             await self._engine.cancel(active.job_id, at=self._clock())
             if self.quirks.cancel_waits_for_end:
                 await self._until(lambda: self.job(active.job_id).is_terminal)
         return self.job(job_id)
 
-    def start_external(self, connection_id: str, job_type: JobTypeWord = "sync") -> ServerJob:
+    def start_external(
+        self, connection_id: str, job_type: JobTypeWord = "sync", *, leaves_over: bool = False
+    ) -> ServerJob:
         """
         Start a job that no API client asked for: the schedule did, or a user of the UI.
+
+        Args:
+            connection_id: The connection.
+            job_type: What kind of job.
+            leaves_over: Whether an active job of the connection is left over, as after a crash of the
+                server: its row is never closed, and it is in no one's way.
 
         Raises:
             Refusal: The connection has an active job, or is unknown.
         """
         connection_id = self.connection(connection_id).connection_id
-        if self._store.active_job(connection_id) is not None:
+        if self._store.active_job(connection_id) is not None and not leaves_over:
             raise JobAlreadyRunning(connection_id)
         self._begin(connection_id, job_type, at=self._clock())
         return self._store.jobs()[-1]
+
+    def delete_job(self, job_id: int) -> None:
+        """Delete the row of a job, as a server does that is restored from an older backup."""
+        self._store.delete_job(job_id)
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -278,14 +290,14 @@ class Platform:
         self._play(until=at)
 
     async def _second_submit(self, active: ServerJob) -> ServerJob:
-        if not active.is_waiting:
+        if not active.is_waiting or self.quirks.second_submit is SecondSubmit.ALREADY_RUNNING:
             raise JobAlreadyRunning(active.connection_id)
         finds_it = self.quirks.second_submit is SecondSubmit.SAME_JOB
         if finds_it and active.job_type == "sync":
             return active
         give_up = self._clock() + self.quirks.second_submit_waits
         await self._until(lambda: self._clock() >= give_up)
-        raise ConnectionUnavailable(active.connection_id)
+        raise ConnectionUnavailable
 
     async def _signal(self, connection_id: str, *, due: datetime) -> ServerJob:
         """Ask for a sync and wait until its job exists; the request stands even if the client leaves."""
@@ -304,7 +316,7 @@ class Platform:
         )
         job = new_job()
         if job is None:
-            raise ConnectionUnavailable(connection_id)
+            raise ConnectionUnavailable
         return job
 
     async def _reset(self, connection_id: str) -> ServerJob:

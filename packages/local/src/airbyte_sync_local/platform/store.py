@@ -25,6 +25,7 @@ class Store:
         self._connections: dict[str, ServerConnection] = {}
         self._jobs: dict[int, ServerJob] = {}
         self._active: dict[str, int] = {}
+        self._last_id = 0
 
     def put_connection(self, connection: ServerConnection) -> None:
         """Add a connection, or replace the one with its id."""
@@ -47,8 +48,9 @@ class Store:
 
     def create_job(self, connection_id: str, job_type: JobTypeWord, *, at: datetime) -> ServerJob:
         """Add a pending job under the next free id."""
+        self._last_id += 1
         job = ServerJob(
-            job_id=len(self._jobs) + 1,
+            job_id=self._last_id,
             connection_id=connection_id,
             job_type=job_type,
             created_at=at,
@@ -62,6 +64,12 @@ class Store:
         """Replace the job with the same id."""
         self._jobs[job.job_id] = job
         if job.is_terminal and self._active.get(job.connection_id) == job.job_id:
+            del self._active[job.connection_id]
+
+    def delete_job(self, job_id: int) -> None:
+        """Delete a job; its id is not used again."""
+        job = self._jobs.pop(job_id)
+        if self._active.get(job.connection_id) == job_id:
             del self._active[job.connection_id]
 
     def job(self, job_id: int) -> ServerJob | None:

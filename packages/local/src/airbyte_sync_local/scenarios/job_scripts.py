@@ -56,6 +56,11 @@ class JobScript:
     on_cancel: tuple[Step, ...] = (Step(status=statuses.CANCELLED, failure=CANCELLED_BY_USER),)
     """What a cancel that arrives makes of it, in place of the remaining steps."""
 
+    @classmethod
+    def of(cls, *steps: tuple[float, str]) -> JobScript:
+        """Make a script of pairs: seconds after the job's creation, and a status."""
+        return cls(steps=tuple(Step(at=timedelta(seconds=at), status=word) for at, word in steps))
+
     def __post_init__(self) -> None:
         _check_times(self.steps)
         _check_times(self.on_cancel)
