@@ -22,7 +22,7 @@ DOCUMENTED = {
     "AirbyteSyncError": "AirbyteTransientError",
     "ConnectionNotThere": "AirbyteTransientError",  # Airflow may only have failed to find it
     "InvalidInput": "AirbyteInputInvalid",
-    "InvalidCheckpoint": "AirbyteInputInvalid",
+    "InvalidCheckpoint": "AirbyteTransientError",
     "UnknownTransport": "AirbyteInputInvalid",  # these two are not the domain's but airbyte_sync_http's
     "MissingLibrary": "AirbyteInputInvalid",
     "AlreadyClosed": "AirbyteTransientError",

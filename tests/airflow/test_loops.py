@@ -129,7 +129,7 @@ def test_the_first_act_of_a_try_is_a_mark(operator, try_of):
         patched.setattr("airbyte_sync.find_connection", found)
         with pytest.raises(Died):
             task.execute(context)
-    assert ["submit"] == [each["airbyte_sync"]["phase"] for each in kept]
+    assert ["asked"] == [each["airbyte_sync"]["phase"] for each in kept]
 
 
 def test_after_a_mark_alone_nothing_is_looked_for(airbyte, operator, try_of, die, submissions):

@@ -20,7 +20,6 @@ from airbyte_sync import (
     Job,
     JobStatus,
     Origin,
-    Phase,
     SyncFailed,
     SyncPolicy,
     UnexpectedReply,
@@ -173,9 +172,7 @@ def test_whatever_an_event_is_it_ends_in_a_word_of_ours(event):
 
 
 def trigger_of(**changes):
-    checkpoint = Checkpoint(
-        phase=Phase.WATCH, connection_id=ID, asked_at=NOW, job_id=5, origin=ORIGIN
-    )
+    checkpoint = Checkpoint.watching(5, ORIGIN, asked_at=NOW, connection_id=ID)
     arguments = {
         "airbyte_conn_id": "airbyte_default",
         "checkpoint": checkpoint.to_json(),

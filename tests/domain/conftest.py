@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airbyte_sync import (
+    Checkpoint,
     Command,
     Event,
     Flow,
@@ -20,6 +21,7 @@ from airbyte_sync import (
     step,
 )
 from airbyte_sync_local import JobScript
+from airbyte_sync.commands import SaveCheckpoint
 from airbyte_sync_testkit.clock import VirtualClock
 from airbyte_sync_testkit.memory import InMemoryAirbyte
 
@@ -63,6 +65,10 @@ class World:
         """Return the only event of a kind."""
         [event] = [event for event in self.events if isinstance(event, kind)]
         return event
+
+    def saved(self) -> list[Checkpoint]:
+        """Return what was to be remembered so far."""
+        return [each.checkpoint for _, each in self.trace if isinstance(each, SaveCheckpoint)]
 
     def seconds(self) -> float:
         """Return the seconds that went by since the test began."""

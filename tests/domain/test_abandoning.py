@@ -15,7 +15,6 @@ from airbyte_sync import (
     NotFound,
     OnConflict,
     Origin,
-    Phase,
     PortInterpreter,
     RefusedOnTheWay,
     RequestNotSent,
@@ -33,6 +32,7 @@ from airbyte_sync import (
 )
 from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.events import CancelRequested, JobEnded
+from airbyte_sync.phases import Cancelling, ConnectionBusy, FindingJob, Submitting, Watching
 from airbyte_sync_testkit.memory import CallFault, InMemoryStore
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
@@ -62,7 +62,7 @@ def watching(world):
 
 def test_our_own_job_is_cancelled(world, watching):
     """It is cancelled, and the ended job comes back."""
-    assert watching.phase is Phase.WATCH
+    assert isinstance(watching.phase, Watching)
     assert abandoned(world, watching)[0] == "cancelled"
     assert statuses(world) == ["cancelled"]
     assert world.event(CancelRequested).job.job_id == 1
@@ -122,18 +122,18 @@ def test_a_cancellation_under_way_is_finished(world):
     """The deadline had passed and the process was killed while it insisted."""
     world.life((0, "pending"), (320, "running"))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    while checkpoint.phase is not Phase.CANCEL:
+    while not isinstance(checkpoint.phase, Cancelling):
         world.clock.advance_to(checkpoint.wake_at)
         checkpoint = world.first_pause(resume(checkpoint, POLICY)).checkpoint
     assert abandoned(world, checkpoint)[0] == "cancelled"
 
 
-@pytest.mark.parametrize("phase", [Phase.SUBMIT, Phase.LOOK])
+@pytest.mark.parametrize("phase", [Submitting, FindingJob])
 def test_where_nothing_was_started_nothing_is_asked(world, phase):
     """The request was killed before its submission, or that had surely not arrived."""
     world.foreign(FOR_EVER)
     checkpoint = Checkpoint(
-        phase=phase, connection_id=world.connection_id, asked_at=world.clock.now()
+        phase=phase(connection_id=world.connection_id), asked_at=world.clock.now()
     )
     assert abandoned(world, checkpoint) == (None, [])
     assert statuses(world) == ["running"]
@@ -143,7 +143,7 @@ def test_a_postponed_submission_has_started_nothing(world):
     """It was refused for now, so there is nothing to cancel."""
     world.airbyte.fail("submit", CallFault(error=Throttled("slow down", status=429)))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, False)
+    assert (type(checkpoint.phase), checkpoint.in_doubt) == (FindingJob, False)
     assert abandoned(world, checkpoint) == (None, [])
 
 
@@ -152,7 +152,7 @@ def test_a_queue_has_started_nothing(world):
     world.foreign(FOR_EVER)
     world.pass_time(60)
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    assert checkpoint.phase is Phase.QUEUE
+    assert isinstance(checkpoint.phase, ConnectionBusy)
     assert abandoned(world, checkpoint) == (None, [])
     assert statuses(world) == ["running"]
 
@@ -164,7 +164,7 @@ def in_doubt(world):
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     world.airbyte.fail("find_jobs", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, True)
+    assert (type(checkpoint.phase), checkpoint.in_doubt) == (FindingJob, True)
     return checkpoint
 
 
@@ -234,7 +234,7 @@ def test_in_doubt_an_older_job_is_left_alone(world):
     world.airbyte.fail("submit", CallFault(error=LOST))
     policy = replace(POLICY, on_conflict=OnConflict.FAIL)
     checkpoint = world.first_pause(sync(world.request, policy)).checkpoint
-    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.LOOK, True)
+    assert (type(checkpoint.phase), checkpoint.in_doubt) == (FindingJob, True)
     assert abandoned(world, checkpoint) == (None, ["find_jobs"])
     assert statuses(world) == ["running"]
 
@@ -253,7 +253,7 @@ def test_a_doubt_behind_a_queue_is_looked_for(world):
     world.pass_time(60)
     world.airbyte.fail("submit", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    assert (checkpoint.phase, checkpoint.in_doubt) == (Phase.QUEUE, True)
+    assert (type(checkpoint.phase), checkpoint.in_doubt) == (ConnectionBusy, True)
     world.pass_time(15)
     ours = world.foreign(FOR_EVER)
     assert abandoned(world, checkpoint)[0] == "cancelled"

@@ -1,4 +1,4 @@
-"""``end_by``: the caller's own time is over before the policy's time-out, or after it."""
+"""``deadline``: the caller's own time is over before the policy's time-out, or after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from airbyte_sync import (
     Checkpoint,
     DeadlinePassed,
     OnConflict,
-    Phase,
     QueueTimedOut,
     SyncPolicy,
     SyncTimedOut,
@@ -22,6 +21,7 @@ from airbyte_sync import (
     sync,
     watch,
 )
+from airbyte_sync.phases import Watching
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
 NO_END = replace(POLICY, timeout=None)
@@ -34,7 +34,7 @@ def in_seconds(world, seconds):
 
 def ending(world, seconds):
     """Return the request of a caller who has so many seconds."""
-    return replace(world.request, end_by=in_seconds(world, seconds))
+    return replace(world.request, deadline=in_seconds(world, seconds))
 
 
 @pytest.mark.parametrize("policy", [POLICY, NO_END])
@@ -43,7 +43,7 @@ def test_the_callers_time_may_end_first(world, policy):
     world.life(*ENDLESS)
     with pytest.raises(
         SyncTimedOut,
-        match=r"job 1 did not end by 09:02:00 UTC .end_by. and was cancelled",
+        match=r"job 1 did not end by 09:02:00 UTC .deadline. and was cancelled",
     ) as caught:
         world.run(sync(ending(world, 120), policy))
     assert "(timeout)" not in str(caught.value)
@@ -63,7 +63,7 @@ def test_the_policys_time_out_may_end_first(world, seconds):
 def test_without_either_there_is_no_end(world):
     """Nobody has set one."""
     checkpoint = world.run(submit(world.request, NO_END)).checkpoint
-    assert (checkpoint.deadline, checkpoint.limit) == (None, None)
+    assert (checkpoint.deadline, checkpoint.deadline_name) == (None, None)
 
 
 @pytest.mark.parametrize("seconds", [0, -60])
@@ -83,12 +83,12 @@ def test_a_sync_that_ends_in_time_has_succeeded(world):
 def test_it_survives_the_process(world):
     """The checkpoint carries the deadline and whose it is: another process ends it as this one would."""
     world.life(*ENDLESS)
-    end_by = in_seconds(world, 120)
-    pause = world.first_pause(sync(replace(world.request, end_by=end_by), POLICY))
+    deadline = in_seconds(world, 120)
+    pause = world.first_pause(sync(replace(world.request, deadline=deadline), POLICY))
     stored = json.dumps(pause.checkpoint.to_json())
     restored = Checkpoint.from_json(json.loads(stored))
-    assert (restored.deadline, restored.limit) == (end_by, "end_by")
-    with pytest.raises(SyncTimedOut, match=r"end_by. and was cancelled"):
+    assert (restored.deadline, restored.deadline_name) == (deadline, "deadline")
+    with pytest.raises(SyncTimedOut, match=r"deadline. and was cancelled"):
         world.run(resume(restored, POLICY))
     assert world.seconds() == 120
 
@@ -106,7 +106,7 @@ def test_an_attached_job_is_left_running(world):
     world.foreign(*ENDLESS)
     world.pass_time(60)
     policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
-    with pytest.raises(SyncTimedOut, match=r"end_by.; it was left running"):
+    with pytest.raises(SyncTimedOut, match=r"deadline.; it was left running"):
         world.run(sync(ending(world, 120), policy))
     assert world.airbyte.count("cancel") == 0
 
@@ -133,8 +133,8 @@ def test_the_queue_time_out_keeps_its_own_words(world):
 def test_a_watched_job_is_left_running_then(world, policy):
     """A sensor's time is over: it cancels nothing."""
     job = world.foreign(*ENDLESS)
-    with pytest.raises(SyncTimedOut, match=r"by 09:02:00 UTC .end_by.; it was left running"):
-        world.run(watch(job.job_id, policy, end_by=in_seconds(world, 120)))
+    with pytest.raises(SyncTimedOut, match=r"by 09:02:00 UTC .deadline.; it was left running"):
+        world.run(watch(job.job_id, policy, deadline=in_seconds(world, 120)))
     assert world.seconds() == 120
     assert world.airbyte.count("cancel") == 0
 
@@ -143,28 +143,29 @@ def test_the_policys_time_out_may_end_a_watch_first(world):
     """The text names the setting that ended it."""
     job = world.foreign(*ENDLESS)
     with pytest.raises(SyncTimedOut, match=r"within 300 s \(timeout\); it was left running"):
-        world.run(watch(job.job_id, POLICY, end_by=in_seconds(world, 3600)))
+        world.run(watch(job.job_id, POLICY, deadline=in_seconds(world, 3600)))
     assert world.seconds() == 300
 
 
-@pytest.mark.parametrize("end_by", [None, 120])
-def test_a_watched_job_of_ours_is_cancelled(world, end_by):
+@pytest.mark.parametrize("deadline", [None, 120])
+def test_a_watched_job_of_ours_is_cancelled(world, deadline):
     """Who answers for a job may watch it as its own: any deadline cancels it."""
     job = world.foreign(*ENDLESS)
-    end_by = end_by and in_seconds(world, end_by)
+    deadline = deadline and in_seconds(world, deadline)
     with pytest.raises(SyncTimedOut, match="and was cancelled; Airbyte says cancelled"):
-        world.run(watch(job.job_id, POLICY, end_by=end_by, is_ours=True))
+        world.run(watch(job.job_id, POLICY, deadline=deadline, is_ours=True))
     assert [seen.status.word for seen in world.airbyte.jobs()] == ["cancelled"]
 
 
 def test_a_watch_of_ours_survives_its_process(world):
     """Its checkpoint knows whose the job is, and until when."""
     job = world.foreign(*ENDLESS)
-    end_by = in_seconds(world, 120)
-    pause = world.first_pause(watch(job.job_id, POLICY, end_by=end_by, is_ours=True))
+    deadline = in_seconds(world, 120)
+    pause = world.first_pause(watch(job.job_id, POLICY, deadline=deadline, is_ours=True))
     restored = Checkpoint.from_json(json.loads(json.dumps(pause.checkpoint.to_json())))
-    assert (restored.phase, restored.deadline, restored.limit) == (Phase.WATCH, end_by, "end_by")
-    with pytest.raises(SyncTimedOut, match=r"end_by. and was cancelled"):
+    assert isinstance(restored.phase, Watching)
+    assert (restored.deadline, restored.deadline_name) == (deadline, "deadline")
+    with pytest.raises(SyncTimedOut, match=r"deadline. and was cancelled"):
         world.run(resume(restored, POLICY))
 
 
@@ -180,7 +181,7 @@ def test_the_error_tells_whose_time_is_over(world, seconds, kind):
     """A program can tell the caller's own deadline from the policy's timeout."""
     job = world.foreign(*ENDLESS)
     with pytest.raises(SyncTimedOut) as caught:
-        world.run(watch(job.job_id, POLICY, end_by=in_seconds(world, seconds)))
+        world.run(watch(job.job_id, POLICY, deadline=in_seconds(world, seconds)))
     assert kind is type(caught.value)
 
 
@@ -203,7 +204,9 @@ def test_a_caller_whose_clock_has_run_out_ends_the_wait(world, limit, kind, text
     world.clock.advance(timedelta(minutes=1))
     polls = world.airbyte.count("fetch_job")
     with pytest.raises(kind, match=text):
-        world.run(end_now(checkpoint, replace(POLICY, cancel_on_timeout=False), limit=limit))
+        world.run(
+            end_now(checkpoint, replace(POLICY, cancel_on_timeout=False), deadline_name=limit)
+        )
     assert polls + 1 <= world.airbyte.count("fetch_job") <= polls + 2
     assert world.seconds() == 60
 
@@ -212,4 +215,4 @@ def test_a_job_that_has_succeeded_when_the_clock_runs_out_is_a_success(world):
     """Look, then judge."""
     checkpoint = paused(world, (0, "running"), (30, "succeeded"))
     world.clock.advance(timedelta(minutes=1))
-    assert world.run(end_now(checkpoint, POLICY, limit="mine")).job.status.is_success
+    assert world.run(end_now(checkpoint, POLICY, deadline_name="mine")).job.status.is_success

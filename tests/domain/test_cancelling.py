@@ -17,7 +17,6 @@ from airbyte_sync import (
     NotFound,
     OnConflict,
     Origin,
-    Phase,
     ResponseNotReceived,
     ServerUnreachable,
     StateConflict,
@@ -32,6 +31,7 @@ from airbyte_sync import (
     watch,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
+from airbyte_sync.phases import Cancelling
 from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, about_another_connection
 
 POLICY = SyncPolicy(timeout=timedelta(minutes=5))
@@ -322,7 +322,7 @@ def test_cancel_is_put_away_by_calling_it_again(world):
     """resume is for syncs: it refuses the checkpoint of a cancellation before any call."""
     job = world.foreign((0, "pending"), (5, "running"))
     pause = world.first_pause(cancel(job.job_id, POLICY))
-    assert pause.checkpoint.phase is Phase.CANCEL
+    assert isinstance(pause.checkpoint.phase, Cancelling)
     calls = len(world.airbyte.calls)
     with pytest.raises(InvalidCheckpoint, match="needs an origin"):
         world.run(resume(pause.checkpoint, POLICY))
@@ -334,7 +334,7 @@ def test_a_late_resume_in_phase_cancel_looks_first(world):
     """The deadline passed, the process died while it cancelled, and the sync succeeded meanwhile."""
     world.life((0, "pending"), (400, "running"), (500, "succeeded"))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    while checkpoint.phase is not Phase.CANCEL:
+    while not isinstance(checkpoint.phase, Cancelling):
         world.clock.advance_to(checkpoint.wake_at)
         checkpoint = world.first_pause(resume(checkpoint, POLICY)).checkpoint
     world.pass_time(1000)

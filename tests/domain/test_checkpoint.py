@@ -1,22 +1,27 @@
 """The checkpoint as JSON: it arrives as it was put away, or it is refused."""
 
 import json
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from airbyte_sync import (
-    Checkpoint,
-    InvalidCheckpoint,
-    JobStatus,
-    JobType,
-    Origin,
-    Phase,
-    SyncPolicy,
-    resume,
+from airbyte_sync import Checkpoint, InvalidCheckpoint, JobStatus, JobType, Origin
+from airbyte_sync.phases import (
+    PHASES,
+    Asked,
+    Cancelling,
+    ConnectionBusy,
+    EarlierJobs,
+    Failures,
+    FindingJob,
+    Submissions,
+    Submitting,
+    Watching,
 )
+from airbyte_sync.version_1 import _READERS as VERSION_1
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 moments = some.datetimes(
@@ -25,42 +30,49 @@ moments = some.datetimes(
     timezones=some.just(timezone.utc),
 )
 ids = some.integers(1, 2**63 - 1)
+counts = some.integers(0, 10**6)
 
 FIELDS = {
-    "phase": some.sampled_from(Phase),
-    "connection_id": some.none() | some.text(),
+    "connection_id": some.text(),
     "job_type": some.sampled_from(JobType),
     "asked_at": moments,
     "deadline": some.none() | moments,
-    "limit": some.none() | some.text(),
+    "deadline_name": some.none() | some.text(),
     "queue_deadline": some.none() | moments,
-    "answered_since": some.none() | moments,
-    "earlier_tries": some.integers(min_value=0, max_value=99),
-    "job_id": some.none() | ids,
-    "origin": some.none() | some.sampled_from(Origin),
+    "answered_since": moments,
+    "tries": some.integers(min_value=0, max_value=99),
+    "job_id": ids,
+    "origin": some.sampled_from(Origin),
     "status": some.none() | some.builds(JobStatus, some.text()),
-    "blocked_by": some.none() | ids,
+    "after_job_id": ids,
     "in_doubt": some.booleans(),
-    "settle_until": some.none() | moments,
-    "cancel_until": some.none() | moments,
+    "search_until": some.none() | moments,
+    "cancel_until": moments,
     "cancel_sent": some.booleans(),
     "queued_too_long": some.booleans(),
     "wake_at": some.none() | moments,
-    "failing_since": some.none() | moments,
-    "failures": some.integers(0, 10**6),
-    "looks": some.integers(0, 10**6),
-    "submit_failing_since": some.none() | moments,
-    "submit_failures": some.integers(0, 10**6),
-    "lost_submissions": some.integers(0, 9),
+    "since": moments,
+    "count": counts,
+    "polls": counts,
+    "lost": some.integers(0, 9),
     "lost_status": some.none() | some.integers(100, 599),
     "nothing_came": some.booleans(),
     "newer_ended": some.none() | some.integers(1, 10**9),
-    "missing_since": some.none() | moments,
-    "missing_polls": some.integers(0, 10**6),
     "has_met_airbyte": some.booleans(),
     "strange_since": some.none() | moments,
 }
-checkpoints = some.builds(Checkpoint, **FIELDS)
+
+
+def built(kind):
+    return some.builds(kind, **{each.name: FIELDS[each.name] for each in fields(kind)})
+
+
+for name in ("failures", "submit_failures", "missing"):
+    FIELDS[name] = some.none() | built(Failures)
+FIELDS["submissions"] = built(Submissions)
+FIELDS["earlier"] = some.none() | built(EarlierJobs)
+FIELDS["phase"] = some.one_of([built(phase) for phase in PHASES.values()])
+checkpoints = built(Checkpoint)
 
 JSON = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
@@ -69,43 +81,196 @@ JSON = some.recursive(
 )
 
 
+def stored_and_read(checkpoint):
+    return Checkpoint.from_json(json.loads(json.dumps(checkpoint.to_json())))
+
+
 @given(checkpoints)
 def test_a_checkpoint_survives_json(checkpoint):
     """A checkpoint that went through a store is equal to the one that was put away."""
-    assert Checkpoint.from_json(json.loads(json.dumps(checkpoint.to_json()))) == checkpoint
+    assert stored_and_read(checkpoint) == checkpoint
 
 
-def test_the_examples_above_know_every_field():
-    """A field that is added to the checkpoint is tried in a store too."""
-    assert set(FIELDS) == set(Checkpoint.__dataclass_fields__)
+@pytest.mark.parametrize("field", ["after_job_id", "connection_id", "origin"])
+@given(some.data())
+def test_what_is_not_known_survives_json(field, data):
+    """``None`` comes back where a phase allows it."""
+    allowing = {
+        "after_job_id": (Submitting, FindingJob),
+        "connection_id": (Watching, Cancelling),
+        "origin": (Cancelling,),
+    }
+    phase = data.draw(built(data.draw(some.sampled_from(allowing[field]))))
+    values = {each.name: getattr(phase, each.name) for each in fields(phase)} | {field: None}
+    checkpoint = Checkpoint(phase=type(phase)(**values), asked_at=NOON)
+    assert stored_and_read(checkpoint) == checkpoint
+
+
+def test_no_name_means_two_things():
+    """A stored checkpoint is flat: what is common and what its phase adds have different names."""
+    common = {each.name for each in fields(Checkpoint)}
+    for phase in PHASES.values():
+        assert common.isdisjoint(each.name for each in fields(phase))
 
 
 def test_defaults_are_left_out():
     """A stored checkpoint is small: it says only what is not as usual."""
-    checkpoint = Checkpoint(phase=Phase.WATCH, asked_at=NOON, job_id=7, origin=Origin.STARTED)
+    checkpoint = Checkpoint.watching(7, Origin.STARTED, asked_at=NOON)
     assert checkpoint.to_json() == {
-        "version": 1,
-        "phase": "watch",
+        "version": 2,
+        "phase": "watching",
         "asked_at": "2026-01-05T12:00:00+00:00",
         "job_id": 7,
         "origin": "started",
     }
 
 
-def test_a_checkpoint_of_the_release_before_is_read():
-    """What a task had put away when it was upgraded has no early end and no earlier try."""
-    document = {"version": 1, "phase": "look", "asked_at": NOON.isoformat(), "connection_id": "c"}
-    checkpoint = Checkpoint.from_json(document)
-    assert (checkpoint.limit, checkpoint.answered_since) == (None, None)
+def test_groups_are_stored_as_such():
+    """What belongs together stands together."""
+    phase = FindingJob(
+        connection_id="c",
+        submissions=Submissions(in_doubt=True, lost=1, lost_status=504),
+        submit_failures=Failures(since=NOON, count=1),
+        earlier=EarlierJobs(answered_since=NOON, tries=2),
+    )
+    noon = "2026-01-05T12:00:00+00:00"
+    assert Checkpoint(phase=phase, asked_at=NOON).to_json() == {
+        "version": 2,
+        "phase": "finding_job",
+        "asked_at": noon,
+        "connection_id": "c",
+        "submissions": {"in_doubt": True, "lost": 1, "lost_status": 504},
+        "submit_failures": {"since": noon, "count": 1},
+        "earlier": {"answered_since": noon, "tries": 2},
+    }
 
 
 def test_moments_are_stored_in_utc():
     """A moment of another zone is the same moment, in UTC."""
     elsewhere = NOON.astimezone(timezone(timedelta(hours=9)))
-    stored = Checkpoint(phase=Phase.LOOK, asked_at=elsewhere).to_json()
+    stored = Checkpoint.asked(elsewhere).to_json()
     assert stored["asked_at"] == "2026-01-05T12:00:00+00:00"
     stored["asked_at"] = elsewhere.isoformat()
     assert Checkpoint.from_json(stored).asked_at.tzinfo is timezone.utc
+
+
+# --- what the release before wrote ---
+
+OLD = {"version": 1, "asked_at": NOON.isoformat(), "connection_id": "c"}
+IN_DOUBT = {"in_doubt": True, "lost_submissions": 2, "lost_status": 502}
+LATER = NOON + timedelta(hours=1)
+SINCE = {"failing_since": NOON.isoformat(), "failures": 3}
+VERSION_1_EXAMPLES = [
+    ({"phase": "submit", "connection_id": None}, Asked()),
+    (
+        {"phase": "submit", "blocked_by": 4} | IN_DOUBT,
+        Submitting(
+            connection_id="c",
+            after_job_id=4,
+            submissions=Submissions(in_doubt=True, lost=2, lost_status=502),
+        ),
+    ),
+    (
+        {
+            "phase": "look",
+            "settle_until": LATER.isoformat(),
+            "nothing_came": True,
+            "submit_failing_since": NOON.isoformat(),
+            "submit_failures": 2,
+            "answered_since": NOON.isoformat(),
+            "earlier_tries": 3,
+        },
+        FindingJob(
+            connection_id="c",
+            submit_failures=Failures(since=NOON, count=2),
+            earlier=EarlierJobs(answered_since=NOON, tries=3),
+            search_until=LATER,
+            nothing_came=True,
+        ),
+    ),
+    (
+        {"phase": "queue", "blocked_by": 6, "status": "running"},
+        ConnectionBusy(connection_id="c", after_job_id=6),
+    ),
+    (
+        {
+            "phase": "watch",
+            "job_id": 7,
+            "origin": "adopted",
+            "status": "running",
+            "newer_ended": 8,
+            "missing_since": NOON.isoformat(),
+            "missing_polls": 2,
+            "blocked_by": 3,
+            "earlier_tries": 1,
+        },
+        Watching(
+            connection_id="c",
+            job_id=7,
+            origin=Origin.ADOPTED,
+            status=JobStatus.RUNNING,
+            newer_ended=8,
+            missing=Failures(since=NOON, count=2),
+        ),
+    ),
+    (
+        {
+            "phase": "cancel",
+            "job_id": 7,
+            "origin": "started",
+            "cancel_until": LATER.isoformat(),
+            "cancel_sent": True,
+            "queued_too_long": True,
+        },
+        Cancelling(
+            connection_id="c",
+            job_id=7,
+            origin=Origin.STARTED,
+            cancel_until=LATER,
+            cancel_sent=True,
+            queued_too_long=True,
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "phase"), VERSION_1_EXAMPLES)
+def test_a_checkpoint_of_the_release_before_is_read(document, phase):
+    """A task that was deferred when it was upgraded goes on."""
+    stored = {name: value for name, value in (OLD | document).items() if value is not None}
+    assert Checkpoint(phase=phase, asked_at=NOON) == Checkpoint.from_json(stored)
+
+
+def test_what_is_common_to_the_phases_is_read_from_the_release_before():
+    """Its names are the new ones."""
+    common = {
+        "job_type": "reset",
+        "deadline": LATER.isoformat(),
+        "limit": "execution_timeout",
+        "queue_deadline": LATER.isoformat(),
+        "wake_at": LATER.isoformat(),
+        "failing_since": NOON.isoformat(),
+        "failures": 3,
+        "looks": 9,
+        "has_met_airbyte": True,
+        "strange_since": NOON.isoformat(),
+    }
+    assert Checkpoint(
+        phase=FindingJob(connection_id="c"),
+        asked_at=NOON,
+        job_type=JobType.RESET,
+        deadline=LATER,
+        deadline_name="execution_timeout",
+        queue_deadline=LATER,
+        wake_at=LATER,
+        failures=Failures(since=NOON, count=3),
+        polls=9,
+        has_met_airbyte=True,
+        strange_since=NOON,
+    ) == Checkpoint.from_json(OLD | {"phase": "look"} | common)
+
+
+# --- what is refused ---
 
 
 @given(JSON)
@@ -115,28 +280,32 @@ def test_what_is_no_checkpoint_is_refused(document):
         Checkpoint.from_json(document)
 
 
-@given(
-    some.dictionaries(
-        some.sampled_from([*Checkpoint.__dataclass_fields__, "password"]), JSON, max_size=4
-    )
+NAMES = ["phase", *FIELDS, "password"]
+LOOKING = Checkpoint(phase=FindingJob(connection_id="c"), asked_at=NOON).to_json()
+
+
+@pytest.mark.parametrize(
+    ("document", "names"), [(LOOKING, NAMES), (OLD | {"phase": "look"}, [*VERSION_1, "password"])]
 )
-def test_a_damaged_checkpoint_is_refused(damage):
+@given(data=some.data())
+def test_a_damaged_checkpoint_is_refused(document, names, data):
     """A checkpoint with damaged entries is read as one or refused, and nothing else happens."""
-    document = {
-        **Checkpoint(phase=Phase.LOOK, connection_id="c", asked_at=NOON).to_json(),
-        **damage,
-    }
+    damage = data.draw(some.dictionaries(some.sampled_from(names), JSON, max_size=4))
     try:
-        checkpoint = Checkpoint.from_json(document)
+        checkpoint = Checkpoint.from_json({**document, **damage})
     except InvalidCheckpoint:
         return
-    assert Checkpoint.from_json(json.loads(json.dumps(checkpoint.to_json()))) == checkpoint
+    assert stored_and_read(checkpoint) == checkpoint
+
+
+WATCHING = Checkpoint.watching(7, Origin.STARTED, asked_at=NOON).to_json()
 
 
 @pytest.mark.parametrize(
     "damage",
     [
         {"phase": "sleep"},
+        {"phase": []},
         {"asked_at": "2026-01-05T12:00:00"},
         {"asked_at": "0001-01-01T00:00:00+14:00"},
         {"asked_at": 1},
@@ -148,24 +317,31 @@ def test_a_damaged_checkpoint_is_refused(damage):
         {"job_id": True},
         {"job_id": "7"},
         {"looks": -1},
+        {"polls": -1},
         {"limit": 1},
+        {"deadline_name": 1},
         {"answered_since": "2026-01-05T12:00:00"},
         {"answered_since": True},
+        {"missing": {"since": NOON.isoformat(), "count": -1}},
+        {"missing": {"count": 1}},
+        {"missing": []},
+        {"after_job_id": 1},
         {"token": "secret"},
     ],
 )
-def test_entries_of_the_wrong_kind_are_refused(damage):
+@pytest.mark.parametrize("document", [WATCHING, WATCHING | {"version": 1, "phase": "watch"}])
+def test_entries_of_the_wrong_kind_are_refused(document, damage):
     """Strings for numbers, moments without a zone and unknown entries are not guessed at."""
-    document = {"version": 1, "phase": "look", "asked_at": NOON.isoformat(), **damage}
+    assert Checkpoint.from_json(document).job_id == 7
     with pytest.raises(InvalidCheckpoint, match="damaged"):
-        Checkpoint.from_json(document)
+        Checkpoint.from_json(document | damage)
 
 
-@pytest.mark.parametrize("version", [10**4400, "x" * 10**6, ["\ud800"]], ids=lambda _: "")
+@pytest.mark.parametrize("version", [10**4400, "x" * 10**6, ["\ud800"], True, 0], ids=lambda _: "")
 def test_a_foreign_version_is_told_in_a_few_words(version):
     """The text is printable and short, whatever stands in the place of the version."""
     with pytest.raises(InvalidCheckpoint) as caught:
-        Checkpoint.from_json({"version": version})
+        Checkpoint.from_json(WATCHING | {"version": version})
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
 
@@ -173,34 +349,45 @@ def test_a_foreign_version_is_told_in_a_few_words(version):
 def test_another_version_is_refused_with_advice():
     """A release that cannot read a checkpoint says so before it does anything."""
     with pytest.raises(
-        InvalidCheckpoint, match="version 1, not 2: look at the connection's last job"
+        InvalidCheckpoint, match="versions 1 and 2, not 3: look at the connection's last job"
     ):
-        Checkpoint.from_json({"version": 2, "phase": "look", "asked_at": NOON.isoformat()})
+        Checkpoint.from_json({"version": 3, "phase": "look", "asked_at": NOON.isoformat()})
 
 
-@pytest.mark.parametrize(
-    ("phase", "missing"),
-    [
-        (Phase.SUBMIT, "connection_id"),
-        (Phase.LOOK, "connection_id"),
-        (Phase.QUEUE, "blocked_by"),
-        (Phase.WATCH, "origin"),
-        (Phase.CANCEL, "origin"),
-    ],
-)
-def test_a_checkpoint_that_lacks_something_is_refused_before_any_call(world, phase, missing):
-    """A checkpoint that does not fit its phase starts and cancels nothing."""
-    checkpoint = Checkpoint(phase=phase, asked_at=NOON, job_id=1)
-    with pytest.raises(InvalidCheckpoint, match=f"phase {phase.value}|phase look"):
-        world.run(resume(checkpoint, SyncPolicy()))
-    assert world.airbyte.calls == []
-    assert missing in Checkpoint.__dataclass_fields__
+def examples_of_each_phase():
+    """Yield each phase as JSON, in both versions, with the names of what it cannot do without."""
+    needed = {
+        "submitting": ["connection_id"],
+        "finding_job": ["connection_id"],
+        "connection_busy": ["connection_id", "after_job_id"],
+        "watching": ["job_id", "origin"],
+        "cancelling": ["job_id", "cancel_until"],
+    }
+    values = {"connection_id": "c", "after_job_id": 1, "job_id": 2, "origin": "started"}
+    values |= {"cancel_until": NOON.isoformat(), "asked_at": NOON.isoformat()}
+    for phase, names in needed.items():
+        document = {"version": 2, "phase": phase} | {n: values[n] for n in [*names, "asked_at"]}
+        for name in [*names, "asked_at", "phase"]:
+            yield document, name
+    old = {"look": ["connection_id"], "queue": ["connection_id", "blocked_by"]}
+    old |= {"watch": ["job_id", "origin"], "cancel": ["job_id"]}
+    for phase, names in old.items():
+        document = {"version": 1, "phase": phase, "blocked_by": 1} | values
+        del document["after_job_id"]
+        for name in [*names, "asked_at", "phase"]:
+            yield document, name
 
 
-@pytest.mark.parametrize("phase", [Phase.WATCH, Phase.CANCEL])
-def test_a_checkpoint_without_its_job_is_refused(world, phase):
-    """There is nothing to watch or to cancel without a job's id."""
-    checkpoint = Checkpoint(phase=phase, asked_at=NOON, origin=Origin.STARTED)
-    with pytest.raises(InvalidCheckpoint, match="needs a job_id"):
-        world.run(resume(checkpoint, SyncPolicy()))
-    assert world.airbyte.calls == []
+@pytest.mark.parametrize(("document", "missing"), list(examples_of_each_phase()))
+def test_a_checkpoint_that_lacks_something_is_refused(document, missing):
+    """A checkpoint that does not fit its phase is not read, so that it starts and cancels nothing."""
+    assert isinstance(Checkpoint.from_json(document), Checkpoint)
+    with pytest.raises(InvalidCheckpoint, match="damaged"):
+        Checkpoint.from_json({name: value for name, value in document.items() if name != missing})
+
+
+def test_the_examples_above_know_every_field():
+    """A field that is added to the checkpoint is tried in a store too."""
+    kinds = [Checkpoint, *PHASES.values(), Failures, Submissions, EarlierJobs]
+    assert set(FIELDS) == {each.name for kind in kinds for each in fields(kind)}
+    assert all(is_dataclass(kind) for kind in kinds)

@@ -18,7 +18,6 @@ from airbyte_sync import (
     JobType,
     OnConflict,
     Origin,
-    Phase,
     PortInterpreter,
     QueueTimedOut,
     RequestNotSent,
@@ -34,6 +33,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.events import EarlierTryLookedFor, JobObtained, WaitingForOther
+from airbyte_sync.phases import FindingJob, Watching
 from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, InMemoryStore
 
 POLICY = SyncPolicy()
@@ -100,6 +100,11 @@ def test_its_success_is_the_result(world, again, seconds):
     assert world.seconds() == seconds
 
 
+def saved_before_submitting(world):
+    """Return the phase that was remembered while the last submission was under way."""
+    return world.saved()[-2].phase
+
+
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 def test_after_its_failure_it_starts_anew(world, again, end):
     """What did not succeed is what a retry is for: at once, and the old job is passed over."""
@@ -109,7 +114,7 @@ def test_after_its_failure_it_starts_anew(world, again, end):
     world.pass_time(LONG_AFTER)
     submission = world.run(submit(again(over_at=over_at), POLICY))
     assert (submission.job_id, submission.origin) == (2, Origin.STARTED)
-    assert submission.checkpoint.blocked_by == 1
+    assert saved_before_submitting(world).after_job_id == 1
     assert submission.checkpoint.asked_at == world.clock.now()
     assert world.seconds() == LONG_AFTER
     assert world.run(resume(submission.checkpoint, POLICY)).job.job_id == 2
@@ -176,7 +181,7 @@ def test_a_failure_ends_the_search_only_where_no_try_is_missing(world, again, tr
     world.pass_time(5)
     submission = world.run(submit(again(over_at=over_at, tries=tries), POLICY))
     assert (submission.job_id, submission.origin) == (2, Origin.STARTED)
-    assert submission.checkpoint.blocked_by == 1
+    assert saved_before_submitting(world).after_job_id == 1
     assert world.seconds() == seconds
 
 
@@ -335,7 +340,8 @@ def test_an_empty_store_does_not_end_the_search(world, again):
     task = PortInterpreter(world.airbyte, world.clock, world.events.append, store)
     assert run(submit(again(), POLICY), task).job_id == 1
     kept = store.load()
-    assert (kept.job_id, kept.origin, kept.answered_since) == (1, Origin.ADOPTED, None)
+    assert isinstance(kept.phase, Watching)
+    assert (kept.job_id, kept.origin) == (1, Origin.ADOPTED)
 
 
 class ServerClock:
@@ -541,7 +547,7 @@ def test_what_was_queued_behind_is_never_taken_for_ours(world, again, in_the_way
     """The new submission knows that the job before it is somebody else's, however vague the clocks are."""
     foreign, since = in_the_way
     submission = world.run(submit(again(since=since), policy("queue")))
-    assert submission.checkpoint.blocked_by == foreign.job_id
+    assert saved_before_submitting(world).after_job_id == foreign.job_id
     assert submission.checkpoint.asked_at == world.clock.now()
 
 
@@ -608,8 +614,8 @@ def test_the_search_survives_its_process(world, again):
     world.later(50, lambda: world.foreign(FOR_EVER, (5, "failed")))
     succeeded_after = world.clock.now() + timedelta(seconds=20)
     pause = world.first_pause(sync(again(succeeded_after=succeeded_after), POLICY))
-    assert (pause.checkpoint.phase, pause.checkpoint.in_doubt) == (Phase.LOOK, True)
-    assert pause.checkpoint.answered_since == succeeded_after
+    assert (type(pause.checkpoint.phase), pause.checkpoint.in_doubt) == (FindingJob, True)
+    assert pause.checkpoint.phase.earlier.answered_since == succeeded_after
     restored = Checkpoint.from_json(json.loads(json.dumps(pause.checkpoint.to_json())))
     assert restored == pause.checkpoint
     world.pass_time(300)
@@ -622,7 +628,7 @@ def test_once_a_job_is_found_the_search_is_over(world, again):
     world.life(FOR_EVER, (200, "failed"))
     die_at_the_first_pause(world)
     submission = world.run(submit(again(), POLICY))
-    assert submission.checkpoint.answered_since is None
+    assert isinstance(submission.checkpoint.phase, Watching)
     with pytest.raises(SyncFailed):
         world.run(resume(submission.checkpoint, POLICY))
     assert world.airbyte.count("submit") == 1

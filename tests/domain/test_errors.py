@@ -11,7 +11,7 @@ from airbyte_sync import errors
 CLASSES = {
     name: value
     for name, value in vars(errors).items()
-    if inspect.isclass(value) and value.__module__ == errors.__name__
+    if inspect.isclass(value) and issubclass(value, BaseException)
 }
 
 

@@ -23,7 +23,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.events import CancelRequested, JobLeftOver, WaitingForOther
-from airbyte_sync.jobs import EarlierTries
+from airbyte_sync.requests import EarlierTries
 from airbyte_sync_testkit.memory import CallFault, InMemoryStore
 
 POLICY = SyncPolicy()

@@ -30,7 +30,6 @@ from airbyte_sync import (
     JobType,
     OnConflict,
     Origin,
-    Phase,
     PollSchedule,
     ResponseNotReceived,
     SyncPolicy,
@@ -41,6 +40,7 @@ from airbyte_sync import (
     results,
 )
 from airbyte_sync.drivers import Done
+from airbyte_sync.phases import Asked, Cancelling, ConnectionBusy, FindingJob, Submitting, Watching
 
 
 def pickled(value, protocol=None):
@@ -88,14 +88,16 @@ origins = some.sampled_from(Origin)
 types = some.sampled_from(JobType)
 checkpoints = some.builds(
     Checkpoint,
-    phase=some.sampled_from(Phase),
-    connection_id=some.none() | texts,
+    phase=some.one_of(
+        some.just(Asked()),
+        some.builds(Submitting, connection_id=texts, after_job_id=some.none() | counts),
+        some.builds(FindingJob, connection_id=texts, search_until=some.none() | moments),
+        some.builds(ConnectionBusy, connection_id=texts, after_job_id=counts),
+        some.builds(Watching, job_id=counts, origin=origins, connection_id=some.none() | texts),
+        some.builds(Cancelling, job_id=counts, origin=origins, cancel_until=moments),
+    ),
     asked_at=moments,
     deadline=some.none() | moments,
-    job_id=some.none() | counts,
-    origin=some.none() | origins,
-    status=some.none() | statuses,
-    in_doubt=some.booleans(),
 )
 queries = some.builds(
     JobQuery, connection_id=some.none() | texts, job_type=some.none() | types, limit=counts
@@ -112,9 +114,8 @@ failures = some.builds(
 tries = some.builds(EarlierTries, since=moments, over_at=moments, tries=counts)
 
 FIELDS = {
-    "about": some.none() | counts,
     "at": moments,
-    "at_the_latest": some.none() | moments,
+    "latest": some.none() | moments,
     "checkpoint": checkpoints,
     "connection_id": texts,
     "error": failures,
@@ -154,7 +155,7 @@ VALUES = {
         SyncRequest,
         connection_id=some.uuids().map(str),
         job_type=types,
-        end_by=some.none() | moments,
+        deadline=some.none() | moments,
         earlier=some.none() | tries,
     ),
 }

@@ -38,20 +38,20 @@ schedules = some.builds(
     schedule=schedules,
     waited=some.timedeltas(min_value=timedelta(days=-1), max_value=timedelta(days=30)),
     job_id=some.integers(0, 2**63),
-    looks=some.integers(0, 10**6),
+    polls=some.integers(0, 10**6),
 )
-def test_an_interval_lies_between_floor_and_cap(schedule, waited, job_id, looks):
+def test_an_interval_lies_between_floor_and_cap(schedule, waited, job_id, polls):
     """Whatever the time waited and the jitter, an interval keeps to floor and cap, and repeats itself."""
-    interval = schedule.interval(waited=waited, job_id=job_id, looks=looks)
+    interval = schedule.interval(waited=waited, job_id=job_id, polls=polls)
     assert schedule.floor <= interval <= schedule.cap
-    assert interval == schedule.interval(waited=waited, job_id=job_id, looks=looks)
+    assert interval == schedule.interval(waited=waited, job_id=job_id, polls=polls)
 
 
 def test_intervals_grow_with_the_time_waited():
     """Soon after the start a look comes at the floor, later after a tenth of the time waited."""
     schedule = PollSchedule(jitter=0)
     intervals = [
-        schedule.interval(waited=waited * SECOND, job_id=1, looks=0) / SECOND
+        schedule.interval(waited=waited * SECOND, job_id=1, polls=0) / SECOND
         for waited in (0, 60, 300, 6000)
     ]
     assert intervals == [3, 6, 30, 60]
@@ -61,7 +61,7 @@ def test_jitter_drives_jobs_apart():
     """Jobs of the same age look at different moments."""
     schedule = PollSchedule()
     intervals = {
-        schedule.interval(waited=300 * SECOND, job_id=job_id, looks=7) for job_id in range(100)
+        schedule.interval(waited=300 * SECOND, job_id=job_id, polls=7) for job_id in range(100)
     }
     assert len(intervals) > 90
 
@@ -70,7 +70,7 @@ def test_a_fixed_schedule_is_exact():
     """The documented fixed wait_seconds has no jitter and does not grow."""
     schedule = PollSchedule.fixed(7 * SECOND)
     assert {
-        schedule.interval(waited=waited * SECOND, job_id=waited, looks=waited)
+        schedule.interval(waited=waited * SECOND, job_id=waited, polls=waited)
         for waited in range(0, 10_000, 17)
     } == {7 * SECOND}
 

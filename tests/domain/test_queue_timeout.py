@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +12,6 @@ from airbyte_sync import (
     DeadlinePassed,
     OnConflict,
     Origin,
-    Phase,
     PortInterpreter,
     QueueTimedOut,
     RequestNotSent,
@@ -151,21 +149,21 @@ def test_the_callers_deadline_bounds_both(world, waits):
         world.foreign((0, "running"), (1260, "succeeded"))
         world.pass_time(60)
     world.life((0, "running"))
-    end_by = world.clock.now() + timedelta(minutes=30)
-    request = replace(world.request, end_by=end_by, limit="execution_timeout")
+    deadline = world.clock.now() + timedelta(minutes=30)
+    request = replace(world.request, deadline=deadline, deadline_name="execution_timeout")
     with pytest.raises(
         DeadlinePassed, match=r"\(execution_timeout\) and was .* Raise execution_time"
     ):
         world.run(sync(request, SyncPolicy()))
-    assert end_by == world.clock.now()
+    assert deadline == world.clock.now()
 
 
 def test_the_callers_deadline_may_pass_while_another_sync_is_waited_for(world):
     """Its name is in the text, too."""
     world.foreign((0, "running"))
     world.pass_time(60)
-    end_by = world.clock.now() + timedelta(minutes=30)
-    request = replace(world.request, end_by=end_by, limit="execution_timeout")
+    deadline = world.clock.now() + timedelta(minutes=30)
+    request = replace(world.request, deadline=deadline, deadline_name="execution_timeout")
     with pytest.raises(
         DeadlinePassed,
         match=r"by 09:31:00 UTC \(execution_timeout\): .*, or raise execution_timeout",
@@ -201,14 +199,16 @@ def test_a_retry_that_goes_on_with_a_job_has_its_own_clocks(world):
 def put_away(world, **changes):
     """Return a checkpoint as it was written then: with the policy's deadline before there was a job."""
     now = world.clock.now()
-    written = Checkpoint(
-        phase=Phase.LOOK,
-        connection_id=world.connection_id,
-        asked_at=now,
-        deadline=now + HOUR,
-        **changes,
+    return Checkpoint.from_json(
+        {
+            "version": 1,
+            "phase": "look",
+            "connection_id": world.connection_id,
+            "asked_at": now.isoformat(),
+            "deadline": (now + HOUR).isoformat(),
+            **changes,
+        }
     )
-    return Checkpoint.from_json(json.loads(json.dumps(written.to_json())))
 
 
 def test_what_was_put_away_before_keeps_its_deadline(world):
@@ -224,7 +224,7 @@ def test_what_was_put_away_before_keeps_its_deadline(world):
 def test_what_was_put_away_while_it_queued_ends_in_the_words_of_its_clock(world):
     """Then ``timeout`` bounded the wait for another sync, too."""
     foreign = world.foreign((0, "running"))
-    checkpoint = replace(put_away(world), phase=Phase.QUEUE, blocked_by=foreign.job_id)
+    checkpoint = put_away(world, phase="queue", blocked_by=foreign.job_id)
     with pytest.raises(SyncTimedOut, match=r"within 3600 s \(timeout\): .* or raise timeout"):
         world.run(resume(checkpoint, SyncPolicy()))
     assert 3600 == world.seconds()

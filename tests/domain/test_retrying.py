@@ -216,20 +216,20 @@ def test_what_came_to_nothing_is_not_gone_on_with(world, task, end):
 
 def test_each_try_has_the_time_of_its_own_caller(world, task):
     """The scheduler gives a retry its own time: its deadline is the new one."""
-    end_by = world.clock.now() + timedelta(seconds=60)
-    run(submit(replace(world.request, end_by=end_by), POLICY), task)
-    again = replace(world.request, end_by=end_by + timedelta(minutes=10))
-    assert run(submit(again, POLICY), task).checkpoint.deadline == again.end_by
+    deadline = world.clock.now() + timedelta(seconds=60)
+    run(submit(replace(world.request, deadline=deadline), POLICY), task)
+    again = replace(world.request, deadline=deadline + timedelta(minutes=10))
+    assert run(submit(again, POLICY), task).checkpoint.deadline == again.deadline
 
 
 @pytest.mark.parametrize("first_ends_early", [True, False])
 def test_each_try_ends_in_its_own_words(world, task, first_ends_early):
     """Whose time is over is a matter of this try: the words of the one before are not repeated."""
     world.life(FOR_EVER)
-    early = replace(world.request, end_by=world.clock.now() + timedelta(minutes=5))
+    early = replace(world.request, deadline=world.clock.now() + timedelta(minutes=5))
     first, second = (early, world.request) if first_ends_early else (world.request, early)
     run(submit(first, POLICY), task)
-    words = r"within 3600 s \(timeout\)" if first_ends_early else r"by 09:05:00 UTC \(end_by\)"
+    words = r"within 3600 s \(timeout\)" if first_ends_early else r"by 09:05:00 UTC \(deadline\)"
     with pytest.raises(SyncTimedOut, match=words):
         run(sync(second, POLICY), task)
 

@@ -17,7 +17,6 @@ from airbyte_sync import (
     JobType,
     NotFound,
     Origin,
-    Phase,
     QueueTimedOut,
     RefusedOnTheWay,
     RequestNotSent,
@@ -38,6 +37,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync.events import JobObtained, PollFailed, SubmitPostponed, SubmitUncertain
+from airbyte_sync.phases import Submitting, Watching
 from airbyte_sync.ports import Clock
 from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte
 
@@ -62,7 +62,7 @@ def test_one_request_gives_one_sync(world):
 def test_submit_comes_back_with_the_job(world):
     """submit does not wait for the end; its checkpoint carries the job's id."""
     checkpoint = world.run(submit(world.request, POLICY)).checkpoint
-    assert (checkpoint.phase, checkpoint.job_id) == (Phase.WATCH, 1)
+    assert (type(checkpoint.phase), checkpoint.job_id) == (Watching, 1)
     assert world.seconds() == 0
     assert world.run(resume(checkpoint, POLICY)).job.job_id == 1
 
@@ -427,9 +427,7 @@ def test_a_resume_in_phase_submit_looks_first(world):
     """Whoever died before the first pause may have submitted: look for that job before submitting."""
     asked_at = world.clock.now()
     world.foreign((0, "running"), (300, "succeeded"))
-    checkpoint = Checkpoint(
-        phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=asked_at
-    )
+    checkpoint = Checkpoint(phase=Submitting(connection_id=world.connection_id), asked_at=asked_at)
     world.pass_time(60)
     result = world.run(resume(checkpoint, POLICY))
     assert (result.origin, result.job.job_id) == (Origin.ATTACHED, 1)
@@ -439,7 +437,7 @@ def test_a_resume_in_phase_submit_looks_first(world):
 def test_a_resume_in_phase_submit_does_not_repeat_what_failed(world):
     """The sync that the request had started failed meanwhile: that is the request's end."""
     checkpoint = Checkpoint(
-        phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=world.clock.now()
+        phase=Submitting(connection_id=world.connection_id), asked_at=world.clock.now()
     )
     world.foreign((0, "running"), (10, "failed"))
     world.pass_time(60)
@@ -451,7 +449,7 @@ def test_a_resume_in_phase_submit_does_not_repeat_what_failed(world):
 def test_a_resume_in_phase_submit_is_content_with_what_has_succeeded(world):
     """The sync that the request had started has succeeded: nothing more is to be done."""
     checkpoint = Checkpoint(
-        phase=Phase.SUBMIT, connection_id=world.connection_id, asked_at=world.clock.now()
+        phase=Submitting(connection_id=world.connection_id), asked_at=world.clock.now()
     )
     world.foreign((0, "running"), (10, "succeeded"))
     world.pass_time(60)

@@ -20,13 +20,14 @@ from airbyte_sync import (
     JobPage,
     JobQuery,
     JobStatus,
-    Phase,
+    Origin,
     PollSchedule,
     SyncPolicy,
     SyncRequest,
     cancel,
     watch,
 )
+from airbyte_sync.phases import Asked, Cancelling, ConnectionBusy, FindingJob, Submitting, Watching
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -39,7 +40,8 @@ JOB = {
     "connection_id": ID,
     "created_at": NOON,
 }
-START = {"phase": Phase.SUBMIT, "asked_at": NOON}
+START = {"phase": Asked(), "asked_at": NOON}
+JOB_7 = {"job_id": 7, "origin": Origin.STARTED}
 CONNECTION = {
     "connection_id": ID,
     "name": "Orders",
@@ -72,9 +74,9 @@ WRONG = [
     (PollSchedule, {}, "jitter", None, "jitter is None: give a number"),
     (SyncRequest, {"connection_id": ID}, "job_type", "sync", "'sync': give JobType.SYNC$"),
     (SyncRequest, {"connection_id": ID}, "job_type", None, "give JobType.SYNC or JobType.RESET"),
-    (SyncRequest, {"connection_id": ID}, "end_by", timedelta(1), AWARE),
-    (SyncRequest, {"connection_id": ID}, "end_by", NAIVE, f"has no time zone: {AWARE}"),
-    (SyncRequest, {"connection_id": ID}, "limit", 7, "limit is 7: give a str"),
+    (SyncRequest, {"connection_id": ID}, "deadline", timedelta(1), AWARE),
+    (SyncRequest, {"connection_id": ID}, "deadline", NAIVE, f"has no time zone: {AWARE}"),
+    (SyncRequest, {"connection_id": ID}, "deadline_name", 7, "deadline_name is 7: give a str"),
     (SyncRequest, {"connection_id": ID}, "earlier", 1, "earlier is 1: give an EarlierTries"),
     (EarlierTries, TRIES, "since", NAIVE, AWARE),
     (EarlierTries, TRIES, "over_at", 60, AWARE),
@@ -97,12 +99,18 @@ WRONG = [
     (JobStatus, {}, "word", None, "a job's status is None: give a str"),
     (Connection, CONNECTION, "status", "active", "give ConnectionStatus.ACTIVE$"),
     (Connection, CONNECTION, "name", None, "name is None: give a str"),
-    (Checkpoint, {"asked_at": NOON}, "phase", "watch", "phase is 'watch': give Phase.WATCH$"),
+    (Checkpoint, {"asked_at": NOON}, "phase", "watch", "phase is 'watch': give a phase, as in"),
     (Checkpoint, START, "job_type", "sync", "give JobType.SYNC$"),
     (Checkpoint, START, "asked_at", NAIVE, AWARE),
     (Checkpoint, START, "deadline", timedelta(1), AWARE),
-    (Checkpoint, START, "job_id", "7", "job_id is '7': give an int"),
-    (Checkpoint, START, "connection_id", 7, "connection_id is 7: give a str"),
+    (Watching, JOB_7, "job_id", "7", "job_id is '7': give an int"),
+    (Watching, JOB_7, "connection_id", 7, "connection_id is 7: give a str"),
+    (Watching, JOB_7, "origin", "started", "'started': give Origin.STARTED$"),
+    (Cancelling, JOB_7 | {"cancel_until": NOON}, "job_id", "7", "job_id is '7': give an int"),
+    (Submitting, {}, "connection_id", 7, "connection_id is 7: give a str"),
+    (FindingJob, {}, "connection_id", None, "connection_id is None: give a str"),
+    (ConnectionBusy, {"after_job_id": 7}, "connection_id", 7, "connection_id is 7: give a str"),
+    (ConnectionBusy, {"connection_id": ID}, "after_job_id", None, "after_job_id is None: give an"),
     (FailureReason, {}, "message", None, "message is None: give a str"),
 ]
 
@@ -130,7 +138,7 @@ def test_a_job_id_that_is_a_text_is_refused_before_any_call(world, flow):
 def test_a_request_whose_end_has_no_time_zone_is_refused_before_any_call(world):
     """Also where a job is watched, which makes no request."""
     with pytest.raises(InvalidInput, match=r"deadline is .*which has no time zone"):
-        world.run(watch(7, SyncPolicy(), end_by=NAIVE))
+        world.run(watch(7, SyncPolicy(), deadline=NAIVE))
     assert [] == world.airbyte.calls
 
 

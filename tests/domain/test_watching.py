@@ -293,13 +293,13 @@ def test_a_flow_that_is_resumed_too_early_pauses_again(world):
 
 def test_a_pause_says_which_job_it_is_about(world):
     """A shell may show the job's id while it waits; in the queue it is the one in the way."""
-    assert world.first_pause(sync(world.request, POLICY)).about == 1
+    assert world.first_pause(sync(world.request, POLICY)).job_id == 1
     world.pass_time(10)
     queueing = world.first_pause(sync(world.request, POLICY))
-    assert (queueing.about, queueing.checkpoint.job_id) == (1, None)
+    assert (queueing.job_id, queueing.checkpoint.job_id) == (1, None)
     world.airbyte.fail("submit", CallFault(error=LOST))
     world.pass_time(60)
-    assert world.first_pause(sync(world.request, POLICY)).about is None
+    assert world.first_pause(sync(world.request, POLICY)).job_id is None
 
 
 def test_watch_follows_somebody_elses_job(world):
@@ -350,7 +350,9 @@ def test_a_wait_that_began_in_another_program_counts_from_there():
     assert (began, began + timedelta(hours=1)) == (checkpoint.asked_at, checkpoint.deadline)
     assert (7, Origin.ATTACHED) == (checkpoint.job_id, checkpoint.origin)
     sooner = began + timedelta(minutes=5)
-    ours = watching(7, policy, began=began, end_by=sooner, limit="execution_timeout", is_ours=True)
-    assert (sooner, "execution_timeout") == (ours.deadline, ours.limit)
+    ours = watching(
+        7, policy, began=began, deadline=sooner, deadline_name="execution_timeout", is_ours=True
+    )
+    assert (sooner, "execution_timeout") == (ours.deadline, ours.deadline_name)
     assert Origin.ADOPTED is ours.origin
     assert watching(7, SyncPolicy(timeout=None), began=began).deadline is None

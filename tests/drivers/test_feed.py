@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,6 @@ from airbyte_sync import (
     OnConflict,
     Origin,
     Pause,
-    Phase,
     PollSchedule,
     QueueTimedOut,
     ServerTrouble,
@@ -51,10 +51,10 @@ class Feed(AsyncInMemoryAirbyte):
             raise self.failures.pop()
         return await super().fetch_job(job_id)
 
-    async def wait_for_change(self, job_id, until, at_the_latest):
-        self.pauses.append((until, at_the_latest))
+    async def wait_for_change(self, job_id, until, latest):
+        self.pauses.append((until, latest))
         status = self.airbyte.fetch_job(job_id).status
-        while self.clock.now() < at_the_latest:
+        while self.clock.now() < latest:
             await self.clock.sleep(SECOND / 2)
             if self.airbyte.fetch_job(job_id).status != status:
                 return True
@@ -113,11 +113,8 @@ def test_trouble_and_the_rest_of_a_pause_are_no_silence(airbyte, clock, interpre
     """Who failed looks again in time, and what is left of a pause does not tell the pace."""
     job = airbyte.start_external_job(CONNECTION, JobScript.of((0, "running"), (30, "succeeded")))
     feed.failures.append(ServerTrouble("500", status=500))
-    checkpoint = Checkpoint(
-        phase=Phase.WATCH,
-        asked_at=clock.now(),
-        job_id=job.job_id,
-        origin=Origin.STARTED,
+    checkpoint = replace(
+        Checkpoint.watching(job.job_id, Origin.STARTED, asked_at=clock.now()),
         wake_at=clock.now() + SECOND,
     )
     asyncio.run(arun(resume(checkpoint, SyncPolicy()), interpreter))
@@ -173,14 +170,14 @@ def test_without_a_feed_a_recent_look_is_a_fresh_one(airbyte, clock):
     airbyte.start_external_job(CONNECTION)
     [job] = airbyte.jobs()
     assert job == asyncio.run(interpreter.answer(FetchJob(job.job_id, recent=True)))
-    checkpoint = Checkpoint(phase=Phase.WATCH, asked_at=clock.now(), job_id=job.job_id)
+    checkpoint = Checkpoint.watching(job.job_id, Origin.ATTACHED, asked_at=clock.now())
     pause = Pause(clock.now() + SECOND, checkpoint, job.job_id)
     assert asyncio.run(interpreter.answer(pause)) is False
 
 
 def test_a_pause_about_no_job_is_a_nap(clock, interpreter):
     """A feed has news of jobs only."""
-    checkpoint = Checkpoint(phase=Phase.LOOK, asked_at=clock.now(), connection_id=CONNECTION)
+    checkpoint = Checkpoint.asked(clock.now())
     until = clock.now() + SECOND
     assert asyncio.run(interpreter.answer(Pause(until, checkpoint))) is False
     assert until == clock.now()

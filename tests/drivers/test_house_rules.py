@@ -17,7 +17,6 @@ from airbyte_sync import (
     Flow,
     InvalidInput,
     Pause,
-    Phase,
     arun,
     run,
     step,
@@ -76,7 +75,7 @@ def toy() -> Flow[str]:
             yield from FetchJob(1)
         except AirbyteSyncError as error:
             journal.append(f"survived {error}")
-        yield from Pause(first, Checkpoint(phase=Phase.LOOK, asked_at=first))
+        yield from Pause(first, Checkpoint.asked(first))
         second = yield from Now()
         return f"{first} and {second}"
     finally:

@@ -26,8 +26,9 @@ from airbyte_sync import (
     step,
     sync,
 )
+from airbyte_sync_local import JobScript
 from airbyte_sync_testkit.clock import VirtualClock
-from airbyte_sync_testkit.memory import Fault, InMemoryAirbyte, InMemoryStore, JobLife
+from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte, InMemoryStore
 
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 
@@ -84,7 +85,7 @@ class Replay:
 
     def ended_now(self) -> dict[str, Any]:
         """The caller's own clock has run out."""
-        flow = end_now(self._checkpoint, self._policy, limit="execution_timeout")
+        flow = end_now(self._checkpoint, self._policy, deadline_name="execution_timeout")
         return self._outcome(lambda: self._run(flow))
 
     def _set_up(self) -> None:
@@ -153,14 +154,14 @@ def _call(call: tuple[Any, ...]) -> str:
     return f"{method} {argument}" if isinstance(argument, int) else method
 
 
-def _script(stages: list[list[Any]]) -> JobLife:
-    return JobLife.of(*((seconds, word) for seconds, word in stages))
+def _script(stages: list[list[Any]]) -> JobScript:
+    return JobScript.of(*((seconds, word) for seconds, word in stages))
 
 
-def _fault(fault: dict[str, Any] | None) -> Fault | None:
+def _fault(fault: dict[str, Any] | None) -> CallFault | None:
     if fault is None:
         return None
     kind = getattr(errors, fault["error"])
-    return Fault(
+    return CallFault(
         error=kind("as recorded", status=fault["status"]), carried_out=fault["carried_out"]
     )

@@ -61,9 +61,9 @@ def test_a_policy_is_read_as_before(name):
     assert sample["policy"] == policy.to_json()
     assert sample["intervals"] == [
         policy.poll.interval(
-            waited=timedelta(seconds=waited), job_id=7, looks=looks
+            waited=timedelta(seconds=waited), job_id=7, polls=polls
         ).total_seconds()
-        for looks, waited in enumerate(WAITED)
+        for polls, waited in enumerate(WAITED)
     ]
     assert sample["backoff"] == [
         policy.backoff(RequestNotSent("no route"), failures=failures, seed=7).total_seconds()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import ClientCredentials, LocalAirbyte
+from airbyte_sync_local import RequireClientCredentials, LocalAirbyte
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "tools")]
@@ -36,7 +36,7 @@ def engine():
 
 @pytest.fixture(scope="session")
 def airbyte(engine):
-    credentials = ClientCredentials(
+    credentials = RequireClientCredentials(
         client_id="airflow", client_secret=SECRET, lifetime=timedelta(minutes=3)
     )
     with LocalAirbyte(auth=credentials, engine=engine, recorded_requests=1_000_000) as server:

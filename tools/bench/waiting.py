@@ -220,8 +220,9 @@ async def _until_it_fires(trigger: Any) -> tuple[float, str]:
 
 
 def _ours() -> Callable[[int, str, float], Any]:
-    from airbyte_sync import Checkpoint, Origin, Phase, SyncPolicy  # noqa: PLC0415
+    from airbyte_sync import Checkpoint, Origin, SyncPolicy  # noqa: PLC0415
     from airbyte_sync.jobs import JobStatus  # noqa: PLC0415
+    from airbyte_sync.phases import Watching  # noqa: PLC0415
     from airbyte_sync_airflow.report.job_summary import JobSummary  # noqa: PLC0415
     from airbyte_sync_airflow.triggerer import run  # noqa: PLC0415, F401 - what the first trigger loads
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger  # noqa: PLC0415
@@ -229,15 +230,16 @@ def _ours() -> Callable[[int, str, float], Any]:
     def make(job_id: int, connection_id: str, _seconds: float) -> Any:
         now = datetime.now(timezone.utc)
         checkpoint = Checkpoint(  # what the operator defers with
-            phase=Phase.WATCH,
-            connection_id=connection_id,
+            phase=Watching(
+                job_id=job_id,
+                origin=Origin.STARTED,
+                connection_id=connection_id,
+                status=JobStatus.PENDING,
+            ),
             asked_at=now,
             deadline=now + timedelta(hours=1),
-            job_id=job_id,
-            origin=Origin.STARTED,
-            status=JobStatus.PENDING,
             wake_at=now + timedelta(seconds=3),
-            looks=1,
+            polls=1,
         )
         return AirbyteSyncTrigger(
             airbyte_conn_id="airbyte_default",

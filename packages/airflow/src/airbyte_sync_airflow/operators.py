@@ -347,8 +347,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         return SyncRequest(
             connection_id=connection_id,
             job_type=JobType(self.job_type),
-            end_by=deadline_of(work.context, self.execution_timeout),
-            limit="execution_timeout",
+            deadline=deadline_of(work.context, self.execution_timeout),
+            deadline_name="execution_timeout",
             earlier=earlier_tries(
                 work.context, self, connection_id, work.policy.unreachable_timeout
             )
@@ -406,12 +406,12 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 event.job_id,
                 work.policy,
                 began=start_of(context),
-                end_by=deadline_of(context, self.execution_timeout),
-                limit="execution_timeout",
+                deadline=deadline_of(context, self.execution_timeout),
+                deadline_name="execution_timeout",
                 is_ours=True,
             )
             flow = (
-                end_now(checkpoint, work.policy, limit="execution_timeout")
+                end_now(checkpoint, work.policy, deadline_name="execution_timeout")
                 if event.is_out_of_time
                 else resume(checkpoint, work.policy)
             )

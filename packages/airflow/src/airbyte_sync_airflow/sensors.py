@@ -127,7 +127,7 @@ class AirbyteJobSensor(BaseSensorOperator):
                 if isinstance(error, AirbyteSensorTimedOut) or self._checkpoint is None:
                     raise
                 is_timeout = isinstance(error, AirflowSensorTimeout)
-                return self._end(context, limit=None if is_timeout else "execution_timeout")
+                return self._end(context, deadline_name=None if is_timeout else "execution_timeout")
 
     def _forget_earlier_runs(self) -> None:
         """Begin anew: Airflow may run one object several times."""
@@ -183,12 +183,12 @@ class AirbyteJobSensor(BaseSensorOperator):
                 event.job_id,
                 work.policy,
                 began=start_of(context),
-                end_by=deadline_of(context, self.execution_timeout),
-                limit="execution_timeout",
+                deadline=deadline_of(context, self.execution_timeout),
+                deadline_name="execution_timeout",
                 is_ours=self.cancel_on_kill,
             )
             if event.is_out_of_time:
-                self._end_now(work, limit="execution_timeout")
+                self._end_now(work, deadline_name="execution_timeout")
             else:
                 self._follow(work)
 
@@ -314,16 +314,16 @@ class AirbyteJobSensor(BaseSensorOperator):
             return True
         return store.save(checkpoint, job) or checkpoint.failing_since is None
 
-    def _end(self, context: Context, *, limit: str | None) -> None:
+    def _end(self, context: Context, *, deadline_name: str | None) -> None:
         """Poll once more, and judge: as everywhere, a late wake-up fails no job that has succeeded."""
         with self._at_work(context) as work:
-            self._end_now(work, limit=limit)
+            self._end_now(work, deadline_name=deadline_name)
 
-    def _end_now(self, work: Work, *, limit: str | None) -> None:
+    def _end_now(self, work: Work, *, deadline_name: str | None) -> None:
         from airbyte_sync import end_now, run
 
         policy = replace(work.policy, cancel_timeout=LAST_POLLS)
-        run(end_now(self._checkpoint, policy, limit=limit), work.session)  # type: ignore[arg-type]
+        run(end_now(self._checkpoint, policy, deadline_name=deadline_name), work.session)  # type: ignore[arg-type]
         work.introduce()
 
     def _job_awaited(self) -> int | None:
@@ -375,8 +375,8 @@ class AirbyteJobSensor(BaseSensorOperator):
             watch(
                 job_id_from(self.airbyte_job_id),
                 work.policy,
-                end_by=deadline_of(work.context, self.execution_timeout, began=self._began),
-                limit="execution_timeout",
+                deadline=deadline_of(work.context, self.execution_timeout, began=self._began),
+                deadline_name="execution_timeout",
                 is_ours=self.cancel_on_kill,
             )
             if self._checkpoint is None
@@ -436,7 +436,7 @@ class AirbyteJobSensor(BaseSensorOperator):
 
 def _without_a_schedule(checkpoint: Checkpoint) -> Checkpoint:
     """Between pokes it is Airflow that decides when to poll again, unless polls fail."""
-    return checkpoint if checkpoint.failing_since is not None else replace(checkpoint, wake_at=None)
+    return checkpoint if checkpoint.failing_since is not None else checkpoint.without_wake_at()
 
 
 def _new_follower(log: Any, job_id: int) -> Follower:

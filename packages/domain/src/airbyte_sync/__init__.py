@@ -1,6 +1,6 @@
 """Run Airbyte syncs from any scheduler: the policy, with no I/O and no dependencies."""
 
-from airbyte_sync.checkpoint import Checkpoint, Phase
+from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.commands import Command, Flow, Pause
 from airbyte_sync.drivers import AsyncInterpreter, Done, Interpreter, arun, run, step
@@ -59,14 +59,11 @@ from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,
-    EarlierTries,
     FailureReason,
     Job,
     JobPage,
-    JobQuery,
     JobStatus,
     JobType,
-    SyncRequest,
 )
 from airbyte_sync.policy import OnConflict, PollSchedule, SyncPolicy
 from airbyte_sync.ports import (
@@ -86,6 +83,7 @@ from airbyte_sync.ports import (
     SyncGateway,
     SyncPort,
 )
+from airbyte_sync.requests import EarlierTries, JobQuery, SyncRequest
 from airbyte_sync.results import Submission, SyncResult
 
 __all__ = [
@@ -136,7 +134,6 @@ __all__ = [
     "OnConflict",
     "Origin",
     "Pause",
-    "Phase",
     "PollPort",
     "PollSchedule",
     "PortInterpreter",

@@ -1,44 +1,45 @@
 """The continuation of a flow as a value: what makes a generator survive its process.
 
-Every pause carries a checkpoint, and resuming from it in another process, in another colour or on
+Every pause carries a checkpoint, and resuming from it in another process, with another driver or on
 another day gives the same result. It holds identifiers, moments and counters; never a credential.
+
+A checkpoint is what is common to a request, and exactly one phase (:mod:`airbyte_sync.phases`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime, timezone
-from enum import Enum
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airbyte_sync.checks import require_choice, require_count, require_moment, require_text
-from airbyte_sync.errors import InvalidCheckpoint
+from airbyte_sync import version_1
+from airbyte_sync.checks import require_choice, require_moment, require_type
+from airbyte_sync.errors import InvalidCheckpoint, InvalidInput
 from airbyte_sync.events import Origin
-from airbyte_sync.jobs import JobStatus, JobType
+from airbyte_sync.jobs import JobType
+from airbyte_sync.phases import (
+    PHASE_NAMES,
+    PHASES,
+    Asked,
+    Cancelling,
+    ConnectionBusy,
+    EarlierJobs,
+    Failures,
+    FindingJob,
+    Phase,
+    Submissions,
+    Submitting,
+    Watching,
+)
+from airbyte_sync.stored import count, exactly, moment, plain, status
 from airbyte_sync.texts import shown
 
-VERSION = 1
+if TYPE_CHECKING:
+    from datetime import datetime
 
-_YEARS = range(1970, 9000)
-_LARGEST_NUMBER = 2**63 - 1
+VERSION = 2
 
 T = TypeVar("T")
-
-
-class Phase(Enum):
-    """Where a request stands."""
-
-    SUBMIT = "submit"
-    """Nothing was asked of the server yet."""
-    LOOK = "look"
-    """A submission was or may have been made: look for its job before submitting (again)."""
-    QUEUE = "queue"
-    """Somebody else's job runs on the connection; wait for its end."""
-    WATCH = "watch"
-    """The request has its job; wait for its end."""
-    CANCEL = "cancel"
-    """The deadline has passed; cancel the job until it has ended, or look again if it is not ours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,178 +47,226 @@ class Checkpoint:
     """Everything that must survive a pause."""
 
     phase: Phase
-    connection_id: str | None = None
-    """``None`` only where a job is watched by its id."""
-    job_type: JobType = JobType.SYNC
     asked_at: datetime
     """When the request was first made."""
+    job_type: JobType = JobType.SYNC
     deadline: datetime | None = None
     """When the job must have ended. Before the request has its job only the caller can have set it."""
-    limit: str | None = None
+    deadline_name: str | None = None
     """What the caller calls this deadline, where it is the caller's and not the policy's."""
     queue_deadline: datetime | None = None
     """Until when the request must have its job, and the job must have begun to run."""
-    answered_since: datetime | None = None
-    """Set while the job of an earlier try is looked for: it must be active, or have succeeded since."""
-    earlier_tries: int = 0
-    """How many earlier tries may have left a job behind."""
-    job_id: int | None = None
-    """The job of this request, once it has one."""
-    origin: Origin | None = None
-    status: JobStatus | None = None
-    """The status at the last look."""
-    blocked_by: int | None = None
-    """The newest job that is known not to be ours."""
-    in_doubt: bool = False
-    """Whether a submission may have been carried out without our hearing of it."""
-    settle_until: datetime | None = None
-    """Until when to look for a job before submitting again."""
-    cancel_until: datetime | None = None
-    cancel_sent: bool = False
-    queued_too_long: bool = False
-    """Whether it is the queue deadline that has passed."""
     wake_at: datetime | None = None
     """Nothing is to be done before this moment."""
-    failing_since: datetime | None = None
-    """When the present series of failed polls began."""
-    failures: int = 0
-    looks: int = 0
-    submit_failing_since: datetime | None = None
-    """When the present series of failed submissions began. A poll that succeeds does not end it."""
-    submit_failures: int = 0
-    lost_submissions: int = 0
-    """How many submissions had an unknown outcome."""
-    lost_status: int | None = None
-    """The HTTP status with which the last of them was answered, if it was."""
-    nothing_came: bool = False
-    """Whether it is proven that no job came of them; why is asked next."""
-    newer_ended: int | None = None
-    """The newer job of the connection that has ended, once it is known that ours is a leftover."""
-    missing_since: datetime | None = None
-    """When Airbyte first said that it does not know the job, which it had shown before."""
-    missing_polls: int = 0
-    """How often it has said so since."""
+    failures: Failures | None = None
+    """The present series of failed polls."""
+    polls: int = 0
     has_met_airbyte: bool = False
     """Whether the server has answered as Airbyte does."""
     strange_since: datetime | None = None
     """Since when a server that has never done so gives answers that an outage does not explain."""
 
     def __post_init__(self) -> None:
-        require_choice("phase", self.phase, Phase)
+        require_type(
+            "phase", self.phase, tuple(PHASE_NAMES), "a phase, as in Watching(job_id=7, ...)"
+        )
         require_choice("job_type", self.job_type, JobType)
         require_moment("asked_at", self.asked_at)
-        if self.connection_id is not None:
-            require_text("connection_id", self.connection_id)
-        if self.job_id is not None:
-            require_count("job_id", self.job_id)
         if self.deadline is not None:
             require_moment("deadline", self.deadline)
+
+    @classmethod
+    def asked(cls, asked_at: datetime) -> Checkpoint:
+        """
+        Return the mark of a request that was just made, and of which nothing was sent.
+
+        Args:
+            asked_at: When it was made.
+        """
+        return cls(phase=Asked(), asked_at=asked_at)
+
+    @classmethod
+    def watching(
+        cls,
+        job_id: int,
+        origin: Origin,
+        *,
+        asked_at: datetime,
+        connection_id: str | None = None,
+        deadline: datetime | None = None,
+        deadline_name: str | None = None,
+    ) -> Checkpoint:
+        """
+        Return where a request stands that is known to have its job.
+
+        Args:
+            job_id: The job.
+            origin: How the request came to it: whether it is ours to cancel.
+            asked_at: When the wait for the job began.
+            connection_id: The connection, where it is known.
+            deadline: When the job must have ended; ``None``: no deadline.
+            deadline_name: What the caller calls that deadline, for error texts; ``None``: the policy's
+                ``timeout``.
+
+        Returns:
+            A checkpoint for :func:`~airbyte_sync.resume`, :func:`~airbyte_sync.end_now` and
+            :func:`~airbyte_sync.abandon`.
+        """
+        return cls(
+            phase=Watching(job_id=job_id, origin=origin, connection_id=connection_id),
+            asked_at=asked_at,
+            deadline=deadline,
+            deadline_name=None if deadline is None else deadline_name,
+        )
+
+    @property
+    def phase_name(self) -> str:
+        """The name of the phase in JSON."""
+        return PHASE_NAMES[type(self.phase)]
+
+    @property
+    def connection_id(self) -> str | None:
+        """The connection, as far as it is known."""
+        return None if isinstance(self.phase, Asked) else self.phase.connection_id
+
+    @property
+    def job_id(self) -> int | None:
+        """The job of this request, once it has one."""
+        return self.phase.job_id if isinstance(self.phase, (Watching, Cancelling)) else None
+
+    @property
+    def origin(self) -> Origin | None:
+        """How the request came to its job, once it has one."""
+        return self.phase.origin if isinstance(self.phase, (Watching, Cancelling)) else None
+
+    @property
+    def polled_job_id(self) -> int | None:
+        """The job whose change the next poll waits for: ours, or the one in the way of it."""
+        if isinstance(self.phase, ConnectionBusy):
+            return self.phase.after_job_id
+        return self.job_id
+
+    @property
+    def submissions(self) -> Submissions:
+        """What became of the submissions; nothing is left to say once the request has its job."""
+        if isinstance(self.phase, (Submitting, FindingJob, ConnectionBusy)):
+            return self.phase.submissions
+        return Submissions()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a submission may have been carried out without an answer that reached us."""
+        return self.submissions.in_doubt
+
+    @property
+    def failing_since(self) -> datetime | None:
+        """Since when all polls have failed; ``None`` where the last one succeeded."""
+        return None if self.failures is None else self.failures.since
+
+    @property
+    def has_nothing_to_cancel(self) -> bool:
+        """Whether :func:`~airbyte_sync.abandon` has nothing to do: no job is ours, and none may be."""
+        if isinstance(self.phase, (Watching, Cancelling)):
+            return self.phase.origin is not None and not self.phase.origin.is_ours_to_cancel
+        return not self.in_doubt
 
     @property
     def knows_the_server(self) -> bool:
         """Whether the server is surely an Airbyte: it has answered like one, or has shown the job."""
-        has_shown_the_job = self.status is not None or self.origin is Origin.STARTED
-        return self.has_met_airbyte or has_shown_the_job
+        return self.has_met_airbyte or self._has_shown_a_job or self.origin is Origin.STARTED
+
+    @property
+    def may_have_a_job(self) -> bool:
+        """
+        Whether a refusal of a poll is no final word: the request has a job, or may have one.
+
+        A job that was seen does not end because a poll was refused, as when credentials are renewed or a
+        gateway reloads its routes. Only not seeing it for ``unreachable_timeout`` ends the wait.
+        """
+        return self._has_shown_a_job or self.in_doubt
+
+    @property
+    def _has_shown_a_job(self) -> bool:
+        if isinstance(self.phase, (Watching, Cancelling)):
+            return self.phase.status is not None
+        return isinstance(self.phase, ConnectionBusy)
+
+    def without_wake_at(self) -> Checkpoint:
+        """Return the same for a caller that decides itself when to poll again."""
+        return replace(self, wake_at=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as JSON types, without the fields that have their default."""
-        data: dict[str, Any] = {"version": VERSION}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value != field.default:
-                data[field.name] = _plain(value)
-        return data
+        common = {name: value for name, value in plain(self).items() if name != "phase"}
+        return {"version": VERSION, "phase": self.phase_name, **common, **plain(self.phase)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Checkpoint:
         """
-        Return the checkpoint that :meth:`to_json` wrote.
+        Return the checkpoint that :meth:`to_json` wrote, of this release or of the one before.
 
         Raises:
             InvalidCheckpoint: It is damaged or of another version.
         """
         document: object = data  # what comes from a store may be anything
         version = document.get("version") if isinstance(document, Mapping) else None
-        if version != VERSION:
+        if type(version) is not int or version not in {1, VERSION}:
             raise InvalidCheckpoint(
-                f"this release reads checkpoints of version {VERSION}, not {shown(version)}: "
+                f"this release reads checkpoints of versions 1 and {VERSION}, not {shown(version)}: "
                 "look at the connection's last job in Airbyte before you start it again"
             )
+        values = {name: value for name, value in data.items() if name != "version"}
         try:
-            values = {
-                name: _READERS[name](value) for name, value in data.items() if name != "version"
-            }
-            return cls(**values)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            if version == 1:
+                return cls(**version_1.read(values))
+            phase = PHASES[values.pop("phase")]
+            names = {each.name for each in fields(phase)}
+            own = {name: values.pop(name) for name in names & values.keys()}
+            return cls(phase=phase(**_read(own)), **_read(values))
+        except (KeyError, TypeError, ValueError, OverflowError, InvalidInput) as error:
             raise InvalidCheckpoint(f"this checkpoint is damaged: {shown(str(error))}") from error
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, JobStatus):
-        return value.word
-    if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).isoformat()
-    return value
+def _read(values: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _READERS[name](value) for name, value in values.items()}
 
 
-def _exactly(kind: type[T]) -> Callable[[object], T]:
-    def read(value: object) -> T:
-        if type(value) is not kind:
-            raise TypeError(f"{shown(value)} is not of type {kind.__name__}")
-        return value
-
-    return read
+def _group(kind: Callable[..., T]) -> Callable[[object], T]:
+    return lambda value: kind(**_read(exactly(dict)(value)))
 
 
-def _count(value: object) -> int:
-    number = _exactly(int)(value)
-    if not 0 <= number <= _LARGEST_NUMBER:
-        raise ValueError("a number is below zero, or has more than 63 bits")
-    return number
-
-
-def _moment(value: object) -> datetime:
-    moment = datetime.fromisoformat(_exactly(str)(value))
-    if moment.tzinfo is None:
-        raise ValueError(f"{value!r} has no time zone")
-    if moment.year not in _YEARS:  # the flows add durations of up to ten years
-        raise ValueError(f"{value!r} is too far away")
-    return moment.astimezone(timezone.utc)
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "phase": Phase,
-    "connection_id": _exactly(str),
+_READERS: dict[str, Callable[[object], object]] = {
+    "asked_at": moment,
     "job_type": JobType,
-    "asked_at": _moment,
-    "deadline": _moment,
-    "limit": _exactly(str),
-    "queue_deadline": _moment,
-    "answered_since": _moment,
-    "earlier_tries": _count,
-    "job_id": _count,
+    "deadline": moment,
+    "deadline_name": exactly(str),
+    "queue_deadline": moment,
+    "wake_at": moment,
+    "failures": _group(Failures),
+    "polls": count,
+    "has_met_airbyte": exactly(bool),
+    "strange_since": moment,
+    "connection_id": exactly(str),
+    "after_job_id": count,
+    "submissions": _group(Submissions),
+    "submit_failures": _group(Failures),
+    "earlier": _group(EarlierJobs),
+    "search_until": moment,
+    "nothing_came": exactly(bool),
+    "job_id": count,
     "origin": Origin,
-    "status": lambda value: JobStatus(_exactly(str)(value)),
-    "blocked_by": _count,
-    "in_doubt": _exactly(bool),
-    "settle_until": _moment,
-    "cancel_until": _moment,
-    "cancel_sent": _exactly(bool),
-    "queued_too_long": _exactly(bool),
-    "wake_at": _moment,
-    "failing_since": _moment,
-    "failures": _count,
-    "looks": _count,
-    "submit_failing_since": _moment,
-    "submit_failures": _count,
-    "lost_submissions": _count,
-    "lost_status": _count,
-    "nothing_came": _exactly(bool),
-    "newer_ended": _count,
-    "missing_since": _moment,
-    "missing_polls": _count,
-    "has_met_airbyte": _exactly(bool),
-    "strange_since": _moment,
+    "status": status,
+    "newer_ended": count,
+    "missing": _group(Failures),
+    "cancel_until": moment,
+    "cancel_sent": exactly(bool),
+    "queued_too_long": exactly(bool),
+    # in groups
+    "since": moment,
+    "count": count,
+    "in_doubt": exactly(bool),
+    "lost": count,
+    "lost_status": count,
+    "answered_since": moment,
+    "tries": count,
 }

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airbyte_sync.errors import InvalidInput
+from airbyte_sync.base_errors import InvalidInput
 from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
+from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
 
 if TYPE_CHECKING:
     from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync.events import Event
+    from airbyte_sync.requests import JobQuery
 
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
@@ -121,9 +122,9 @@ class Pause(Command[bool]):
 
     until: datetime
     checkpoint: Checkpoint
-    about: int | None = None
+    job_id: int | None = None
     """The job that is waited for, where there is one yet."""
-    at_the_latest: datetime | None = None
+    latest: datetime | None = None
     """Until when to wait where no change of the job can be missed; ``None``: not beyond ``until``."""
 
 

@@ -44,35 +44,15 @@ No message holds a credential.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
+
+from airbyte_sync.base_errors import AirbyteSyncError as AirbyteSyncError  # noqa: PLC0414 - exported
+from airbyte_sync.base_errors import InvalidInput as InvalidInput  # noqa: PLC0414 - exported
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from airbyte_sync.jobs import Connection, FailureReason, Job
-
-Error = TypeVar("Error", bound="AirbyteSyncError")
-
-
-class AirbyteSyncError(Exception):
-    """
-    The root: catch it to catch everything that this project raises on purpose.
-
-    Every error can be pickled and copied with all its attributes, as process pools need it.
-    """
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is made anew from its positional arguments alone by default.
-        return _restored, (type(self), self.args), self.__dict__
-
-
-def _restored(kind: type[Error], args: tuple[Any, ...]) -> Error:
-    """Return an error as its pickle begins; its attributes follow."""
-    return kind.__new__(kind, *args)
-
-
-class InvalidInput(AirbyteSyncError):
-    """An argument or a setting cannot be right. Raised before anything was sent."""
 
 
 class InvalidCheckpoint(InvalidInput):
@@ -251,7 +231,7 @@ class SyncTimedOut(SyncNotDone):
 
 
 class DeadlinePassed(SyncTimedOut):
-    """The caller's own deadline, ``end_by``, passed before the policy's timeout did."""
+    """The caller's own deadline, ``deadline``, passed before the policy's timeout did."""
 
 
 class QueueTimedOut(SyncNotDone):

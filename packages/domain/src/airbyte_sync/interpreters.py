@@ -131,8 +131,8 @@ class AsyncPortInterpreter:
         match command:
             case Now():
                 return self._clock.now()
-            case Pause(until=until, about=int(job_id)) if self._feed is not None:
-                latest = command.at_the_latest or until
+            case Pause(until=until, job_id=int(job_id)) if self._feed is not None:
+                latest = command.latest or until
                 return await self._feed.wait_for_change(job_id, until, latest)
             case Pause(until=until):
                 await self._clock.sleep(max(until - self._clock.now(), _ZERO))

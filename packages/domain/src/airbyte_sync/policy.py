@@ -71,19 +71,19 @@ class PollSchedule:
         """Return a schedule that looks every ``interval``, exactly."""
         return cls(floor=interval, cap=interval, fraction=0.0, jitter=0.0)
 
-    def interval(self, *, waited: timedelta, job_id: int, looks: int) -> timedelta:
+    def interval(self, *, waited: timedelta, job_id: int, polls: int) -> timedelta:
         """
         Return the time to the next look.
 
         Args:
             waited: The time waited so far.
             job_id: The job, which seeds the jitter.
-            looks: The number of looks so far, which seeds the jitter too.
+            polls: The number of polls so far, which seeds the jitter too.
 
         Returns:
             Between floor and cap. A pure function of its arguments: every driver gets the same.
         """
-        spread = 1 + self.jitter * (_share(job_id, looks) - 0.5)
+        spread = 1 + self.jitter * (_share(job_id, polls) - 0.5)
         return min(max(waited * self.fraction * spread, self.floor), self.cap)
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airbyte_sync.checkpoint import Checkpoint
-    from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
+    from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
+    from airbyte_sync.requests import JobQuery
 
 
 @runtime_checkable
@@ -137,7 +138,7 @@ class AsyncFeedPort(AsyncPollPort, Protocol):
     It has no blocking twin: who blocks waits for one job, and asks for it.
     """
 
-    async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
+    async def wait_for_change(self, job_id: int, until: datetime, latest: datetime) -> bool:
         """
         Wait for news of a job. Cancelling it leaves no trace.
 
@@ -145,7 +146,7 @@ class AsyncFeedPort(AsyncPollPort, Protocol):
             job_id: The job.
             until: When to give up where news may be missed. How far it is away tells how often news
                 are wanted.
-            at_the_latest: When to give up in any case: as long as no change can be missed, there is
+            latest: When to give up in any case: as long as no change can be missed, there is
                 nothing to look for.
 
         Returns:

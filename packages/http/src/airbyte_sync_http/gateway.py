@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airbyte_sync.commands import Flow
-    from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobQuery, JobType
+    from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
     from airbyte_sync.ports import AsyncClock, Clock
+    from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.auth.hiding import Secrets
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transports.base import AsyncTransport, Transport

@@ -32,7 +32,6 @@ from airbyte_sync.jobs import (
     FailureReason,
     Job,
     JobPage,
-    JobQuery,
     JobStatus,
     JobType,
     is_similar_name,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from airbyte_sync.ports import Clock
     from airbyte_sync_local import ServerJob
     from airbyte_sync_local.platform.model import ConnectionStatusWord, JobTypeWord
+    from airbyte_sync.requests import JobQuery
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from airbyte_sync import Checkpoint, EarlierTries, InvalidCheckpoint, Origin, Phase
+from airbyte_sync import Checkpoint, EarlierTries, InvalidCheckpoint, Origin
 from airbyte_sync_airflow.compat.task_states import TaskKey
 from airbyte_sync_airflow.report.job_summary import XCOM_KEY, JobSummary, summary_in
 
@@ -75,7 +75,7 @@ class RequestStore:
         was submitted, and need not look for a sync in Airbyte.
         """
         if self._store is not None and self._store.get(STORE_KEY) is None:
-            mark = Checkpoint(phase=Phase.SUBMIT, asked_at=datetime.now(timezone.utc))
+            mark = Checkpoint.asked(datetime.now(timezone.utc))
             self._store.set(STORE_KEY, mark.to_json())
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -433,12 +433,11 @@ def checkpoint_left_behind(context: Any, log: Any) -> Checkpoint | None:
     job = job_left_behind(context)
     if job is None:
         return None
-    return Checkpoint(
-        phase=Phase.WATCH,
-        connection_id=job.connection_id,
+    return Checkpoint.watching(
+        job.job_id,
+        Origin.ATTACHED if job.attached else Origin.STARTED,
         asked_at=datetime.now(timezone.utc),
-        job_id=job.job_id,
-        origin=Origin.ATTACHED if job.attached else Origin.STARTED,
+        connection_id=job.connection_id,
     )
 
 

@@ -93,14 +93,6 @@ class StoppedTrigger:
         key = self.key
         return "a task" if key is None else f"task {key.dag_id}.{key.name} of run {key.run_id}"
 
-    @property
-    def has_nothing_to_cancel(self) -> bool:
-        """Whether there is no sync that would be cancelled."""
-        checkpoint = self.checkpoint
-        if checkpoint.job_id is None:
-            return not checkpoint.in_doubt
-        return checkpoint.origin is not None and not checkpoint.origin.is_ours_to_cancel
-
 
 def stopped_trigger(
     trigger: AirbyteSyncTrigger, checkpoint: Checkpoint | None, server: AirbyteServer | None
@@ -245,7 +237,7 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
         stopped: What is left of the trigger.
         seconds: How long the trigger itself stays for it.
     """
-    if stopped.has_nothing_to_cancel:
+    if stopped.checkpoint.has_nothing_to_cancel:
         return
     is_killed = asyncio.Event()
     work = shared_kills().settle(stopped, is_killed)

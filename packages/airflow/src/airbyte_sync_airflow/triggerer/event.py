@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airbyte_sync_airflow.compat.airflow import AirflowException
 
 _EXCEPTIONS: tuple[tuple[type[errors.AirbyteSyncError], type[AirflowException]], ...] = (
+    (errors.InvalidCheckpoint, exceptions.AirbyteTransientError),
     (errors.InvalidInput, exceptions.AirbyteInputInvalid),
     (errors.ConnectionUnavailable, exceptions.AirbyteConnectionUnavailable),
     (errors.ConnectionNotFound, exceptions.AirbyteConnectionUnavailable),
@@ -41,6 +42,12 @@ _EXCEPTIONS: tuple[tuple[type[errors.AirbyteSyncError], type[AirflowException]],
     (errors.AirbyteSyncError, exceptions.AirbyteTransientError),
 )
 """The first that fits counts."""
+
+_UPGRADE_ORDER = (
+    "The triggerer runs another release than the worker that deferred this task: upgrade the triggerers "
+    "first, then the workers. Another try goes on with the sync."
+)
+"""For a checkpoint that a triggerer could not read: no task fails for good while its sync runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +157,8 @@ def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
                 "job"
             }:
                 kind, message = _error_named(name), clean(message)
+                if issubclass(kind, errors.InvalidCheckpoint):
+                    message = f"{message} {_UPGRADE_ORDER}"
                 return Outcome(job=_job_in(others), error=_exception(kind, message, when_late))
             case {"job": job, "checkpoint": checkpoint, **others} if not others:
                 outcome = Outcome(

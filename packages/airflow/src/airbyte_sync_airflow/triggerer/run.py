@@ -12,7 +12,6 @@ from airbyte_sync import (
     Checkpoint,
     InvalidInput,
     Origin,
-    Phase,
     PollSchedule,
     ServerUnreachable,
     SyncPolicy,
@@ -122,7 +121,7 @@ async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> Airby
 async def _drive(
     checkpoint: Checkpoint, policy: SyncPolicy, session: AsyncInterpreter, follower: Follower
 ) -> dict[str, Any]:
-    if checkpoint.phase in {Phase.WATCH, Phase.CANCEL}:
+    if checkpoint.job_id is not None:
         result = await arun(resume(checkpoint, policy), session)
         job = follower.job or JobSummary(job_id=result.job.job_id)
         return success(job.seen(result.job))
@@ -174,13 +173,12 @@ def official_wait(
     deadline = end_time if execution_deadline is None else min(end_time, execution_deadline)
     is_cancelled_then = deadline == execution_deadline
     shortest = PollSchedule().floor
-    checkpoint = Checkpoint(
-        phase=Phase.WATCH,
+    checkpoint = Checkpoint.watching(
+        int(job_id),
+        Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
         asked_at=datetime.now(timezone.utc),
         deadline=datetime.fromtimestamp(deadline, timezone.utc),
-        limit="execution_timeout" if is_cancelled_then else "timeout",
-        job_id=int(job_id),
-        origin=Origin.STARTED if is_cancelled_then else Origin.ATTACHED,
+        deadline_name="execution_timeout" if is_cancelled_then else "timeout",
     )
     poll = PollSchedule(floor=shortest, cap=max(shortest, timedelta(seconds=poll_interval)))
     return checkpoint.to_json(), SyncPolicy(poll=poll, timeout=None).to_json()

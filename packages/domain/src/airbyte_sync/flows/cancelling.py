@@ -1,4 +1,4 @@
-"""CANCEL: the deadline has passed, or somebody asks for the end."""
+"""Cancelling: a deadline has passed, or a caller asks for the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import CancelJob, FetchJob, Flow, Report
 from airbyte_sync.errors import (
     CallFailed,
@@ -26,17 +25,18 @@ from airbyte_sync.flows.failures import (
 )
 from airbyte_sync.flows.job_list import newer_that_ended
 from airbyte_sync.flows.polling import (
-    job_id_of,
-    may_pass,
-    origin_of,
     pause_until_due,
     require_same_connection,
+    seed_of,
     with_wake_at,
 )
 from airbyte_sync.jobs import Job, JobStatus
 from airbyte_sync.results import SyncResult
 
 if TYPE_CHECKING:
+    from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync.events import Origin
+    from airbyte_sync.phases import Cancelling
     from airbyte_sync.policy import SyncPolicy
 
 
@@ -44,108 +44,121 @@ _ABOUT_A_STATE = (NotFound, StateConflict, SyncAlreadyRunning)
 """Refusals of a cancellation that say how things are, and not that it is forbidden or impossible."""
 
 
-def end_at_deadline(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
-    """Cancel a job of ours, or look a last time at one that is not to be cancelled."""
-    if not (origin_of(checkpoint).is_ours_to_cancel and policy.cancel_on_timeout):
-        return (yield from _look_for_the_last_time(checkpoint, policy))
+def end_at_deadline(
+    checkpoint: Checkpoint, cancelling: Cancelling, origin: Origin, policy: SyncPolicy
+) -> Flow[SyncResult]:
+    """Cancel a job of ours, or poll a last time one that is not to be cancelled."""
+    if not (origin.is_ours_to_cancel and policy.cancel_on_timeout):
+        return (yield from _poll_for_the_last_time(checkpoint, cancelling, origin, policy))
     try:
-        job, checkpoint = yield from cancel_until_terminal(checkpoint, policy)
+        job, cancelling = yield from cancel_until_terminal(checkpoint, cancelling, policy)
     except (CallFailed, CancelUnconfirmed) as error:
         raise timed_out(
             checkpoint,
+            cancelling,
             policy,
             f", and its cancellation is not confirmed: {error} Check the job in Airbyte.",
             error.job if isinstance(error, SyncNotDone) else None,
         ) from error
-    if checkpoint.cancel_sent and job.status == JobStatus.CANCELLED:
+    if cancelling.cancel_sent and job.status == JobStatus.CANCELLED:
         raise timed_out(
             checkpoint,
+            cancelling,
             policy,
-            f" and was cancelled; Airbyte says {job.status}. {how_to_give_more_time(checkpoint)} if it "
-            "needs longer.",
+            f" and was cancelled; Airbyte says {job.status}. "
+            f"{how_to_give_more_time(checkpoint, cancelling)} if it needs longer.",
             job,
         )
-    return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin_of(checkpoint))
+    return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
 
 
-def _look_for_the_last_time(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
-    """See how a job stands that is not to be cancelled: a look that fails is no reason to judge."""
+def _poll_for_the_last_time(
+    checkpoint: Checkpoint, cancelling: Cancelling, origin: Origin, policy: SyncPolicy
+) -> Flow[SyncResult]:
+    """See how a job stands that is not to be cancelled: a poll that fails is no reason to judge."""
     while True:
         now = yield from pause_until_due(checkpoint)
         try:
-            job = yield from FetchJob(job_id_of(checkpoint))
+            job = yield from FetchJob(cancelling.job_id)
             require_same_connection(checkpoint, job)
         except CallFailed as error:
-            if error.retry_safe is False and not may_pass(checkpoint):
+            if error.retry_safe is False and not checkpoint.may_have_a_job:
                 raise
-            if checkpoint.cancel_until is None or now >= checkpoint.cancel_until:
+            if now >= cancelling.cancel_until:
                 raise timed_out(
                     checkpoint,
+                    cancelling,
                     policy,
                     ", as far as we know: it could not be seen. Look at it in Airbyte before you start "
                     f"it again.{last_error(error)}",
                 ) from error
-            checkpoint = pausing_between_tries(checkpoint, policy, now, error)
+            checkpoint = pausing_between_tries(
+                checkpoint, policy, now, error, cancelling.cancel_until
+            )
             continue
         if not job.status.is_final:
             raise timed_out(
                 checkpoint,
+                cancelling,
                 policy,
-                f"; it was left running. {how_to_give_more_time(checkpoint)} if it needs longer.",
+                f"; it was left running. {how_to_give_more_time(checkpoint, cancelling)} if it needs "
+                "longer.",
                 job,
             )
         yield from Report(JobEnded(job=job))
-        return SyncResult(
-            job=(yield from ensure_succeeded(job, policy)), origin=origin_of(checkpoint)
-        )
+        return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
 
 
 def cancel_until_terminal(
-    checkpoint: Checkpoint, policy: SyncPolicy
-) -> Flow[tuple[Job, Checkpoint]]:
+    checkpoint: Checkpoint, cancelling: Cancelling, policy: SyncPolicy
+) -> Flow[tuple[Job, Cancelling]]:
     """
     Read, cancel while it has not ended, and again until it has.
 
     A cancellation is dropped without a word when it comes before the first attempt, and its reply
-    may come before it took effect, so only a look at an ended job is proof.
+    may come before it took effect, so only a poll that shows an ended job is proof.
     """
-    job_id = job_id_of(checkpoint)
     while True:
         now = yield from pause_until_due(checkpoint)
         job: Job | None = None
         failure: CallFailed | None = None
         try:
-            job = require_same_connection(checkpoint, (yield from FetchJob(job_id)))
-            checkpoint = replace(
-                checkpoint,
-                connection_id=checkpoint.connection_id or job.connection_id,
+            job = require_same_connection(checkpoint, (yield from FetchJob(cancelling.job_id)))
+            cancelling = replace(
+                cancelling,
+                connection_id=cancelling.connection_id or job.connection_id,
                 status=job.status,
             )
+            checkpoint = replace(checkpoint, phase=cancelling)
             if not job.status.is_final:
-                if not checkpoint.cancel_sent:
+                if not cancelling.cancel_sent:
                     yield from _require_no_newer(job)
                 yield from Report(CancelRequested(job=job))
-                checkpoint = replace(checkpoint, cancel_sent=True)
-                job = require_same_connection(checkpoint, (yield from CancelJob(job_id)))
+                cancelling = replace(cancelling, cancel_sent=True)
+                checkpoint = replace(checkpoint, phase=cancelling)
+                job = yield from CancelJob(cancelling.job_id)
+                require_same_connection(checkpoint, job)
         except JobNotRunning as error:
             failure = error  # it ended between the poll and the request: the next poll tells how
         except CallFailed as error:
             # The poll a moment ago showed the job: that it is unknown, or in another state, may pass.
             is_final_word = job is not None and not isinstance(error, _ABOUT_A_STATE)
-            if error.retry_safe is False and (is_final_word or not may_pass(checkpoint)):
+            if error.retry_safe is False and (is_final_word or not checkpoint.may_have_a_job):
                 raise
             failure = error
         if failure is None and job is not None and job.status.is_final:
             yield from Report(JobEnded(job=job))
-            return job, checkpoint
-        if checkpoint.cancel_until is None or now >= checkpoint.cancel_until:
+            return job, cancelling
+        if now >= cancelling.cancel_until:
             raise CancelUnconfirmed(
-                f"Airbyte job {job_id} had not ended "
+                f"Airbyte job {cancelling.job_id} had not ended "
                 f"{policy.cancel_timeout.total_seconds():g} s after it was to be cancelled"
                 + (f" ({failure})." if failure is not None else "."),
                 job=job,
             ) from failure
-        checkpoint = pausing_between_tries(checkpoint, policy, now, failure)
+        checkpoint = pausing_between_tries(
+            checkpoint, policy, now, failure, cancelling.cancel_until
+        )
 
 
 def _require_no_newer(job: Job) -> Flow[None]:
@@ -166,24 +179,16 @@ def _require_no_newer(job: Job) -> Flow[None]:
 
 
 def pausing_between_tries(
-    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, failure: CallFailed | None
+    checkpoint: Checkpoint,
+    policy: SyncPolicy,
+    now: datetime,
+    failure: CallFailed | None,
+    latest: datetime,
 ) -> Checkpoint:
-    """Rest a little after the deadline; longer where the server asks for it, but not too long."""
-    pause = timedelta(seconds=2 ** min(checkpoint.looks, 3))
+    """Pause a little after the deadline; longer where the server asks for it, but not beyond ``latest``."""
+    pause = timedelta(seconds=2 ** min(checkpoint.polls, 3))
     if failure is not None and failure.retry_safe is not False:
-        seed = checkpoint.job_id or checkpoint.connection_id or ""
-        backoff = policy.backoff(failure, failures=checkpoint.looks, seed=seed)
+        backoff = policy.backoff(failure, failures=checkpoint.polls, seed=seed_of(checkpoint))
         pause = max(pause, backoff)
-    until = min(now + pause, checkpoint.cancel_until or now)
-    return replace(with_wake_at(checkpoint, now, until), looks=checkpoint.looks + 1)
-
-
-def to_cancel(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> Checkpoint:
-    """Enter the phase CANCEL."""
-    return replace(
-        checkpoint,
-        phase=Phase.CANCEL,
-        cancel_until=now + policy.cancel_timeout,
-        wake_at=None,
-        looks=0,
-    )
+    until = min(now + pause, latest)
+    return replace(with_wake_at(checkpoint, now, until), polls=checkpoint.polls + 1)

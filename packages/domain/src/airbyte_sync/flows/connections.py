@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airbyte_sync.checkpoint import Checkpoint, Phase
-from airbyte_sync.commands import (
-    FetchConnection,
-    FindConnections,
-    Flow,
-    Now,
-)
-from airbyte_sync.errors import (
-    CallFailed,
-    ConnectionAmbiguous,
-    ConnectionNotFound,
-    InvalidInput,
-    Unauthorized,
-)
-from airbyte_sync.flows.polling import (
-    on_poll_failure,
-    pause_until_due,
-)
-from airbyte_sync.jobs import (
-    WHERE_TO_FIND_THE_ID,
-    Connection,
-    ConnectionStatus,
-    is_same_name,
-)
+from airbyte_sync.base_errors import InvalidInput
+from airbyte_sync.checkpoint import Checkpoint
+from airbyte_sync.commands import FetchConnection, FindConnections, Flow, Now
+from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound, Unauthorized
+from airbyte_sync.flows.polling import on_poll_failure, pause_until_due
+from airbyte_sync.jobs import Connection, ConnectionStatus, is_same_name
+from airbyte_sync.phases import Submitting
+from airbyte_sync.requests import WHERE_TO_FIND_THE_ID
 from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
@@ -95,7 +79,7 @@ def _find_connections(
     command: FindConnections, policy: SyncPolicy | None
 ) -> Flow[tuple[Connection, ...]]:
     now = yield from Now()
-    checkpoint = Checkpoint(phase=Phase.SUBMIT, connection_id=repr(command.name), asked_at=now)
+    checkpoint = Checkpoint(phase=Submitting(connection_id=repr(command.name)), asked_at=now)
     while True:
         now = yield from pause_until_due(checkpoint)
         try:

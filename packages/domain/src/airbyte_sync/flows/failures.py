@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync.jobs import FailureReason
+    from airbyte_sync.phases import Cancelling, Failures, FindingJob
     from airbyte_sync.policy import SyncPolicy
 
 PATIENCE_WITH_STRANGERS = timedelta(minutes=1)
@@ -62,17 +63,21 @@ def _reason_of(job: Job) -> Flow[FailureReason | None]:
 
 
 def timed_out(
-    checkpoint: Checkpoint, policy: SyncPolicy, outcome: str, job: Job | None = None
+    checkpoint: Checkpoint,
+    cancelling: Cancelling,
+    policy: SyncPolicy,
+    outcome: str,
+    job: Job | None = None,
 ) -> SyncNotDone:
     """Say which clock has run out, and what became of the job."""
-    if checkpoint.queued_too_long:
+    if cancelling.queued_too_long:
         patience = f"did not begin{_time_to_begin(policy)}"
-        return QueueTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
-    if checkpoint.limit is not None and checkpoint.deadline is not None:
-        patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.limit})"
-        return DeadlinePassed(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
+        return QueueTimedOut(f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job)
+    if checkpoint.deadline_name is not None and checkpoint.deadline is not None:
+        patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.deadline_name})"
+        return DeadlinePassed(f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job)
     patience = f"did not end{_within(policy.timeout)} (timeout)"
-    return SyncTimedOut(f"Airbyte job {checkpoint.job_id} {patience}{outcome}", job=job)
+    return SyncTimedOut(f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job)
 
 
 def _within(duration: timedelta | None) -> str:
@@ -91,13 +96,13 @@ def with_timeout(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> C
     A deadline of the caller's stays where it is earlier. A checkpoint of a release in which ``timeout``
     counted from the request keeps the deadline that it was put away with.
     """
-    is_callers = checkpoint.limit is not None
+    is_callers = checkpoint.deadline_name is not None
     if policy.timeout is None or (checkpoint.deadline is not None and not is_callers):
         return checkpoint
     deadline = now + policy.timeout
     if checkpoint.deadline is not None and checkpoint.deadline < deadline:
         return checkpoint
-    return replace(checkpoint, deadline=deadline, limit=None)
+    return replace(checkpoint, deadline=deadline, deadline_name=None)
 
 
 def is_queued_too_long(checkpoint: Checkpoint, now: datetime) -> bool:
@@ -123,15 +128,11 @@ def has_waited_too_long(checkpoint: Checkpoint, now: datetime) -> bool:
 
 def is_unreachable(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> bool:
     """Whether calls have failed for too long."""
-    since = checkpoint.failing_since
-    return since is not None and now - since >= policy.unreachable_timeout
+    return _is_too_long(checkpoint.failures, policy, now)
 
 
-def _has_failed_to_submit_for_too_long(
-    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime
-) -> bool:
-    since = checkpoint.submit_failing_since
-    return since is not None and now - since >= policy.unreachable_timeout
+def _is_too_long(series: Failures | None, policy: SyncPolicy, now: datetime) -> bool:
+    return series is not None and now - series.since >= policy.unreachable_timeout
 
 
 def without_a_job(
@@ -158,17 +159,17 @@ def clock_of_the_wait(
             else "raise queue_timeout"
         )
         return QueueTimedOut, _time_to_begin(policy), advice
-    if checkpoint.limit is not None and checkpoint.deadline is not None:
-        patience = f" by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.limit})"
-        return DeadlinePassed, patience, f"raise {checkpoint.limit}"
+    if checkpoint.deadline_name is not None and checkpoint.deadline is not None:
+        patience = f" by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.deadline_name})"
+        return DeadlinePassed, patience, f"raise {checkpoint.deadline_name}"
     return SyncTimedOut, f"{_within(policy.timeout)} (timeout)", "raise timeout"
 
 
-def how_to_give_more_time(checkpoint: Checkpoint) -> str:
+def how_to_give_more_time(checkpoint: Checkpoint, cancelling: Cancelling) -> str:
     """Return which time of a job has passed, as advice."""
-    if checkpoint.queued_too_long:
+    if cancelling.queued_too_long:
         return "Raise queue_timeout"
-    return f"Raise {checkpoint.limit or 'timeout'}"
+    return f"Raise {checkpoint.deadline_name or 'timeout'}"
 
 
 def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:
@@ -184,7 +185,7 @@ def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitI
 def lost_again(checkpoint: Checkpoint) -> SubmitInDoubt:
     """Say that a second submission had an unknown outcome, too, and that no job came of either."""
     return SubmitInDoubt(
-        f"a sync of connection {checkpoint.connection_id} was submitted {checkpoint.lost_submissions} "
+        f"a sync of connection {checkpoint.connection_id} was submitted {checkpoint.submissions.lost} "
         f"times since {checkpoint.asked_at:%Y-%m-%d %H:%M:%S} UTC, and {_how_it_was_lost(checkpoint)}. "
         "Airbyte lists no job that came of it. Airbyte or a proxy in front of it fails at starting "
         "syncs: look at their logs, and at the connection's timeline before you start it again."
@@ -192,11 +193,10 @@ def lost_again(checkpoint: Checkpoint) -> SubmitInDoubt:
 
 
 def _how_it_was_lost(checkpoint: Checkpoint) -> str:
-    if checkpoint.lost_status is None:
+    status = checkpoint.submissions.lost_status
+    if status is None:
         return "Airbyte's answer was lost"
-    return (
-        f"the last answer was HTTP status {checkpoint.lost_status}, which leaves the outcome open"
-    )
+    return f"the last answer was HTTP status {status}, which leaves the outcome open"
 
 
 def give_up_on_a_stranger(checkpoint: Checkpoint, now: datetime, error: CallFailed) -> None:
@@ -244,21 +244,28 @@ def _none_was_taken(
 
 
 def give_up_postponing(
-    checkpoint: Checkpoint, policy: SyncPolicy, now: datetime, error: CallFailed
+    checkpoint: Checkpoint,
+    finding: FindingJob,
+    policy: SyncPolicy,
+    now: datetime,
+    error: CallFailed,
 ) -> None:
     """Raise when submissions were surely not carried out for too long."""
-    if not _has_failed_to_submit_for_too_long(checkpoint, policy, now):
+    if not _is_too_long(finding.submit_failures, policy, now):
         return
     if checkpoint.in_doubt:
         raise submit_in_doubt(checkpoint, error) from error
     raise _none_was_taken(checkpoint, policy, error) from error
 
 
-def give_up_submitting(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> None:
+def give_up_submitting(
+    checkpoint: Checkpoint, finding: FindingJob, policy: SyncPolicy, now: datetime
+) -> None:
     """Raise when submissions have met conflicts for too long, and no job came of any."""
     # A single one may be resolved late, by a process that resumes: only a series of them is given up.
-    is_series = checkpoint.settle_until is not None and checkpoint.submit_failures > 1
-    if not (is_series and _has_failed_to_submit_for_too_long(checkpoint, policy, now)):
+    series = finding.submit_failures
+    is_series = finding.search_until is not None and series is not None and series.count > 1
+    if not (is_series and _is_too_long(series, policy, now)):
         return
     if checkpoint.in_doubt:
         raise submit_in_doubt(checkpoint, None)

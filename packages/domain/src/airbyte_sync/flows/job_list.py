@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airbyte_sync.commands import (
-    FindJobs,
-    Flow,
-)
-from airbyte_sync.errors import (
-    CallFailed,
-    UnexpectedReply,
-)
-from airbyte_sync.jobs import (
-    Job,
-    JobPage,
-    JobQuery,
-    ended_after,
-    is_same_id,
-)
+from airbyte_sync.commands import FindJobs, Flow
+from airbyte_sync.errors import CallFailed, UnexpectedReply
+from airbyte_sync.jobs import Job, JobPage, ended_after, is_same_id
+from airbyte_sync.requests import JobQuery
 
 SKEW_WITH_SERVER_TIME = timedelta(seconds=2)
 """How far job times and request times may disagree: both are cut to whole seconds by the server."""

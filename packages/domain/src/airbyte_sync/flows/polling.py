@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airbyte_sync.checkpoint import Checkpoint, Phase
 from airbyte_sync.commands import Flow, Now, Pause, Report
-from airbyte_sync.errors import CallFailed, InvalidCheckpoint, UnexpectedReply
-from airbyte_sync.events import Origin, PollFailed
+from airbyte_sync.errors import CallFailed, UnexpectedReply
+from airbyte_sync.events import PollFailed
 from airbyte_sync.flows.failures import (
     PATIENCE_WITH_STRANGERS,
     give_up_on_a_stranger,
@@ -18,10 +17,12 @@ from airbyte_sync.flows.failures import (
     without_a_job,
 )
 from airbyte_sync.jobs import is_same_id
+from airbyte_sync.phases import Failures
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync.jobs import Job
     from airbyte_sync.policy import SyncPolicy
 
@@ -45,9 +46,10 @@ def pause_until_due(
     """
     now = yield from Now()
     while checkpoint.wake_at is not None and now < checkpoint.wake_at:
-        about = checkpoint.blocked_by if checkpoint.phase is Phase.QUEUE else checkpoint.job_id
         latest = _latest(checkpoint, now, checkpoint.wake_at, min_interval)
-        has_news = yield from Pause(checkpoint.wake_at, checkpoint, about, latest)
+        has_news = yield from Pause(
+            checkpoint.wake_at, checkpoint, checkpoint.polled_job_id, latest
+        )
         now = yield from Now()
         if has_news:
             break
@@ -85,9 +87,9 @@ def with_next_poll(
 ) -> Checkpoint:
     """Rest for as long as the poll schedule says."""
     interval = policy.poll.interval(
-        waited=now - checkpoint.asked_at, job_id=job_id, looks=checkpoint.looks
+        waited=now - checkpoint.asked_at, job_id=job_id, polls=checkpoint.polls
     )
-    return replace(with_wake_at(checkpoint, now, now + interval), looks=checkpoint.looks + 1)
+    return replace(with_wake_at(checkpoint, now, now + interval), polls=checkpoint.polls + 1)
 
 
 def require_same_connection(checkpoint: Checkpoint, job: Job) -> Job:
@@ -106,44 +108,14 @@ def require_same_connection(checkpoint: Checkpoint, job: Job) -> Job:
     return job
 
 
-def record_poll(checkpoint: Checkpoint, job: Job) -> Checkpoint:
-    """Record a poll of a job that succeeded."""
-    return replace(
-        record_answer(checkpoint),
-        connection_id=checkpoint.connection_id or job.connection_id,
-        status=job.status,
-        missing_since=None,
-        missing_polls=0,
-    )
-
-
 def record_answer(checkpoint: Checkpoint) -> Checkpoint:
     """Record an answer that is surely Airbyte's. Submissions that failed are counted apart."""
-    return replace(
-        checkpoint,
-        has_met_airbyte=True,
-        strange_since=None,
-        failing_since=None,
-        failures=0,
-    )
+    return replace(checkpoint, has_met_airbyte=True, strange_since=None, failures=None)
 
 
 def record_failure(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
     """Record a poll that failed."""
-    return replace(
-        checkpoint,
-        failing_since=checkpoint.failing_since or now,
-        failures=checkpoint.failures + 1,
-    )
-
-
-def record_submit_failure(checkpoint: Checkpoint, now: datetime) -> Checkpoint:
-    """Record a submission that came to nothing, or whose outcome is unknown."""
-    return replace(
-        checkpoint,
-        submit_failing_since=checkpoint.submit_failing_since or now,
-        submit_failures=checkpoint.submit_failures + 1,
-    )
+    return replace(checkpoint, failures=Failures.one_more(checkpoint.failures, now))
 
 
 def record_who_answered(checkpoint: Checkpoint, error: CallFailed, now: datetime) -> Checkpoint:
@@ -171,29 +143,19 @@ def until_a_stranger_is_given_up(
     return min(until, max(checkpoint.strange_since + PATIENCE_WITH_STRANGERS, now))
 
 
-def may_pass(checkpoint: Checkpoint) -> bool:
-    """
-    Whether a refusal is no verdict: the request has a job, or may have one.
-
-    A job that was seen does not end because a poll was refused, as when credentials are renewed or a
-    gateway reloads its routes. Only not seeing it for ``unreachable_timeout`` ends the wait.
-    """
-    return checkpoint.status is not None or checkpoint.in_doubt
-
-
 def on_poll_failure(
     checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed, now: datetime
 ) -> Flow[Checkpoint]:
     """A failed poll never ends a wait by itself; a refusal where there is no job, or failing for too
     long, does."""
-    if error.retry_safe is False and not may_pass(checkpoint):
+    if error.retry_safe is False and not checkpoint.may_have_a_job:
         raise error
     checkpoint = record_who_answered(record_failure(checkpoint, now), error, now)
     give_up_on_a_stranger(checkpoint, now, error)
     give_up_when_unreachable(checkpoint, policy, now, error)
     if checkpoint.job_id is None and has_waited_too_long(checkpoint, now):
         raise without_a_job(checkpoint, policy, error) from error
-    until = now + backoff(checkpoint, policy, error)
+    until = now + backoff(checkpoint, policy, error, checkpoint.failures)
     checkpoint = with_wake_at(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
     yield from Report(
         PollFailed(
@@ -202,41 +164,17 @@ def on_poll_failure(
             next_poll=checkpoint.wake_at or now,
         )
     )
-    return replace(checkpoint, looks=checkpoint.looks + 1)
+    return replace(checkpoint, polls=checkpoint.polls + 1)
 
 
-def backoff(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> timedelta:
-    """Return how long to stay away after the last of a series of failed polls; waiters drift apart."""
-    return policy.backoff(error, failures=checkpoint.failures - 1, seed=_seed(checkpoint))
+def backoff(
+    checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed, series: Failures | None
+) -> timedelta:
+    """Return how long to stay away after the last of a series of failures; waiters drift apart."""
+    failures = 0 if series is None else series.count - 1
+    return policy.backoff(error, failures=failures, seed=seed_of(checkpoint))
 
 
-def submit_backoff(checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed) -> timedelta:
-    """Return how long to stay away after the last of a series of failed submissions."""
-    return policy.backoff(error, failures=checkpoint.submit_failures - 1, seed=_seed(checkpoint))
-
-
-def _seed(checkpoint: Checkpoint) -> int | str:
+def seed_of(checkpoint: Checkpoint) -> int | str:
+    """Return what spreads the waiters over time: the job, or the connection where there is none yet."""
     return checkpoint.job_id or checkpoint.connection_id or ""
-
-
-def connection_id_of(checkpoint: Checkpoint) -> str:
-    """Return the connection of a request."""
-    if checkpoint.connection_id is None:
-        raise InvalidCheckpoint(
-            f"a checkpoint in phase {checkpoint.phase.value} needs a connection_id"
-        )
-    return checkpoint.connection_id
-
-
-def job_id_of(checkpoint: Checkpoint) -> int:
-    """Return the job that a request has."""
-    if checkpoint.job_id is None:
-        raise InvalidCheckpoint(f"a checkpoint in phase {checkpoint.phase.value} needs a job_id")
-    return checkpoint.job_id
-
-
-def origin_of(checkpoint: Checkpoint) -> Origin:
-    """Return how a request came to its job."""
-    if checkpoint.origin is None:
-        raise InvalidCheckpoint(f"a checkpoint in phase {checkpoint.phase.value} needs an origin")
-    return checkpoint.origin

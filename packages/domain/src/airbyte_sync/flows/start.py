@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airbyte_sync.checkpoint import Checkpoint, Phase
-from airbyte_sync.commands import (
-    FetchJob,
-    Flow,
-    LoadCheckpoint,
-    Now,
-    Report,
-)
-from airbyte_sync.errors import CallFailed
+from airbyte_sync.checkpoint import Checkpoint
+from airbyte_sync.commands import FetchJob, Flow, LoadCheckpoint, Now, Report
+from airbyte_sync.errors import CallFailed, InvalidCheckpoint
 from airbyte_sync.events import EarlierTryLookedFor, JobRecalled, Origin
 from airbyte_sync.flows.cancelling import (
     cancel_until_terminal,
@@ -22,25 +16,38 @@ from airbyte_sync.flows.cancelling import (
 )
 from airbyte_sync.flows.connection_busy import wait_for_other_job
 from airbyte_sync.flows.connections import require_known_id
-from airbyte_sync.flows.failures import ensure_succeeded, with_timeout
+from airbyte_sync.flows.failures import with_timeout
 from airbyte_sync.flows.finding_job import (
     after_nothing_came,
+    begin,
     end_of_search,
     find_or_adopt,
     job_in_doubt,
 )
 from airbyte_sync.flows.job_list import newer_that_ended
-from airbyte_sync.flows.polling import job_id_of, origin_of, pause_until_due
+from airbyte_sync.flows.polling import pause_until_due
 from airbyte_sync.flows.submitting import submit_once
+from airbyte_sync.flows.transitions import Happened, enter
 from airbyte_sync.flows.watching import wait_until_it_ends
 from airbyte_sync.jobs import JobStatus
+from airbyte_sync.phases import (
+    Asked,
+    Cancelling,
+    ConnectionBusy,
+    EarlierJobs,
+    FindingJob,
+    Submissions,
+    Submitting,
+    Watching,
+)
 from airbyte_sync.results import Submission, SyncResult
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airbyte_sync.jobs import EarlierTries, Job, SyncRequest
+    from airbyte_sync.jobs import Job
     from airbyte_sync.policy import SyncPolicy
+    from airbyte_sync.requests import EarlierTries, SyncRequest
 
 
 def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -81,22 +88,22 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
         As :func:`sync`, as far as it gets.
     """
     now = yield from Now()
-    fresh = Checkpoint(
-        phase=Phase.LOOK if request.job_type.preempts else Phase.SUBMIT,
-        connection_id=request.connection_id,
+    asked = Checkpoint(
+        phase=Asked(),
         job_type=request.job_type,
         asked_at=now,
-        deadline=request.end_by,
-        limit=None if request.end_by is None else request.limit,
+        deadline=request.deadline,
+        deadline_name=None if request.deadline is None else request.deadline_name,
         queue_deadline=None if policy.time_to_begin is None else now + policy.time_to_begin,
     )
-    checkpoint = yield from _restore(fresh, policy)
+    fresh = begin(asked, Happened.TO_BE_SUBMITTED, request.connection_id)
+    checkpoint = yield from _restore(request, fresh, policy)
     if checkpoint is fresh:
         if not request.has_uuid:
             yield from require_known_id(request.connection_id)
         if request.earlier is not None:
-            checkpoint = yield from _after_earlier_tries(fresh, request.earlier, policy)
-    return (yield from _submission(checkpoint, policy))
+            checkpoint = yield from _after_earlier_tries(asked, request, request.earlier, policy)
+    return (yield from acquire_job(checkpoint, policy))
 
 
 def obtain(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
@@ -113,9 +120,16 @@ def obtain(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
     Raises:
         As :func:`submit`.
     """
-    if checkpoint.phase is Phase.SUBMIT:
-        checkpoint = replace(checkpoint, phase=Phase.LOOK)
-    return (yield from _submission(checkpoint, policy))
+    if isinstance(checkpoint.phase, Submitting):
+        submitting = checkpoint.phase
+        finding = FindingJob(
+            connection_id=submitting.connection_id,
+            after_job_id=submitting.after_job_id,
+            submissions=submitting.submissions,
+            submit_failures=submitting.submit_failures,
+        )
+        checkpoint = enter(checkpoint, Happened.TO_BE_FOUND, finding)
+    return (yield from acquire_job(checkpoint, policy))
 
 
 def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -132,17 +146,21 @@ def resume(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[SyncResult]:
     Raises:
         As :func:`sync`.
     """
-    checkpoint = (yield from obtain(checkpoint, policy)).checkpoint
-    if checkpoint.phase is Phase.WATCH:
-        origin = origin_of(checkpoint)
-        job, checkpoint = yield from wait_until_it_ends(checkpoint, policy)
-        if job is not None:
-            return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
-    return (yield from end_at_deadline(checkpoint, policy))
+    while True:
+        match checkpoint.phase:
+            case Watching() as watching:
+                ended = yield from wait_until_it_ends(checkpoint, watching, policy)
+                if isinstance(ended, SyncResult):
+                    return ended
+                checkpoint = ended
+            case Cancelling(origin=Origin() as origin) as cancelling:
+                return (yield from end_at_deadline(checkpoint, cancelling, origin, policy))
+            case _:
+                checkpoint = (yield from obtain(checkpoint, policy)).checkpoint
 
 
 def end_now(
-    checkpoint: Checkpoint, policy: SyncPolicy, *, limit: str | None = None
+    checkpoint: Checkpoint, policy: SyncPolicy, *, deadline_name: str | None = None
 ) -> Flow[SyncResult]:
     """
     Poll once more and judge, because a clock that the caller keeps has run out.
@@ -150,7 +168,7 @@ def end_now(
     Args:
         checkpoint: From a :class:`~airbyte_sync.commands.Pause`.
         policy: The policy of the request.
-        limit: What the caller calls its clock, for error texts; ``None``: the policy's ``timeout``.
+        deadline_name: What the caller calls its clock, for error texts; ``None``: the policy's ``timeout``.
 
     Returns:
         As :func:`resume`: the job may have succeeded meanwhile.
@@ -159,15 +177,19 @@ def end_now(
         As :func:`resume`; :class:`~airbyte_sync.errors.SyncTimedOut` where the job has not ended.
     """
     now = yield from Now()
-    return (yield from resume(replace(checkpoint, deadline=now, limit=limit, wake_at=None), policy))
+    return (
+        yield from resume(
+            replace(checkpoint, deadline=now, deadline_name=deadline_name, wake_at=None), policy
+        )
+    )
 
 
 def watch(
     job_id: int,
     policy: SyncPolicy,
     *,
-    end_by: datetime | None = None,
-    limit: str = "end_by",
+    deadline: datetime | None = None,
+    deadline_name: str = "deadline",
     is_ours: bool = False,
 ) -> Flow[Job]:
     """
@@ -176,8 +198,8 @@ def watch(
     Args:
         job_id: The job.
         policy: Its poll schedule and timeouts hold. ``timeout`` counts from this call.
-        end_by: When the caller's own time is over.
-        limit: What the caller calls that deadline, for error texts.
+        deadline: When the caller's own time is over.
+        deadline_name: What the caller calls that deadline, for error texts.
         is_ours: Whether the caller is responsible for the job: only then may a time-out, or
             :func:`abandon`, cancel it.
 
@@ -189,7 +211,9 @@ def watch(
         SyncNotDone: One of its subclasses says what became of it.
     """
     now = yield from Now()
-    checkpoint = watching(job_id, policy, began=now, end_by=end_by, limit=limit, is_ours=is_ours)
+    checkpoint = watching(
+        job_id, policy, began=now, deadline=deadline, deadline_name=deadline_name, is_ours=is_ours
+    )
     result = yield from resume(checkpoint, policy)
     return result.job
 
@@ -199,8 +223,8 @@ def watching(
     policy: SyncPolicy,
     *,
     began: datetime,
-    end_by: datetime | None = None,
-    limit: str = "end_by",
+    deadline: datetime | None = None,
+    deadline_name: str = "deadline",
     is_ours: bool = False,
 ) -> Checkpoint:
     """
@@ -210,20 +234,19 @@ def watching(
         job_id: The job.
         policy: Its ``timeout`` counts from ``began``.
         began: When the wait began.
-        end_by: As for :func:`watch`.
-        limit: As for :func:`watch`.
+        deadline: As for :func:`watch`.
+        deadline_name: As for :func:`watch`.
         is_ours: As for :func:`watch`.
 
     Returns:
         A checkpoint for :func:`resume` and :func:`end_now`.
     """
-    checkpoint = Checkpoint(
-        phase=Phase.WATCH,
+    checkpoint = Checkpoint.watching(
+        job_id,
+        Origin.ADOPTED if is_ours else Origin.ATTACHED,
         asked_at=began,
-        deadline=end_by,
-        limit=None if end_by is None else limit,
-        job_id=job_id,
-        origin=Origin.ADOPTED if is_ours else Origin.ATTACHED,
+        deadline=deadline,
+        deadline_name=deadline_name,
     )
     return with_timeout(checkpoint, policy, began)
 
@@ -232,7 +255,7 @@ def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:
     """
     Cancel a job until the server says that it has ended.
 
-    Who puts this flow away at a pause goes on by calling it again: it reads before it cancels.
+    A caller that puts this flow away at a pause goes on by calling it again: it reads before it cancels.
 
     Args:
         job_id: The job. It is read first: an ended job is left alone, because Airbyte would
@@ -247,21 +270,17 @@ def cancel(job_id: int, policy: SyncPolicy) -> Flow[Job]:
         CancelUnconfirmed: The job had not ended when ``cancel_timeout`` had passed.
     """
     now = yield from Now()
-    checkpoint = Checkpoint(
-        phase=Phase.CANCEL,
-        asked_at=now,
-        job_id=job_id,
-        cancel_until=now + policy.cancel_timeout,
-    )
-    job, _ = yield from cancel_until_terminal(checkpoint, policy)
+    cancelling = Cancelling(job_id=job_id, origin=None, cancel_until=now + policy.cancel_timeout)
+    checkpoint = Checkpoint(phase=cancelling, asked_at=now)
+    job, _ = yield from cancel_until_terminal(checkpoint, cancelling, policy)
     return job
 
 
 def abandon(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Job | None]:
     """
-    Cancel what a request has started; nobody wants it any more.
+    Cancel what a request has started, because it is not wanted any more.
 
-    Where a submission is in doubt its job is looked for once. A job that somebody else started is left
+    Where a submission is in doubt its job is looked for once. A job that another client started is left
     alone.
 
     Args:
@@ -276,64 +295,87 @@ def abandon(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Job | None]:
         CancelUnconfirmed: As :func:`cancel`.
     """
     now = yield from Now()
-    cancelling = replace(
-        checkpoint,
-        phase=Phase.CANCEL,
-        cancel_until=now + policy.cancel_timeout,
-        wake_at=None,
-        looks=0,
-    )
-    if checkpoint.job_id is not None:
-        if not origin_of(checkpoint).is_ours_to_cancel:
+    cancel_until = now + policy.cancel_timeout
+    checkpoint = replace(checkpoint, wake_at=None, polls=0)
+    match checkpoint.phase:
+        case Cancelling(origin=None):
+            raise _needs_an_origin()
+        case Watching(origin=Origin() as origin) | Cancelling(origin=Origin() as origin) as phase:
+            if not origin.is_ours_to_cancel:
+                return None
+            cancelling = Cancelling(
+                job_id=phase.job_id,
+                origin=origin,
+                connection_id=phase.connection_id,
+                status=phase.status,
+                cancel_until=cancel_until,
+                cancel_sent=isinstance(phase, Cancelling) and phase.cancel_sent,
+            )
+        case Submitting() | FindingJob() | ConnectionBusy() as phase if phase.submissions.in_doubt:
+            job = yield from _job_in_doubt(checkpoint, phase, policy, cancel_until)
+            if job is None:
+                return None
+            cancelling = Cancelling(
+                job_id=job.job_id,
+                origin=Origin.ADOPTED,
+                connection_id=phase.connection_id,
+                status=job.status,
+                cancel_until=cancel_until,
+            )
+        case _:
             return None
-    elif checkpoint.in_doubt:
-        cancelling = yield from _with_the_job_in_doubt(cancelling, policy)
-    if cancelling.job_id is None:
-        return None
-    job, _ = yield from cancel_until_terminal(cancelling, policy)
-    return job
+    checkpoint = enter(checkpoint, Happened.ABANDONED, cancelling)
+    ended, _ = yield from cancel_until_terminal(checkpoint, cancelling, policy)
+    return ended
 
 
-def _with_the_job_in_doubt(cancelling: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+def _job_in_doubt(
+    checkpoint: Checkpoint,
+    phase: Submitting | FindingJob | ConnectionBusy,
+    policy: SyncPolicy,
+    cancel_until: datetime,
+) -> Flow[Job | None]:
     """Look for the job of a lost submission; a look that fails is repeated until ``cancel_until``."""
     while True:
-        now = yield from pause_until_due(cancelling)
+        now = yield from pause_until_due(checkpoint)
         try:
-            job = yield from job_in_doubt(cancelling)
+            return (yield from job_in_doubt(checkpoint, phase))
         except CallFailed as error:
-            if cancelling.cancel_until is None or now >= cancelling.cancel_until:
+            if now >= cancel_until:
                 raise
-            cancelling = pausing_between_tries(cancelling, policy, now, error)
-            continue
-        return (
-            cancelling if job is None else replace(cancelling, job_id=job.job_id, status=job.status)
-        )
+            checkpoint = pausing_between_tries(checkpoint, policy, now, error, cancel_until)
 
 
-def acquire_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+def acquire_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
     """Go through the phases until the request has its job."""
     while True:
         match checkpoint.phase:
-            case Phase.SUBMIT:
-                checkpoint = yield from submit_once(checkpoint, policy)
-            case Phase.LOOK if checkpoint.nothing_came:
-                checkpoint = yield from after_nothing_came(checkpoint, policy)
-            case Phase.LOOK:
-                checkpoint = yield from find_or_adopt(checkpoint, policy)
-            case Phase.QUEUE:
-                checkpoint = yield from wait_for_other_job(checkpoint, policy)
-            case Phase.WATCH | Phase.CANCEL:
-                return checkpoint
+            case Asked():
+                raise InvalidCheckpoint("a checkpoint in phase asked needs a connection_id")
+            case Submitting() as submitting:
+                checkpoint = yield from submit_once(checkpoint, submitting, policy)
+            case FindingJob(nothing_came=True) as finding:
+                checkpoint = yield from after_nothing_came(checkpoint, finding, policy)
+            case FindingJob() as finding:
+                checkpoint = yield from find_or_adopt(checkpoint, finding, policy)
+            case ConnectionBusy() as busy:
+                checkpoint = yield from wait_for_other_job(checkpoint, busy, policy)
+            case Watching(job_id=job_id, origin=origin):
+                return Submission(job_id=job_id, origin=origin, checkpoint=checkpoint)
+            case Cancelling(job_id=job_id, origin=Origin() as origin):
+                return Submission(job_id=job_id, origin=origin, checkpoint=checkpoint)
+            case Cancelling():
+                raise _needs_an_origin()
 
 
-def _submission(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
-    checkpoint = yield from acquire_job(checkpoint, policy)
-    return Submission(
-        job_id=job_id_of(checkpoint), origin=origin_of(checkpoint), checkpoint=checkpoint
+def _needs_an_origin() -> InvalidCheckpoint:
+    return InvalidCheckpoint(
+        "a checkpoint in phase cancelling needs an origin: one of cancel() is no request's, and is not "
+        "resumed. Call cancel() again"
     )
 
 
-def _restore(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
+def _restore(request: SyncRequest, fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     """
     Return where an earlier try of the same request left off, or ``fresh``.
 
@@ -342,58 +384,72 @@ def _restore(fresh: Checkpoint, policy: SyncPolicy) -> Flow[Checkpoint]:
     moment that it goes on with a job, it has the whole ``timeout`` for it.
     """
     before = yield from LoadCheckpoint()
-    if before is None or before.phase is Phase.SUBMIT:
+    if before is None:
         return fresh
-    if (before.connection_id, before.job_type) != (fresh.connection_id, fresh.job_type):
+    phase = before.phase
+    if isinstance(phase, (Asked, Submitting)):
+        return fresh
+    if (before.connection_id, before.job_type) != (request.connection_id, request.job_type):
         return fresh
     again = replace(
         before,
         deadline=fresh.deadline,
-        limit=fresh.limit,
+        deadline_name=fresh.deadline_name,
         queue_deadline=fresh.queue_deadline,
-        queued_too_long=False,
         wake_at=None,
-        failing_since=None,
-        failures=0,
-        looks=0,
-        submit_failing_since=None,
-        submit_failures=0,
-        lost_submissions=min(before.lost_submissions, 1),  # this try has a submission of its own
-        nothing_came=False,
-        missing_since=None,
-        missing_polls=0,
+        failures=None,
+        polls=0,
         strange_since=None,
     )
-    if before.job_id is None:
-        return again
-    again = with_timeout(again, policy, fresh.asked_at)
+    if isinstance(phase, FindingJob):
+        submissions = _as_of_an_earlier_try(phase.submissions)
+        phase = replace(phase, submissions=submissions, submit_failures=None, nothing_came=False)
+        return replace(again, phase=phase)
+    if isinstance(phase, ConnectionBusy):
+        submissions = _as_of_an_earlier_try(phase.submissions)
+        return replace(again, phase=replace(phase, submissions=submissions))
+    origin = phase.origin
+    if origin is None:
+        raise _needs_an_origin()
+    if isinstance(phase, Watching):
+        phase = replace(phase, missing=None)
+    else:
+        phase = replace(phase, queued_too_long=False)
+    again = with_timeout(replace(again, phase=phase), policy, fresh.asked_at)
     try:
-        job = yield from FetchJob(before.job_id)
+        job = yield from FetchJob(phase.job_id)
     except CallFailed:
         return (
             again  # the wait itself deals with a job that cannot be seen, or is not there any more
         )
-    if job.status.is_final and job.status != JobStatus.SUCCEEDED:
-        return replace(fresh, blocked_by=job.job_id)
-    if not job.status.is_final and (yield from newer_that_ended(job)) is not None:
-        return replace(fresh, blocked_by=job.job_id)  # a leftover, which never ends
-    yield from Report(JobRecalled(job=job, origin=origin_of(before)))
-    return replace(again, status=job.status)  # what this poll showed is not news to the next one
+    is_failure = job.status.is_final and job.status != JobStatus.SUCCEEDED
+    is_left_over = not job.status.is_final and (yield from newer_that_ended(job)) is not None
+    if is_failure or is_left_over:  # a leftover never ends
+        asked = replace(fresh, phase=Asked())
+        return begin(asked, Happened.TO_BE_SUBMITTED, request.connection_id, job.job_id)
+    yield from Report(JobRecalled(job=job, origin=origin))
+    # What this poll showed is not news to the next one.
+    return replace(again, phase=replace(phase, status=job.status))
+
+
+def _as_of_an_earlier_try(submissions: Submissions) -> Submissions:
+    """This try has a submission of its own: only a second one that is lost is given up."""
+    return replace(submissions, lost=min(submissions.lost, 1))
 
 
 def _after_earlier_tries(
-    fresh: Checkpoint, earlier: EarlierTries, policy: SyncPolicy
+    asked: Checkpoint, request: SyncRequest, earlier: EarlierTries, policy: SyncPolicy
 ) -> Flow[Checkpoint]:
     """Look for the job of an earlier try first; it may still appear where that try died submitting."""
     look_until = end_of_search(earlier.over_at, earlier.over_at, policy)
     yield from Report(EarlierTryLookedFor(since=earlier.since, look_until=look_until))
-    return replace(
-        fresh,
-        phase=Phase.LOOK,
-        asked_at=earlier.since,
-        answered_since=earlier.succeeded_after or earlier.since,
-        earlier_tries=earlier.tries,
-        blocked_by=earlier.after_job,
-        in_doubt=True,
-        settle_until=look_until,
+    finding = FindingJob(
+        connection_id=request.connection_id,
+        after_job_id=earlier.after_job,
+        submissions=Submissions(in_doubt=True),
+        earlier=EarlierJobs(
+            answered_since=earlier.succeeded_after or earlier.since, tries=earlier.tries
+        ),
+        search_until=look_until,
     )
+    return enter(replace(asked, asked_at=earlier.since), Happened.TO_BE_FOUND, finding)

@@ -19,7 +19,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from airbyte_sync.errors import UnexpectedReply
-from airbyte_sync.jobs import JobQuery, JobType
+from airbyte_sync.jobs import JobType
+from airbyte_sync.requests import JobQuery
 from airbyte_sync_http.protocol.messages import LARGEST_PAGE
 
 if TYPE_CHECKING:

@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airbyte_sync.jobs import Job, JobPage, JobQuery
+    from airbyte_sync.jobs import Job, JobPage
     from airbyte_sync.ports import AsyncClock, AsyncPollPort
+    from airbyte_sync.requests import JobQuery
 
 MAX_CONCURRENCY = 3
 """Requests at a time to one server, which has five threads for everything."""
@@ -119,14 +120,14 @@ class JobFeed:
             self._require_open()
             return await self._gateway.find_jobs(query)
 
-    async def wait_for_change(self, job_id: int, until: datetime, at_the_latest: datetime) -> bool:
+    async def wait_for_change(self, job_id: int, until: datetime, latest: datetime) -> bool:
         """See :meth:`airbyte_sync.ports.AsyncFeedPort.wait_for_change`."""
         followed = self._follow(job_id)
         if followed.has_changed:
             return True
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         followed.waiters.add(waiter)
-        self._timers.set(at_the_latest if self._reader.will_tell(followed) else until, waiter)
+        self._timers.set(latest if self._reader.will_tell(followed) else until, waiter)
         interval, is_new = self._reader.intervals.add(until - followed.used_at)
         if is_new:
             self._reader.plan_again()

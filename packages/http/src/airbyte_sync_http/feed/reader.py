@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from airbyte_sync.jobs import Job, JobQuery
+    from airbyte_sync.jobs import Job
     from airbyte_sync.ports import AsyncClock, AsyncPollPort
+    from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.feed.subscriptions import FollowedJob, Subscriptions
     from airbyte_sync_http.feed.timers import Timers
 

@@ -21,8 +21,8 @@ from datetime import timedelta
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
-from airbyte_sync.jobs import JobQuery
 from airbyte_sync.policy import SyncPolicy
+from airbyte_sync.requests import JobQuery
 from airbyte_sync_http.feed.subscriptions import lacks_amounts
 from airbyte_sync_http.feed.timers import wake, wake_now
 from airbyte_sync_http.protocol.messages import LARGEST_PAGE

@@ -31,7 +31,6 @@ from airbyte_sync.jobs import (
     FailureReason,
     Job,
     JobPage,
-    JobQuery,
     JobStatus,
     JobType,
     is_same_id,
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
     from datetime import datetime
 
+    from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.settings import ClientCredentials, ServerSettings
 
 Result = TypeVar("Result")

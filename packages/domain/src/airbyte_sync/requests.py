@@ -1,0 +1,126 @@
+"""What a caller asks: for a job on a connection, with what is known of earlier tries, or for a list of jobs.
+
+Constructors refuse what cannot be right, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from airbyte_sync.base_errors import InvalidInput
+from airbyte_sync.checks import (
+    require_choice,
+    require_count,
+    require_moment,
+    require_text,
+    require_type,
+)
+from airbyte_sync.jobs import JobType
+from airbyte_sync.texts import shown
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+WHERE_TO_FIND_THE_ID = (
+    "The id is in the address of the connection's page in Airbyte: .../connections/<id>/..."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierTries:
+    """
+    What is known of earlier tries of a request by a caller that could not keep a checkpoint.
+
+    The server's job list then tells what became of them.
+    """
+
+    since: datetime
+    """When the request was first made, or the latest known moment before that."""
+    over_at: datetime
+    """When the last of them had ended, at the latest."""
+    tries: int = 1
+    """How many they were. Where fewer jobs are found, the last one may have died while submitting."""
+    succeeded_after: datetime | None = None
+    """A job that succeeded before this moment is no answer; ``None``: any since they began is one."""
+    after_job: int | None = None
+    """The newest job that is known to belong to an earlier request, where the moments are not exact."""
+
+    def __post_init__(self) -> None:
+        require_moment("since", self.since)
+        require_moment("over_at", self.over_at)
+        require_count("tries", self.tries)
+        if self.succeeded_after is not None:
+            require_moment("succeeded_after", self.succeeded_after)
+        if self.after_job is not None:
+            require_count("after_job", self.after_job)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncRequest:
+    """What a caller asks for: one job on one connection."""
+
+    connection_id: str
+    """The connection's id, a UUID on every real Airbyte. A :class:`uuid.UUID` is taken, too."""
+    job_type: JobType = JobType.SYNC
+    deadline: datetime | None = None
+    """When the caller's own time is over: a deadline beside the policy's ``timeout``."""
+    deadline_name: str = "deadline"
+    """What the caller calls that deadline, for error texts."""
+    earlier: EarlierTries | None = None
+    """Set where this request was made before, and no store remembers what came of it."""
+
+    def __post_init__(self) -> None:
+        given: object = self.connection_id  # what comes from a template may be anything
+        text = str(given).strip() if isinstance(given, (str, UUID)) else ""
+        if not text.isprintable() or text.strip(".") == "" or "{{" in text:
+            raise InvalidInput(
+                f"connection_id is {shown(given)}: expected the UUID of an Airbyte connection. "
+                f"{WHERE_TO_FIND_THE_ID}"
+            )
+        object.__setattr__(self, "connection_id", text)
+        require_choice("job_type", self.job_type, JobType)
+        if self.deadline is not None:
+            require_moment("deadline", self.deadline)
+        require_text("deadline_name", self.deadline_name)
+        if self.earlier is not None:
+            require_type("earlier", self.earlier, EarlierTries, "an EarlierTries")
+
+    @property
+    def has_uuid(self) -> bool:
+        """Whether the connection id looks as Airbyte's ids do: with its hyphens."""
+        try:
+            return str(UUID(self.connection_id)) == self.connection_id.lower()
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobQuery:
+    """
+    Which jobs to list, newest first.
+
+    Airbyte's list takes one connection and one job type at a time and at most 100 jobs a page; its
+    own default order is oldest first (public OpenAPI file, ``listJobs``; ``JobsHelper.kt``).
+    """
+
+    connection_id: str | None = None
+    """``None``: those of every connection that these credentials can see."""
+    job_type: JobType | None = None
+    updated_since: datetime | None = None
+    """List the jobs whose status has changed at this moment of the server's clock or later, in the
+    order of their last change: the newest change comes last."""
+    limit: int = 20
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        given: object = self.connection_id
+        if isinstance(given, UUID):
+            object.__setattr__(self, "connection_id", str(given))
+        if self.job_type is not None:
+            require_choice("job_type", self.job_type, JobType)
+        if self.updated_since is not None:
+            require_moment("updated_since", self.updated_since)
+        require_count("limit", self.limit)
+        require_count("offset", self.offset)
