@@ -20,8 +20,8 @@ from airbyte_sync import (
     run,
     step,
 )
-from airbyte_sync_local import JobScript
 from airbyte_sync.commands import SaveCheckpoint
+from airbyte_sync_local import JobScript
 from airbyte_sync_testkit.clock import VirtualClock
 from airbyte_sync_testkit.memory import InMemoryAirbyte
 

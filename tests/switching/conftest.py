@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import RequireClientCredentials, LocalAirbyte
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "tools")]

@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airbyte_sync.ports import Clock
+    from airbyte_sync.requests import JobQuery
     from airbyte_sync_local import ServerJob
     from airbyte_sync_local.platform.model import ConnectionStatusWord, JobTypeWord
-    from airbyte_sync.requests import JobQuery
 
 T = TypeVar("T")
 
