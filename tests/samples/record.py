@@ -41,12 +41,14 @@ from airbyte_sync import (
     watch,
 )
 from airbyte_sync.commands import Remember
+from airbyte_sync_testkit import memory
 from airbyte_sync_testkit.clock import START, VirtualClock
 from airbyte_sync_testkit.memory import SUCCESS, Fault, InMemoryAirbyte, JobLife
 
 # What replay.py, which is written for the present release, calls otherwise.
 InMemoryAirbyte.start_external_job = InMemoryAirbyte.start_foreign_job
 InMemoryAirbyte.job_scripts = property(lambda self: self.lives)
+memory.CallFault = Fault
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))

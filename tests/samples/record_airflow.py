@@ -27,6 +27,7 @@ from airbyte_sync_local import Fault, LocalAirbyte, answers
 
 # What replay_airflow.py, which is written for the present release, calls otherwise.
 local.JobScript = local.Life
+local.ServerConnection = local.Connection
 LocalAirbyte.start_external_job = LocalAirbyte.start_foreign_job
 _add_connection = LocalAirbyte.add_connection
 LocalAirbyte.add_connection = lambda self, connection=None, job_scripts=(): _add_connection(

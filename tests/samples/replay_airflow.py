@@ -11,7 +11,7 @@ from sample_files import counted
 
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import Connection, JobScript, Step
+from airbyte_sync_local import JobScript, ServerConnection, Step
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -21,7 +21,7 @@ except ImportError:
     from airflow.utils.module_loading import import_string
 
 ADDRESS = "http://airbyte.example"
-CONNECTION = Connection(
+CONNECTION = ServerConnection(
     connection_id="3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11",
     source_id="00000000-0000-4000-8000-00000000000b",
     destination_id="00000000-0000-4000-8000-00000000000c",
