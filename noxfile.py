@@ -61,8 +61,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What is not in ``tests``: ten thousand lives, SQLite, crowds, a switch, Airflow 3.0 to 3.2. Hours."""
-    for name in ("lives", "e2e_sqlite", "e2e_crowds", "e2e_switching", "e2e_older"):
+    """What is not in ``tests``: ten thousand lives, SQLite, crowds, switches, upgrades, Airflow 3.0 to 3.2."""
+    for name in ("lives", "e2e_sqlite", "e2e_crowds", "e2e_older", "e2e_switching", "e2e_upgrade"):
         session.notify(name)
 
 
@@ -214,6 +214,12 @@ def e2e_older(session: nox.Session) -> None:
 def e2e_switching(session: nox.Session) -> None:
     """From the official provider to ours and back, under a running Airflow 3.3 with tasks of every kind."""
     _patiently(session, *_end_to_end(session, envs.SWITCHING, "postgresql", "tests/switching"))
+
+
+@nox.session
+def e2e_upgrade(session: nox.Session) -> None:
+    """From the release before to this one, under a running Airflow 3.3 with tasks in every state."""
+    _patiently(session, *_end_to_end(session, envs.UPGRADING, "postgresql", "tests/upgrade"))
 
 
 @nox.session

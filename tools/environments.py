@@ -74,6 +74,12 @@ AIRFLOW_31 = Environment(
 )
 AIRFLOW_30 = Environment(name="airflow-3.0", pythons=("3.12", "3.11", "3.10"), packages=PACKAGES)
 AIRFLOW_2 = Environment(name="airflow-2.11", pythons=("3.11", "3.12", "3.10"), packages=PACKAGES)
+UPGRADING = Environment(
+    name="airflow-3.3",
+    pythons=("3.12", "3.11", "3.13", "3.10"),
+    packages=("local",),  # the others are put in place by what runs in it
+    place="upgrading",
+)
 POSTGRESQL = Environment(name="postgresql", pythons=("3.12", "3.11", "3.13", "3.10"))
 PYAIRBYTE = Environment(
     name="connectors-pyairbyte", pythons=("3.12", "3.11", "3.10"), place="connectors/pyairbyte"
@@ -171,14 +177,24 @@ def build_wheels() -> dict[str, Path]:
     folder = DEV / "wheels"
     stamp = folder / "sources.stamp"
     if not (stamp.exists() and stamp.read_text() == _sources_digest()):
-        _install_constraints(CORE)  # hatchling is in it
         shutil.rmtree(folder, ignore_errors=True)
-        for name in PACKAGES:
-            run_uv(
-                *("build", "--quiet", "--wheel", "--no-build-isolation"),
-                *("--python", CORE.python, "--out-dir", folder / name, ROOT / "packages" / name),
-            )
+        build_wheels_of(ROOT, folder)
         stamp.write_text(_sources_digest())
+    return wheels_in(folder)
+
+
+def build_wheels_of(sources: Path, folder: Path) -> None:
+    """Build the wheels of a checkout into a folder."""
+    _install_constraints(CORE)  # hatchling is in it
+    for name in PACKAGES:
+        run_uv(
+            *("build", "--quiet", "--wheel", "--no-build-isolation"),
+            *("--python", CORE.python, "--out-dir", folder / name, sources / "packages" / name),
+        )
+
+
+def wheels_in(folder: Path) -> dict[str, Path]:
+    """Return the wheels that were built into a folder, by package folder."""
     return {name: next((folder / name).glob("*.whl")) for name in PACKAGES}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import environments as envs
 
@@ -34,11 +37,52 @@ def put_in_place(
         )
 
 
-def put_ours_in_place(environment: envs.Environment) -> None:
-    """Install our provider and the drop-in where the official provider is."""
-    built = envs.build_wheels()
+def put_ours_in_place(environment: envs.Environment, revision: str | None = None) -> None:
+    """
+    Install our provider and the drop-in where the official provider, or another release of ours, is.
+
+    Args:
+        environment: It must be built.
+        revision: Which release, as git calls it; ``None``: this checkout's.
+    """
+    built = envs.build_wheels() if revision is None else wheels_of(revision)
     wheels = [built[name] for name in ("domain", "http", "airflow", "airflow-dropin")]
     put_in_place(environment, remove=[OFFICIAL], wheels=wheels)
+
+
+def wheels_of(revision: str) -> dict[str, Path]:
+    """
+    Build the wheels of an earlier revision of this repository.
+
+    Args:
+        revision: What git calls it, such as a tag.
+
+    Returns:
+        The wheels by package folder.
+
+    Raises:
+        CannotBuild: git does not know it here.
+    """
+    folder = envs.DEV / "revisions" / revision
+    stamp = folder / "revision.stamp"
+    state = _git("rev-parse", "--verify", f"{revision}^{{commit}}")
+    if not (stamp.exists() and stamp.read_text() == state):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        _git("archive", "--output", folder / "sources.zip", revision)
+        with ZipFile(folder / "sources.zip") as sources:
+            sources.extractall(folder / "sources")
+        envs.build_wheels_of(folder / "sources", folder / "wheels")
+        stamp.write_text(state)
+    return envs.wheels_in(folder / "wheels")
+
+
+def _git(*arguments: object) -> str:
+    command = ["git", *map(str, arguments)]
+    done = subprocess.run(command, cwd=envs.ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise envs.CannotBuild(f"this command failed: {' '.join(command)}")
+    return done.stdout.strip()
 
 
 def put_official_in_place(environment: envs.Environment, scratch: Path) -> None:
