@@ -91,5 +91,5 @@ def test_an_address_is_no_settings(opens):
 
 def test_a_feed_wants_a_number(clock):
     """A text of a number is none."""
-    with pytest.raises(InvalidInput, match="at_a_time is '3': give an int"):
-        JobFeed(None, AsyncVirtualClock(clock), at_a_time="3")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="max_concurrency is '3': give an int"):
+        JobFeed(None, AsyncVirtualClock(clock), max_concurrency="3")  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from airbyte_sync import (
     sync,
 )
 from airbyte_sync_http.feed.feed import JobFeed
-from airbyte_sync_testkit import JobScript
+from airbyte_sync_local import JobScript
 from tests.http.feed.world import HOUR, LATENCY, MINUTE, NEVER_ENDS, SECOND, abandon, bare, late
 
 
