@@ -31,6 +31,7 @@ DOCUMENTED = {
     "AnswerTooLarge": "AirbyteTransientError",
     "ResponseNotReceived": "AirbyteTransientError",
     "ServerTrouble": "AirbyteTransientError",
+    "UnreadableId": "AirbyteTransientError",
     "Throttled": "AirbyteTransientError",
     "UnexpectedReply": "AirbyteTransientError",
     "RefusedOnTheWay": "AirbyteTransientError",

@@ -49,7 +49,9 @@ def test_errors_say_whether_a_call_may_be_repeated():
         kind.__name__ for kind in CLASSES.values() if getattr(kind, "retry_safe", 0) is None
     }
     assert safe == {"RequestNotSent", "Throttled", "RefusedOnTheWay"}
-    assert in_doubt == {"CallFailed", "ResponseNotReceived", "ServerTrouble", "UnexpectedReply"}
+    assert in_doubt == {
+        *("CallFailed", "ResponseNotReceived", "ServerTrouble", "UnexpectedReply", "UnreadableId")
+    }
     assert all(
         kind.retry_safe is False for kind in CLASSES.values() if issubclass(kind, errors.Refused)
     )

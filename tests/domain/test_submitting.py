@@ -32,6 +32,7 @@ from airbyte_sync import (
     Unauthorized,
     UnexpectedReply,
     Unprocessable,
+    UnreadableId,
     resume,
     submit,
     sync,
@@ -407,10 +408,10 @@ def test_trouble_while_asking_about_an_id_is_not_blamed_on_the_id(world, error):
 
 @pytest.mark.parametrize(
     "error",
-    [NotFound("404"), Forbidden("403", status=403), ServerTrouble("errorId", status=500)],
+    [NotFound("404"), Forbidden("403", status=403), UnreadableId("errorId", status=500)],
 )
 def test_airbytes_own_words_for_an_unreadable_id_are_understood(world, error):
-    """A 500 is what Airbyte answers to an administrator for an id that it cannot read."""
+    """An administrator hears no 404 for an id that Airbyte cannot read."""
     world.airbyte.fail("fetch_connection", CallFault(error=error))
     with pytest.raises(InvalidInput) as caught:
         world.run(sync(SyncRequest(connection_id="c-1"), POLICY))

@@ -11,8 +11,10 @@ from airbyte_sync import (
     NotFound,
     RefusedOnTheWay,
     RequestNotSent,
+    ServerTrouble,
     Unauthorized,
     UnexpectedReply,
+    UnreadableId,
 )
 from airbyte_sync_http import (
     AirbyteGateway,
@@ -141,3 +143,25 @@ def test_a_firewall_is_told_from_airbyte(complaint):
     text = complaint(page(b"<html><title>Blocked</title></html>", 403), kind=RefusedOnTheWay)
     assert "a firewall or a proxy in front of it keeps us out" in text
     assert "The credentials are good" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "connection_id", "kind"),
+    [
+        (500, "c-1", UnreadableId),
+        (500, "../workspaces", UnreadableId),
+        (500, "3F4E7F6A-54d0-4a3e-9e5c-0d6f6a2f8b11", ServerTrouble),
+        (502, "c-1", ServerTrouble),
+    ],
+)
+def test_a_failure_at_an_id_that_is_no_uuid_is_told_apart(scripted, status, connection_id, kind):
+    """An administrator hears no 404 for it. A proxy in trouble answers 502 to 504, and knows no ids."""
+    gateway = AirbyteGateway(
+        scripted(lambda _: HttpResponse(status=status, headers={}, body=b'{"errorId":"1"}')),
+        SETTINGS,
+    )
+    with pytest.raises(ServerTrouble) as caught:
+        gateway.fetch_connection(connection_id)
+    assert kind is type(caught.value)
+    assert status == caught.value.status
+    assert caught.value.retry_safe is None

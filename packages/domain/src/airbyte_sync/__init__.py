@@ -39,6 +39,7 @@ from airbyte_sync.errors import (
     Unauthorized,
     UnexpectedReply,
     Unprocessable,
+    UnreadableId,
     WrongAddress,
 )
 from airbyte_sync.events import Event, Origin
@@ -164,6 +165,7 @@ __all__ = [
     "Unauthorized",
     "UnexpectedReply",
     "Unprocessable",
+    "UnreadableId",
     "WrongAddress",
     "abandon",
     "arun",

@@ -32,75 +32,129 @@ class Command(Generic[Answer]):
         return answer
 
 
+class PortCall(Command[Answer]):
+    """A command that one method of a port answers: of the Airbyte ports, or of the checkpoint store."""
+
+    __slots__ = ()
+
+    def on(self, port: Any) -> Any:
+        """
+        Call the method.
+
+        Args:
+            port: The port, blocking or async.
+
+        Returns:
+            The answer of a blocking port, and what to await of an async one.
+        """
+        raise NotImplementedError
+
+
 Flow: TypeAlias = Generator[Command[Any], Any, Result]
 """A generator that yields commands, is sent their answers, and returns a ``Result``."""
 
 
 @dataclass(frozen=True, slots=True)
-class SubmitSync(Command[Job]):
+class SubmitSync(PortCall[Job]):
     """Start a job: :meth:`~airbyte_sync.ports.SyncPort.submit`."""
 
     connection_id: str
     job_type: JobType
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.submit(self.connection_id, self.job_type)
+
 
 @dataclass(frozen=True, slots=True)
-class CancelJob(Command[Job]):
+class CancelJob(PortCall[Job]):
     """Cancel a job: :meth:`~airbyte_sync.ports.SyncPort.cancel`."""
 
     job_id: int
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.cancel(self.job_id)
+
 
 @dataclass(frozen=True, slots=True)
-class FetchJob(Command[Job]):
-    """Look at one job: :meth:`~airbyte_sync.ports.PollPort.fetch_job`."""
+class FetchJob(PortCall[Job]):
+    """Read one job: :meth:`~airbyte_sync.ports.PollPort.fetch_job`."""
 
     job_id: int
     recent: bool = False
-    """Whether a look of a moment ago will do, where a feed has one
+    """Whether an answer of a moment ago will do, where a feed has one
     (:meth:`~airbyte_sync.ports.AsyncFeedPort.recent_job`). What is about to be judged or cancelled is
     read afresh."""
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.fetch_job(self.job_id)
+
 
 @dataclass(frozen=True, slots=True)
-class FindJobs(Command[JobPage]):
+class FindJobs(PortCall[JobPage]):
     """List jobs: :meth:`~airbyte_sync.ports.PollPort.find_jobs`."""
 
     query: JobQuery
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.find_jobs(self.query)
+
 
 @dataclass(frozen=True, slots=True)
-class FetchConnection(Command[Connection]):
-    """Look at a connection: :meth:`~airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+class FetchConnection(PortCall[Connection]):
+    """Read a connection: :meth:`~airbyte_sync.ports.ConnectionPort.fetch_connection`."""
 
     connection_id: str
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.fetch_connection(self.connection_id)
+
 
 @dataclass(frozen=True, slots=True)
-class FindConnections(Command[tuple[Connection, ...]]):
+class FindConnections(PortCall[tuple[Connection, ...]]):
     """Find connections: :meth:`~airbyte_sync.ports.ConnectionPort.find_connections`."""
 
     name: str
     workspace_id: str | None
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.find_connections(self.name, self.workspace_id)
+
 
 @dataclass(frozen=True, slots=True)
-class ExplainFailure(Command[FailureReason | None]):
+class ExplainFailure(PortCall[FailureReason | None]):
     """Ask why a job failed: :meth:`~airbyte_sync.ports.ReasonPort.explain_failure`."""
 
     job_id: int
 
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.explain_failure(self.job_id)
+
 
 @dataclass(frozen=True, slots=True)
-class LoadCheckpoint(Command["Checkpoint | None"]):
-    """Say how far this request had come before; ``None`` where nobody remembers."""
+class LoadCheckpoint(PortCall["Checkpoint | None"]):
+    """Say how far this request had come before; ``None`` where no store remembers."""
+
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.load()
 
 
 @dataclass(frozen=True, slots=True)
-class SaveCheckpoint(Command[None]):
-    """Keep a checkpoint for whoever makes this request again; does nothing without a store."""
+class SaveCheckpoint(PortCall[None]):
+    """Keep a checkpoint for the same request made again; does nothing without a store."""
 
     checkpoint: Checkpoint
+
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.save(self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +168,10 @@ class Pause(Command[bool]):
     Wait until a moment, or put the flow away.
 
     A driver may wait and go on, or drop the flow here and resume from the checkpoint later, in
-    another process and in another colour, with the same result.
+    another process and with another driver, with the same result.
 
-    The answer is whether there is news of the job before that moment has come: the flow looks at once
-    then. Whoever only has a clock answers ``False``, and may do so too early.
+    The answer is whether the job has changed before that moment has come: the flow polls at once
+    then. An interpreter that only has a clock answers ``False``, and may do so too early.
     """
 
     until: datetime
@@ -130,6 +184,6 @@ class Pause(Command[bool]):
 
 @dataclass(frozen=True, slots=True)
 class Report(Command[None]):
-    """Tell whoever watches what happened. Flows do not log."""
+    """Tell what happened. Flows do not log."""
 
     event: Event

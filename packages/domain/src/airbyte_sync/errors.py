@@ -10,6 +10,7 @@
     │   ├── RequestNotSent           it never left: safe to repeat
     │   ├── ResponseNotReceived      it may have been carried out: in doubt
     │   ├── ServerTrouble            the server or a proxy answered 408 or 5xx: in doubt
+    │   │   └── UnreadableId         to an id that is no UUID: most likely it is wrong
     │   ├── Throttled                429: refused for now, safe to repeat later
     │   ├── UnexpectedReply          an answer came that is not Airbyte's: in doubt
     │   │   └── RefusedOnTheWay      3xx or 4xx, but not in Airbyte's words: not carried out
@@ -100,6 +101,14 @@ class ResponseNotReceived(CallFailed):
 
 class ServerTrouble(CallFailed):
     """The server, or something in front of it, answered 408 or 5xx."""
+
+
+class UnreadableId(ServerTrouble):
+    """
+    The server failed at a connection's id that is no UUID, as Airbyte does with one that it cannot read.
+
+    It may be in trouble for another reason, so that a wait goes on.
+    """
 
 
 class Throttled(CallFailed):

@@ -1,4 +1,4 @@
-"""From a command to a call on a port: the blocking and the async colour of one small table."""
+"""From a command to its answer, blocking and async: a command knows the call on a port that answers it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.commands import (
-    CancelJob,
     Command,
-    ExplainFailure,
-    FetchConnection,
     FetchJob,
-    FindConnections,
     FindJobs,
     LoadCheckpoint,
     Now,
     Pause,
+    PortCall,
     Report,
     SaveCheckpoint,
-    SubmitSync,
 )
 
 if TYPE_CHECKING:
@@ -59,14 +55,14 @@ class PortInterpreter:
             gateway: Where jobs and connections are.
             clock: Tells the time and waits.
             on_event: Called with every event a flow reports; it must not raise.
-            store: Remembers the request for whoever makes it again; nobody does without one.
+            store: Remembers the request for when it is made again; without one nothing is remembered.
         """
         self._gateway = gateway
         self._clock = clock
         self._on_event = on_event
         self._store = store
 
-    def answer(self, command: Command[Any]) -> Any:  # noqa: C901 - a table
+    def answer(self, command: Command[Any]) -> Any:
         """Carry out one command; see :class:`~airbyte_sync.drivers.Interpreter`."""
         match command:
             case Now():
@@ -76,24 +72,10 @@ class PortInterpreter:
                 return False
             case Report(event=event):
                 return self._on_event(event)
-            case FetchJob(job_id=job_id):
-                return self._gateway.fetch_job(job_id)
-            case FindJobs(query=query):
-                return self._gateway.find_jobs(query)
-            case SubmitSync(connection_id=connection_id, job_type=job_type):
-                return self._gateway.submit(connection_id, job_type)
-            case CancelJob(job_id=job_id):
-                return self._gateway.cancel(job_id)
-            case FetchConnection(connection_id=connection_id):
-                return self._gateway.fetch_connection(connection_id)
-            case FindConnections(name=name, workspace_id=workspace_id):
-                return self._gateway.find_connections(name, workspace_id)
-            case ExplainFailure(job_id=job_id):
-                return self._gateway.explain_failure(job_id)
-            case LoadCheckpoint():
-                return None if self._store is None else self._store.load()
-            case SaveCheckpoint(checkpoint=checkpoint):
-                return None if self._store is None else self._store.save(checkpoint)
+            case LoadCheckpoint() | SaveCheckpoint():
+                return None if self._store is None else command.on(self._store)
+            case PortCall():
+                return command.on(self._gateway)
         raise TypeError(f"{command!r} is not a command of airbyte_sync")
 
 
@@ -115,8 +97,8 @@ class AsyncPortInterpreter:
             gateway: Where jobs and connections are.
             clock: Tells the time and waits.
             on_event: Called with every event a flow reports; it must not raise.
-            store: Remembers the request for whoever makes it again; nobody does without one.
-            feed: Looks at jobs in the gateway's place, and cuts a pause short when there is news;
+            store: Remembers the request for when it is made again; without one nothing is remembered.
+            feed: Polls jobs in the gateway's place, and cuts a pause short when a job has changed;
                 share one among all that wait for jobs of the same server.
         """
         self._gateway = gateway
@@ -126,7 +108,7 @@ class AsyncPortInterpreter:
         self._on_event = on_event
         self._store = store
 
-    async def answer(self, command: Command[Any]) -> Any:  # noqa: C901, PLR0912 - a table
+    async def answer(self, command: Command[Any]) -> Any:
         """Carry out one command; see :class:`~airbyte_sync.drivers.AsyncInterpreter`."""
         match command:
             case Now():
@@ -141,22 +123,10 @@ class AsyncPortInterpreter:
                 return self._on_event(event)
             case FetchJob(job_id=job_id, recent=True) if self._feed is not None:
                 return await self._feed.recent_job(job_id)
-            case FetchJob(job_id=job_id):
-                return await self._poll.fetch_job(job_id)
-            case FindJobs(query=query):
-                return await self._poll.find_jobs(query)
-            case SubmitSync(connection_id=connection_id, job_type=job_type):
-                return await self._gateway.submit(connection_id, job_type)
-            case CancelJob(job_id=job_id):
-                return await self._gateway.cancel(job_id)
-            case FetchConnection(connection_id=connection_id):
-                return await self._gateway.fetch_connection(connection_id)
-            case FindConnections(name=name, workspace_id=workspace_id):
-                return await self._gateway.find_connections(name, workspace_id)
-            case ExplainFailure(job_id=job_id):
-                return await self._gateway.explain_failure(job_id)
-            case LoadCheckpoint():
-                return None if self._store is None else await self._store.load()
-            case SaveCheckpoint(checkpoint=checkpoint):
-                return None if self._store is None else await self._store.save(checkpoint)
+            case FetchJob() | FindJobs():
+                return await command.on(self._poll)
+            case LoadCheckpoint() | SaveCheckpoint():
+                return None if self._store is None else await command.on(self._store)
+            case PortCall():
+                return await command.on(self._gateway)
         raise TypeError(f"{command!r} is not a command of airbyte_sync")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 from unicodedata import normalize
+from uuid import UUID
 
 from airbyte_sync.checks import (
     require_choice,
@@ -233,6 +234,14 @@ class FailureReason:
     def __post_init__(self) -> None:
         for name in ("message", "origin", "kind"):
             require_text(name, getattr(self, name))
+
+
+def is_uuid(identifier: str) -> bool:
+    """Whether an id looks as Airbyte's own do: a UUID with its hyphens. Its server reads no other form."""
+    try:
+        return str(UUID(identifier)) == identifier.lower()
+    except ValueError:
+        return False
 
 
 def is_same_id(one: str, other: str) -> bool:

@@ -189,6 +189,7 @@ class ConnectionPort(Protocol):
         Raises:
             NotFound: Airbyte does not know the id.
             Forbidden: The id is unknown or not ours to read.
+            UnreadableId: The id is no UUID, and the server failed at it.
             CallFailed: Any other subclass.
         """
         ...

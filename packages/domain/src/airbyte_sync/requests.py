@@ -17,7 +17,7 @@ from airbyte_sync.checks import (
     require_text,
     require_type,
 )
-from airbyte_sync.jobs import JobType
+from airbyte_sync.jobs import JobType, is_uuid
 from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ class SyncRequest:
     @property
     def has_uuid(self) -> bool:
         """Whether the connection id looks as Airbyte's ids do: with its hyphens."""
-        try:
-            return str(UUID(self.connection_id)) == self.connection_id.lower()
-        except ValueError:
-            return False
+        return is_uuid(self.connection_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

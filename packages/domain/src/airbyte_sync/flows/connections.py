@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from airbyte_sync.base_errors import InvalidInput
 from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.commands import FetchConnection, FindConnections, Flow, Now
-from airbyte_sync.errors import CallFailed, ConnectionAmbiguous, ConnectionNotFound, Unauthorized
+from airbyte_sync.errors import (
+    CallFailed,
+    ConnectionAmbiguous,
+    ConnectionNotFound,
+    Unauthorized,
+    UnreadableId,
+)
 from airbyte_sync.flows.polling import on_poll_failure, pause_until_due
 from airbyte_sync.jobs import Connection, ConnectionStatus, is_same_name
 from airbyte_sync.phases import Submitting
@@ -16,9 +22,6 @@ from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
     from airbyte_sync.policy import SyncPolicy
-
-UNREADABLE_ID = 500
-"""What Airbyte answers for an id that is no UUID; a proxy in trouble answers 502 to 504."""
 
 MOST_NEAR_MISSES = 3
 """How many names are told that are nearly the one asked for."""
@@ -113,7 +116,7 @@ def require_known_id(connection_id: str) -> Flow[None]:
     except Unauthorized:
         raise
     except CallFailed as error:
-        if not (error.retry_safe is False or error.status == UNREADABLE_ID):
+        if not (error.retry_safe is False or isinstance(error, UnreadableId)):
             raise
         raise InvalidInput(
             f"connection_id {connection_id!r} is not a UUID, and Airbyte knows no such connection "

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airbyte_sync.errors import (
     BadRequest,
@@ -34,7 +34,9 @@ from airbyte_sync.errors import (
     Unauthorized,
     UnexpectedReply,
     Unprocessable,
+    UnreadableId,
 )
+from airbyte_sync.jobs import is_uuid
 from airbyte_sync_http.addresses import likely_base_url
 from airbyte_sync_http.auth.hiding import hide
 from airbyte_sync_http.protocol.json_node import InvalidField, JsonNode, if_readable
@@ -123,7 +125,9 @@ def error_from_response(request: HttpRequest, response: HttpResponse) -> CallFai
     status = response.status
     names_no_id = urlsplit(request.url).path.endswith(_LISTS)
     kind: type[CallFailed]
-    if status in _OUTCOME_UNKNOWN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and _names_no_uuid(request):
+        kind, advice = UnreadableId, "Check the id: Airbyte fails so at one that is no UUID."
+    elif status in _OUTCOME_UNKNOWN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind, advice = ServerTrouble, "Try again later; if it stays, look at the server's logs."
     elif not is_airbytes(response):
         return refused_on_the_way(request, response)
@@ -142,6 +146,12 @@ def error_from_response(request: HttpRequest, response: HttpResponse) -> CallFai
         status=status,
         retry_after=_retry_after(response),
     )
+
+
+def _names_no_uuid(request: HttpRequest) -> bool:
+    """Tell whether a connection is read by an id that Airbyte cannot read. A proxy answers 502 to 504."""
+    *_, route, identifier = "", *urlsplit(request.url).path.split("/")
+    return request.method == "GET" and route == "connections" and not is_uuid(unquote(identifier))
 
 
 def is_airbytes(response: HttpResponse) -> bool:
