@@ -62,9 +62,15 @@ def test_a_task_comes_to_the_same_end(stage_of, name, way):
 @pytest.mark.parametrize("kind", ["operator", "sensor"])
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure_becomes_the_same_exception(stage_of, name, kind):
-    """Whatever error that release's triggers told of."""
+    """
+    Whatever error that release's triggers told of, but for a checkpoint that they could not read.
+
+    That was written by this release, so another try overcomes it (decision 0022).
+    """
     stage = stage_of(failure_sample(kind, FAILURES[name]["event"]))
     outcome = in_present_words({"error": FAILURES[name][kind]}, stage)
+    if name == "InvalidCheckpoint":
+        outcome["error"] = "AirbyteTransientError"
     assert outcome["error"] == stage.picked_up()["error"]
 
 

@@ -73,6 +73,7 @@ FIELDS["submissions"] = built(Submissions)
 FIELDS["earlier"] = some.none() | built(EarlierJobs)
 FIELDS["phase"] = some.one_of([built(phase) for phase in PHASES.values()])
 checkpoints = built(Checkpoint)
+COMMON = {each.name: FIELDS[each.name] for each in fields(Checkpoint)}
 
 JSON = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
@@ -268,6 +269,49 @@ def test_what_is_common_to_the_phases_is_read_from_the_release_before():
         has_met_airbyte=True,
         strange_since=NOON,
     ) == Checkpoint.from_json(OLD | {"phase": "look"} | common)
+
+
+def test_a_request_with_its_job_is_written_for_the_release_before():
+    """Its workers read what a triggerer of this release sends."""
+    watching = Checkpoint(
+        phase=Watching(
+            connection_id="c",
+            job_id=7,
+            origin=Origin.ADOPTED,
+            status=JobStatus.RUNNING,
+            missing=Failures(since=NOON, count=2),
+        ),
+        asked_at=NOON,
+        deadline=LATER,
+        deadline_name="execution_timeout",
+        wake_at=LATER,
+        failures=Failures(since=NOON, count=3),
+        polls=9,
+    )
+    noon, later = NOON.isoformat(), LATER.isoformat()
+    assert watching.to_json(for_version=1) == {
+        "version": 1,
+        "phase": "watch",
+        "connection_id": "c",
+        "job_id": 7,
+        "origin": "adopted",
+        "status": "running",
+        "missing_since": noon,
+        "missing_polls": 2,
+        "asked_at": noon,
+        "deadline": later,
+        "limit": "execution_timeout",
+        "wake_at": later,
+        "failing_since": noon,
+        "failures": 3,
+        "looks": 9,
+    }
+
+
+@given(some.builds(Checkpoint, **{**COMMON, "phase": built(Watching)}))
+def test_what_is_written_for_the_release_before_is_read_by_this_one(checkpoint):
+    """No fact is lost on the way."""
+    assert checkpoint == Checkpoint.from_json(checkpoint.to_json(for_version=1))
 
 
 # --- what is refused ---

@@ -195,9 +195,17 @@ class Checkpoint:
         """Return the same for a caller that decides itself when to poll again."""
         return replace(self, wake_at=None)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the checkpoint as JSON types, without the fields that have their default."""
+    def to_json(self, *, for_version: object = VERSION) -> dict[str, Any]:
+        """
+        Return the checkpoint as JSON types, without the fields that have their default.
+
+        Args:
+            for_version: What its reader understands. The release before, which writes version 1, is told of a
+                request that has its job, so that a triggerer may be upgraded before its workers.
+        """
         common = {name: value for name, value in plain(self).items() if name != "phase"}
+        if for_version == 1 and isinstance(self.phase, Watching):
+            return version_1.write(common, self.phase)
         return {"version": VERSION, "phase": self.phase_name, **common, **plain(self.phase)}
 
     @classmethod

@@ -21,7 +21,7 @@ from airbyte_sync.phases import (
     Submitting,
     Watching,
 )
-from airbyte_sync.stored import count, exactly, moment, status
+from airbyte_sync.stored import count, exactly, moment, plain, status
 
 if TYPE_CHECKING:
     from airbyte_sync.phases import Phase
@@ -55,6 +55,32 @@ def read(document: Mapping[str, object]) -> dict[str, Any]:
         "has_met_airbyte": values.get("has_met_airbyte", False),
         "strange_since": values.get("strange_since"),
     }
+
+
+def write(common: Mapping[str, Any], watching: Watching) -> dict[str, Any]:
+    """
+    Return the document of a request that has its job, for a worker of the release before.
+
+    Args:
+        common: The fields of the checkpoint, as JSON types, without those that have their default.
+        watching: Its phase.
+    """
+    values = {**common, **plain(watching)}
+    for series, (since, how_many) in _SERIES.items():
+        if series in values:
+            group = values.pop(series)
+            values |= {since: group["since"], how_many: group["count"]}
+    for before, now in _RENAMED.items():
+        if now in values:
+            values[before] = values.pop(now)
+    return {"version": 1, **values, "phase": "watch"}
+
+
+_SERIES = {
+    "failures": ("failing_since", "failures"),
+    "missing": ("missing_since", "missing_polls"),
+}
+_RENAMED = {"limit": "deadline_name", "looks": "polls"}
 
 
 def _submit(values: Values) -> Phase:

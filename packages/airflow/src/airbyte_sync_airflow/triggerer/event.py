@@ -93,9 +93,16 @@ def success(job: JobSummary) -> dict[str, Any]:
     return {"job": job.to_json()}
 
 
-def obtained(checkpoint: Checkpoint, job: JobSummary) -> dict[str, Any]:
-    """Return the event of a trigger that came to a job, so that the task can tell of it first."""
-    return {"checkpoint": checkpoint.to_json(), "job": job.to_json()}
+def obtained(checkpoint: Checkpoint, job: JobSummary, for_version: object) -> dict[str, Any]:
+    """
+    Return the event of a trigger that came to a job, so that the task can tell of it first.
+
+    Args:
+        checkpoint: From where the job is waited for.
+        job: The job.
+        for_version: The version of the checkpoint that the task deferred with: its worker may be older.
+    """
+    return {"checkpoint": checkpoint.to_json(for_version=for_version), "job": job.to_json()}
 
 
 def failure(error: errors.AirbyteSyncError, job: JobSummary | None) -> dict[str, Any]:

@@ -75,7 +75,7 @@ async def wait(
                     secrets = parts.async_gateway().secrets
                     session = caution.over(parts.async_interpreter(follower, memory))
                     with secrets.in_force():
-                        return await _drive(memory.latest, policy, session, follower)
+                        return await _drive(trigger, memory.latest, policy, session, follower)
             except ServerUnreachable:
                 before, server = server, await _read_server(trigger, policy)
                 if server == before:
@@ -119,14 +119,19 @@ async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> Airby
 
 
 async def _drive(
-    checkpoint: Checkpoint, policy: SyncPolicy, session: AsyncInterpreter, follower: Follower
+    trigger: AirbyteSyncTrigger,
+    checkpoint: Checkpoint,
+    policy: SyncPolicy,
+    session: AsyncInterpreter,
+    follower: Follower,
 ) -> dict[str, Any]:
     if checkpoint.job_id is not None:
         result = await arun(resume(checkpoint, policy), session)
         job = follower.job or JobSummary(job_id=result.job.job_id)
         return success(job.seen(result.job))
     submission = await arun(obtain(checkpoint, policy), session)
-    return obtained(submission.checkpoint, follower.job or JobSummary(job_id=submission.job_id))
+    job = follower.job or JobSummary(job_id=submission.job_id)
+    return obtained(submission.checkpoint, job, for_version=trigger.checkpoint.get("version"))
 
 
 class _Memory:
