@@ -18,12 +18,12 @@
     │       ├── BadRequest           400
     │       ├── Unauthorized         401 with a fresh token, or the token route refused us
     │       ├── Forbidden            403
-    │       ├── NotFound             404, or 409 for a job id nobody knows
+    │       ├── NotFound             404, or 409 for a job id that is unknown
     │       ├── Unprocessable        422
     │       ├── SyncAlreadyRunning   409: another job of the connection is active
     │       ├── JobNotRunning        409: nothing to cancel
     │       └── StateConflict        409 for any other reason
-    ├── ConnectionUnavailable        inactive, locked or deleted: no retry can mend it
+    ├── ConnectionUnavailable        inactive, locked or deleted: no retry can fix it
     ├── ConnectionNotFound           no connection has this name
     ├── ConnectionAmbiguous          several connections have this name
     └── SyncNotDone                  the sync did not succeed
@@ -33,7 +33,7 @@
         │   └── DeadlinePassed       the caller's own deadline passed
         ├── QueueTimedOut            it did not begin within queue_timeout
         ├── SyncSkipped              another sync runs, and the caller asked to skip then
-        ├── SubmitInDoubt            nobody can say whether it was started
+        ├── SubmitInDoubt            it is unknown whether it was started
         ├── JobGone                  Airbyte had the job, and has it no more
         ├── ServerUnreachable        the job could not be seen for too long
         │   └── WrongAddress         what answers there has never answered as Airbyte does
@@ -79,7 +79,7 @@ class CallFailed(AirbyteSyncError):
     """
 
     retry_safe: ClassVar[bool | None] = None
-    """``True``: surely not carried out. ``None``: nobody knows. ``False``: repeating cannot help."""
+    """``True``: surely not carried out. ``None``: unknown. ``False``: repeating cannot help."""
 
     def __init__(
         self, message: str, *, status: int | None = None, retry_after: timedelta | None = None
@@ -208,7 +208,7 @@ class SyncNotDone(AirbyteSyncError):
     The sync did not succeed.
 
     Attributes:
-        job: The last look at the job, where there is one.
+        job: The job at the last poll, where there was one.
     """
 
     def __init__(self, message: str, *, job: Job | None = None) -> None:
@@ -252,7 +252,7 @@ class SyncSkipped(SyncNotDone):
 
 
 class SubmitInDoubt(SyncNotDone):
-    """Nobody can say whether the sync was started."""
+    """It is unknown whether the sync was started."""
 
 
 class JobGone(SyncNotDone):

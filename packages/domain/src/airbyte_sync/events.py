@@ -1,4 +1,4 @@
-"""What a flow reports while it works: facts for whoever watches.
+"""What a flow reports while it works: facts to show or to count.
 
 A shell renders them in its own way, as log lines, as metrics or not at all.
 """
@@ -24,7 +24,7 @@ class Origin(Enum):
     ADOPTED = "adopted"
     """It appeared on the server after a submission that is in doubt: surely fresh, most likely our own."""
     ATTACHED = "attached"
-    """Somebody else started it; we only follow it."""
+    """Another client started it; we only follow it."""
 
     @property
     def is_ours_to_cancel(self) -> bool:
@@ -58,7 +58,7 @@ class EarlierTryLookedFor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatusChanged:
-    """A look showed another status than the one before."""
+    """A poll showed another status than the one before."""
 
     job: Job
     previous: JobStatus | None
@@ -66,7 +66,7 @@ class StatusChanged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobPolled:
-    """A look showed the status of the look before; rows and bytes may have grown."""
+    """A poll showed the status of the poll before; rows and bytes may have grown."""
 
     job: Job
     at: datetime
@@ -74,7 +74,7 @@ class JobPolled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PollFailed:
-    """A look did not succeed; the wait goes on."""
+    """A poll failed; the wait goes on."""
 
     error: CallFailed
     failing_since: datetime
@@ -99,7 +99,7 @@ class SubmitUncertain:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitingForOther:
-    """The connection is busy with somebody else's job; ours comes after it."""
+    """The connection is busy with another client's job; ours comes after it."""
 
     job: Job
 
@@ -121,7 +121,7 @@ class CancelRequested:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobEnded:
-    """A look showed that the job has ended."""
+    """A poll showed that the job has ended."""
 
     job: Job
 

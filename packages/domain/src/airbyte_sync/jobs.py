@@ -126,7 +126,7 @@ class JobType(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One look at a job of Airbyte, as the server told it."""
+    """A job of Airbyte, as the server told it at one poll."""
 
     job_id: int
     status: JobStatus

@@ -1,4 +1,4 @@
-"""The settings of the policy: how often to look, how long to wait, what to do about conflicts.
+"""The settings of the policy: how often to poll, how long to wait, what to do about conflicts.
 
 The numbers are here; what they mean is decided in :mod:`airbyte_sync.flows` alone. A policy is
 JSON-able, because it travels with the checkpoint into other processes.
@@ -45,9 +45,9 @@ class OnConflict(Enum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PollSchedule:
     """
-    When to look at a job again: a fraction of the time waited so far, between floor and cap.
+    When to poll a job again: a fraction of the time waited so far, between floor and cap.
 
-    A sync of a minute is noticed within seconds, and one of hours costs a look a minute.
+    A sync of a minute is noticed within seconds, and one of hours costs a poll a minute.
     """
 
     floor: timedelta = timedelta(seconds=3)
@@ -68,12 +68,12 @@ class PollSchedule:
 
     @classmethod
     def fixed(cls, interval: timedelta) -> PollSchedule:
-        """Return a schedule that looks every ``interval``, exactly."""
+        """Return a schedule that polls every ``interval``, exactly."""
         return cls(floor=interval, cap=interval, fraction=0.0, jitter=0.0)
 
     def interval(self, *, waited: timedelta, job_id: int, polls: int) -> timedelta:
         """
-        Return the time to the next look.
+        Return the time to the next poll.
 
         Args:
             waited: The time waited so far.

@@ -1,4 +1,4 @@
-"""What the flows need from the world: small protocols, each in a blocking and an async colour.
+"""What the flows need from the world: small protocols, each blocking and async.
 
 A port's docstrings are its contract. An adapter proves that it keeps it with the contract suites of
 ``airbyte-sync-testkit``.
@@ -80,7 +80,7 @@ class AsyncSyncPort(Protocol):
 
 @runtime_checkable
 class PollPort(Protocol):
-    """Looks at jobs and changes nothing."""
+    """Reads jobs and changes nothing."""
 
     def fetch_job(self, job_id: int) -> Job:
         """
@@ -119,7 +119,7 @@ class PollPort(Protocol):
 
 @runtime_checkable
 class AsyncPollPort(Protocol):
-    """Looks at jobs and changes nothing, async: the contract of :class:`PollPort`."""
+    """Reads jobs and changes nothing, async: the contract of :class:`PollPort`."""
 
     async def fetch_job(self, job_id: int) -> Job:
         """See :meth:`PollPort.fetch_job`."""
@@ -133,37 +133,37 @@ class AsyncPollPort(Protocol):
 @runtime_checkable
 class AsyncFeedPort(AsyncPollPort, Protocol):
     """
-    Follows many jobs for many waiters at the cost of a few, and tells who has news.
+    Follows many jobs for many waiters at the cost of a few, and tells which have changed.
 
-    It has no blocking twin: who blocks waits for one job, and asks for it.
+    It has no blocking counterpart: a blocking caller waits for one job, and asks for it.
     """
 
     async def wait_for_change(self, job_id: int, until: datetime, latest: datetime) -> bool:
         """
-        Wait for news of a job. Cancelling it leaves no trace.
+        Wait for a change of a job. Cancelling the wait leaves no trace.
 
         Args:
             job_id: The job.
-            until: When to give up where news may be missed. How far it is away tells how often news
+            until: When to give up where a change may be missed. How far it is away tells how often changes
                 are wanted.
             latest: When to give up in any case: as long as no change can be missed, there is
-                nothing to look for.
+                nothing to poll for.
 
         Returns:
-            Whether the job has changed since somebody last looked at it: look now. ``False``: the
+            Whether the job has changed since it was last read: poll now. ``False``: the
             moment has come, or the wait was cut short.
         """
         ...
 
     async def recent_job(self, job_id: int) -> Job:
         """
-        Look at a job that is followed: as :meth:`PollPort.fetch_job`, except for its age.
+        Read a job that is followed: as :meth:`PollPort.fetch_job`, except for its age.
 
         Args:
             job_id: The job.
 
         Returns:
-            The job as it was at most about as long ago as its waiters wait between two looks. An
+            The job as it was at most about as long ago as its waiters wait between two polls. An
             ended one has rows and bytes; those of a running one may be some minutes old.
 
         Raises:
@@ -174,7 +174,7 @@ class AsyncFeedPort(AsyncPollPort, Protocol):
 
 @runtime_checkable
 class ConnectionPort(Protocol):
-    """Looks at connections."""
+    """Reads connections."""
 
     def fetch_connection(self, connection_id: str) -> Connection:
         """
@@ -215,7 +215,7 @@ class ConnectionPort(Protocol):
 
 @runtime_checkable
 class AsyncConnectionPort(Protocol):
-    """Looks at connections, async: the contract of :class:`ConnectionPort`."""
+    """Reads connections, async: the contract of :class:`ConnectionPort`."""
 
     async def fetch_connection(self, connection_id: str) -> Connection:
         """See :meth:`ConnectionPort.fetch_connection`."""
@@ -238,7 +238,7 @@ class ReasonPort(Protocol):
             job_id: A job that has failed.
 
         Returns:
-            The reason of its last failed attempt, or ``None`` where nobody says.
+            The reason of its last failed attempt, or ``None`` where no source says.
 
         Raises:
             CallFailed: Any subclass; the caller goes on without a reason.
@@ -295,7 +295,7 @@ class Clock(Protocol):
         ...
 
     def sleep(self, duration: timedelta) -> None:
-        """Block for about ``duration``. Waking early is allowed: flows look at the time again."""
+        """Block for about ``duration``. Waking early is allowed: flows ask for the time again."""
         ...
 
 

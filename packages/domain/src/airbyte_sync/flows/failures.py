@@ -225,7 +225,7 @@ def give_up_when_unreachable(
     if checkpoint.in_doubt:
         raise submit_in_doubt(checkpoint, error) from error
     if checkpoint.job_id is None:
-        raise _none_was_taken(checkpoint, policy, error) from error
+        raise _none_was_accepted(checkpoint, policy, error) from error
     patience = f"{policy.unreachable_timeout.total_seconds():g} s"
     raise ServerUnreachable(
         f"Airbyte job {checkpoint.job_id} could not be seen for {patience}. It may well be running, and "
@@ -233,12 +233,12 @@ def give_up_when_unreachable(
     ) from error
 
 
-def _none_was_taken(
+def _none_was_accepted(
     checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed
 ) -> ServerUnreachable:
     patience = f"{policy.unreachable_timeout.total_seconds():g} s"
     return ServerUnreachable(
-        f"Airbyte took no sync of connection {checkpoint.connection_id} for {patience}; none is "
+        f"Airbyte accepted no sync of connection {checkpoint.connection_id} for {patience}; none is "
         f"running for this request. Start it again when Airbyte is back.{last_error(error)}"
     )
 
@@ -255,7 +255,7 @@ def give_up_postponing(
         return
     if checkpoint.in_doubt:
         raise submit_in_doubt(checkpoint, error) from error
-    raise _none_was_taken(checkpoint, policy, error) from error
+    raise _none_was_accepted(checkpoint, policy, error) from error
 
 
 def give_up_submitting(

@@ -39,7 +39,7 @@ up to 130 s (apache/airflow#71092).
 """
 
 MIN_INTERVAL = timedelta(seconds=1)
-"""The least time between two looks for a job whose submission is in doubt."""
+"""The least time between two requests for the list while a job is searched whose submission is in doubt."""
 
 
 def end_of_search(submitted_at: datetime, lost_at: datetime, policy: SyncPolicy) -> datetime:

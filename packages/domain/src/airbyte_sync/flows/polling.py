@@ -1,4 +1,4 @@
-"""The small steps that all phases share: pausing, resting, taking note of a look that failed."""
+"""The rules of polling that all phases share: when to pause, for how long, and what a failed poll means."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airbyte_sync.policy import SyncPolicy
 
 LONGEST_SILENCE = timedelta(minutes=1)
-"""How long to wait for news of a job without a look: whoever watches hears that it still runs."""
+"""How long to wait for a change of a job without a poll: the log then says that it still runs."""
 
 
 def pause_until_due(
@@ -37,27 +37,27 @@ def pause_until_due(
     Return the time once the checkpoint's moment has come.
 
     This is the only place where flows pause, so every pause carries the whole state, and a flow
-    that was resumed too early simply pauses again, unless there is news of its job.
+    that was resumed too early simply pauses again, unless its job has changed.
 
     Args:
         checkpoint: Where the flow stands.
-        min_interval: The shortest time between two looks, where the next one may be left out as long as
-            somebody tells all news; ``None`` where it may not.
+        min_interval: The shortest time between two polls, where the next one may be left out as long as
+            a feed tells of all changes; ``None`` where it may not.
     """
     now = yield from Now()
     while checkpoint.wake_at is not None and now < checkpoint.wake_at:
         latest = _latest(checkpoint, now, checkpoint.wake_at, min_interval)
-        has_news = yield from Pause(
+        has_changed = yield from Pause(
             checkpoint.wake_at, checkpoint, checkpoint.polled_job_id, latest
         )
         now = yield from Now()
-        if has_news:
+        if has_changed:
             break
     return now
 
 
 def with_wake_at(checkpoint: Checkpoint, now: datetime, until: datetime) -> Checkpoint:
-    """Rest until a moment, or until a deadline that is still ahead and comes first."""
+    """Set the moment to go on, or until a deadline that is still ahead and comes first."""
     return replace(checkpoint, wake_at=_before_deadlines(checkpoint, now, until))
 
 
@@ -71,8 +71,8 @@ def _before_deadlines(checkpoint: Checkpoint, now: datetime, until: datetime) ->
 def _latest(
     checkpoint: Checkpoint, now: datetime, until: datetime, min_interval: timedelta | None
 ) -> datetime:
-    """Return when to look even where no change is missed."""
-    # What is left of a pause that was resumed near its end does not tell how often news are wanted.
+    """Return when to poll even where no change is missed."""
+    # What is left of a pause that was resumed near its end does not tell how often a change is wanted.
     if (
         min_interval is None
         or checkpoint.failing_since is not None

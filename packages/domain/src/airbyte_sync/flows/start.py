@@ -65,7 +65,7 @@ def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
 
     Raises:
         InvalidInput: The connection id is not a UUID, and the server does not know it.
-        Refused: The server said no to something that repeating cannot mend.
+        Refused: The server said no to something that repeating cannot fix.
         ConnectionUnavailable: The connection is inactive, locked or deleted.
         SyncNotDone: One of its subclasses says what became of the sync.
     """
@@ -335,7 +335,7 @@ def _job_in_doubt(
     policy: SyncPolicy,
     cancel_until: datetime,
 ) -> Flow[Job | None]:
-    """Look for the job of a lost submission; a look that fails is repeated until ``cancel_until``."""
+    """Look for the job of a lost submission; a list that fails is asked for again until ``cancel_until``."""
     while True:
         now = yield from pause_until_due(checkpoint)
         try:
@@ -428,7 +428,7 @@ def _restore(request: SyncRequest, fresh: Checkpoint, policy: SyncPolicy) -> Flo
         asked = replace(fresh, phase=Asked())
         return begin(asked, Happened.TO_BE_SUBMITTED, request.connection_id, job.job_id)
     yield from Report(JobRecalled(job=job, origin=origin))
-    # What this poll showed is not news to the next one.
+    # The next poll compares with what this one showed.
     return replace(again, phase=replace(phase, status=job.status))
 
 
