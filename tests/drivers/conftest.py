@@ -68,10 +68,10 @@ class Scene:
     policy: SyncPolicy = field(default_factory=SyncPolicy)
     job_type: JobType = JobType.SYNC
     job_scripts: tuple[JobScript, ...] = ()
-    foreign_before: JobScript | None = None
-    """Somebody else's job, which began a minute before the request."""
-    foreign_later: tuple[tuple[float, JobScript], ...] = ()
-    """Somebody else's jobs, so many seconds after the request, where the connection is idle then."""
+    external_before: JobScript | None = None
+    """An external job, which began a minute before the request."""
+    external_later: tuple[tuple[float, JobScript], ...] = ()
+    """External jobs, so many seconds after the request, where the connection is idle then."""
     appearing: tuple[float, JobScript] | None = None
     """Our first submission, whose answer is lost, creates its job so many seconds later."""
     faults: tuple[tuple[str, tuple[CallFault | None, ...]], ...] = ()
@@ -90,7 +90,7 @@ class Stage:
     scene: Scene
     clock: VirtualClock = field(default_factory=VirtualClock)
     events: list[Any] = field(default_factory=list)
-    foreign: list[int] = field(default_factory=list)
+    external: list[int] = field(default_factory=list)
     outcome: Any = None
 
     def __post_init__(self) -> None:
@@ -98,35 +98,35 @@ class Stage:
         self.airbyte = InMemoryAirbyte(clock=clock)
         self.airbyte.add_connection(CONNECTION_ID)
         self.airbyte.job_scripts.extend(scene.job_scripts)
-        if scene.foreign_before is not None:
-            self._start_foreign(scene.foreign_before)
+        if scene.external_before is not None:
+            self._start_external(scene.external_before)
             clock.advance(timedelta(minutes=1))
         self.asked_at = self.since = clock.now()
         if scene.known_since is not None:
             self.since -= timedelta(seconds=scene.known_since)
         self.succeeded_after = self.since
-        for seconds, life in scene.foreign_later:
+        for seconds, script in scene.external_later:
             clock.at(
                 self.asked_at + timedelta(seconds=seconds),
-                lambda life=life: self._start_foreign(life),
+                lambda script=script: self._start_external(script),
             )
         if scene.appearing is not None:
-            seconds, life = scene.appearing
-            clock.at(self.asked_at + timedelta(seconds=seconds), lambda: self._start(life))
+            seconds, script = scene.appearing
+            clock.at(self.asked_at + timedelta(seconds=seconds), lambda: self._start(script))
         for method, faults in scene.faults:
             # An error that is raised again and again would drag all its tracebacks along.
             fresh = (fault and replace(fault, error=copy(fault.error)) for fault in faults)
             self.airbyte.fail(method, *fresh)
 
-    def _start(self, life: JobScript) -> int | None:
+    def _start(self, script: JobScript) -> int | None:
         if any(not job.status.is_final for job in self.airbyte.jobs()):
             return None
-        return self.airbyte.start_external_job(CONNECTION_ID, life, self.scene.job_type).job_id
+        return self.airbyte.start_external_job(CONNECTION_ID, script, self.scene.job_type).job_id
 
-    def _start_foreign(self, life: JobScript) -> None:
-        job_id = self._start(life)
+    def _start_external(self, script: JobScript) -> None:
+        job_id = self._start(script)
         if job_id is not None:
-            self.foreign.append(job_id)
+            self.external.append(job_id)
 
     def flow(self, earlier: EarlierTries | None = None) -> Flow[Any]:
         if self.scene.watched:
@@ -159,7 +159,7 @@ class Stage:
         return self
 
     def jobs_of_ours(self) -> list[Job]:
-        return [job for job in self.airbyte.jobs() if job.job_id not in self.foreign]
+        return [job for job in self.airbyte.jobs() if job.job_id not in self.external]
 
 
 def blocking(stage: Stage) -> Any:

@@ -83,18 +83,21 @@ TABLE = {
     },
     "not sent": {"faults": (("submit", (CallFault(error=NOT_SENT),) * 3),)},
     "throttled": {"faults": (("submit", (CallFault(error=SLOW_DOWN),) * 3),)},
-    "queueing": {"foreign_before": LONG},
-    "queueing too long": {"foreign_before": ENDLESS, "policy": SOON},
-    "attaching": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.ATTACH)},
+    "queueing": {"external_before": LONG},
+    "queueing too long": {"external_before": ENDLESS, "policy": SOON},
+    "attaching": {"external_before": LONG, "policy": policy(on_conflict=OnConflict.ATTACH)},
     "attaching too long": {
-        "foreign_before": ENDLESS,
+        "external_before": ENDLESS,
         "policy": policy(on_conflict=OnConflict.ATTACH, timeout=timedelta(minutes=3)),
     },
-    "skipping": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.SKIP)},
-    "refusing": {"foreign_before": LONG, "policy": policy(on_conflict=OnConflict.FAIL)},
+    "skipping": {"external_before": LONG, "policy": policy(on_conflict=OnConflict.SKIP)},
+    "refusing": {"external_before": LONG, "policy": policy(on_conflict=OnConflict.FAIL)},
     "stale": {"faults": (("submit", (CallFault(error=BUSY),) * 99),)},
     "unexplained": {"faults": (("submit", (CallFault(error=CONFLICT, carried_out=True),)),)},
-    "overtaken": {"foreign_later": ((1, LONG),), "faults": (("submit", (CallFault(error=BUSY),)),)},
+    "overtaken": {
+        "external_later": ((1, LONG),),
+        "faults": (("submit", (CallFault(error=BUSY),)),),
+    },
     "too late": {"job_scripts": (ENDLESS,), "policy": SOON},
     "too late and dreaming": {"job_scripts": (JobScript.of((0, "pending")),), "policy": SOON},
     "too late and lost": {
@@ -117,15 +120,15 @@ TABLE = {
         "faults": (("fetch_job", (CallFault(error=TROUBLE), None) * 3),),
         "job_scripts": (LONG,),
     },
-    "watching": {"foreign_before": LONG, "watched": True},
-    "watching too long": {"foreign_before": ENDLESS, "watched": True, "policy": SOON},
+    "watching": {"external_before": LONG, "watched": True},
+    "watching too long": {"external_before": ENDLESS, "watched": True, "policy": SOON},
     "watching blind": {
-        "foreign_before": ENDLESS,
+        "external_before": ENDLESS,
         "watched": True,
         "policy": SOON,
         "faults": (("fetch_job", (None,) * 9 + (CallFault(error=LOST),) * 80),),
     },
-    "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
+    "resetting": {"external_before": LONG, "job_type": JobType.CLEAR},
 }
 
 
@@ -201,8 +204,8 @@ scenes = some.fixed_dictionaries(
             poll=some.sampled_from([PollSchedule(), PollSchedule.fixed(timedelta(seconds=10))]),
         ),
         "job_scripts": some.lists(job_scripts(), max_size=3),
-        "foreign_before": some.none() | job_scripts(),
-        "foreign_later": some.lists(some.tuples(seconds, job_scripts()), max_size=2),
+        "external_before": some.none() | job_scripts(),
+        "external_later": some.lists(some.tuples(seconds, job_scripts()), max_size=2),
         "appearing": some.none() | some.tuples(some.integers(0, 60), job_scripts()),
         "submit": faults([*ERRORS, *REFUSALS, BUSY], OF_ANOTHER, may_be_carried_out=True),
         "fetch_job": faults([*ERRORS, *REFUSALS], OF_ANOTHER),
@@ -222,8 +225,10 @@ def scene_of(scene, drawn):
     return scene(
         policy=drawn["policy"],
         job_scripts=tuple(JobScript.of(*life) for life in drawn["job_scripts"]),
-        foreign_before=drawn["foreign_before"] and JobScript.of(*drawn["foreign_before"]),
-        foreign_later=tuple((after, JobScript.of(*life)) for after, life in drawn["foreign_later"]),
+        external_before=drawn["external_before"] and JobScript.of(*drawn["external_before"]),
+        external_later=tuple(
+            (after, JobScript.of(*life)) for after, life in drawn["external_later"]
+        ),
         appearing=late and (late[0], JobScript.of(*late[1])),
         faults=tuple(
             (name, drawn[name])
@@ -265,13 +270,13 @@ DYING = {
     "a lost answer": {"faults": (lost(),)},
     "a late job": {"faults": (lost(carried_out=False),), "appearing": (40, LONG)},
     "a long one": {"job_scripts": (LONG,)},
-    "queueing": {"foreign_before": LONG},
+    "queueing": {"external_before": LONG},
     "trouble": {
         "faults": (("fetch_job", (CallFault(error=TROUBLE), None) * 5),),
         "job_scripts": (LONG,),
     },
     "a blind search": {"faults": (("find_jobs", (CallFault(error=NOT_SENT),) * 8),)},
-    "resetting": {"foreign_before": LONG, "job_type": JobType.CLEAR},
+    "resetting": {"external_before": LONG, "job_type": JobType.CLEAR},
 }
 
 
@@ -353,7 +358,7 @@ def assert_promises_are_kept(stage):
         assert stage.airbyte.jobs()[seen.job_id - 1].status == seen.status, "not what happened"
     if any(not job.status.is_final for job in ours):
         # The cost that decision 0002 names: in doubt a job as fresh as ours was followed, and it failed.
-        was_of_others = seen is not None and seen.job_id in stage.foreign
+        was_of_others = seen is not None and seen.job_id in stage.external
         is_admitted = kind in LEFT_RUNNING or any(word in text for word in ADMITTED)
         assert is_admitted or was_of_others, "a sync was lost"
 

@@ -74,7 +74,7 @@ def test_admin_endpoints_need_no_credentials_and_leave_no_trace(serve):
 
 
 def test_somebody_else_may_start_a_job(api, connection):
-    """A foreign job lives as told, and stands in the way of our own."""
+    """An external job runs as told, and stands in the way of our own."""
     body = {"connection_id": connection.connection_id, "script": "never_ends"}
     reply = local(api, "POST", "jobs", json=body)
     api.wait(1000)

@@ -111,7 +111,7 @@ def test_it_starts_from_a_scenario(serve):
     assert "failed" == api.status(1)
 
 
-def test_a_foreign_job_is_visible_at_once(api, connection):
+def test_an_external_job_is_visible_at_once(api, connection):
     """A job that somebody else started is listed, and its life is as told."""
     job = api.airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     api.wait(1)
