@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import airbyte_sync_local
 from airbyte_sync import (
     Checkpoint,
     EarlierTries,
@@ -48,6 +49,7 @@ from airbyte_sync_testkit.memory import SUCCESS, Fault, InMemoryAirbyte, JobLife
 # What replay.py, which is written for the present release, calls otherwise.
 InMemoryAirbyte.start_external_job = InMemoryAirbyte.start_foreign_job
 InMemoryAirbyte.job_scripts = property(lambda self: self.lives)
+airbyte_sync_local.JobScript = JobLife
 memory.CallFault = Fault
 
 HERE = Path(__file__).resolve().parent
