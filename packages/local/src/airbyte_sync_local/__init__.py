@@ -9,7 +9,7 @@ from airbyte_sync_local.auth import (
     RequireClientCredentials,
     RequireNothing,
 )
-from airbyte_sync_local.clock import Clock, ManualClock, utc_now
+from airbyte_sync_local.clock import ManualClock, TimeSource, utc_now
 from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment
 from airbyte_sync_local.engines.connectors import Connector, ConnectorsEngine
 from airbyte_sync_local.engines.scripted import ScriptedEngine
@@ -59,7 +59,6 @@ __all__ = [
     "AuthRequirement",
     "Caller",
     "Change",
-    "Clock",
     "ConnectionScenario",
     "Connector",
     "ConnectorsEngine",
@@ -95,6 +94,7 @@ __all__ = [
     "Step",
     "Tag",
     "Threads",
+    "TimeSource",
     "UnauthorizedBody",
     "WrongEngine",
     "answers",

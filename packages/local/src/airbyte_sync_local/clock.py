@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from threading import Lock
 
-Clock = Callable[[], datetime]
+TimeSource = Callable[[], datetime]
 """Answers the present instant as an aware UTC datetime."""
 
 

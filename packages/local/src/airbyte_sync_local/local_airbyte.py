@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airbyte_sync_local.auth import AuthRequirement
-    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.clock import TimeSource
     from airbyte_sync_local.platform.engine import Engine
     from airbyte_sync_local.platform.model import ServerJob
     from airbyte_sync_local.request_log import RequestRecord
@@ -65,7 +65,7 @@ class LocalAirbyte:
         *,
         scenario: Scenario | None = None,
         engine: Engine | None = None,
-        clock: Clock = utc_now,
+        clock: TimeSource = utc_now,
         auth: AuthRequirement | None = None,
         quirks: Quirks | None = None,
         threads: Threads | None = None,

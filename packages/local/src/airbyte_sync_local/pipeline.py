@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from airbyte_sync_local.api.answers import Answer
     from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.auth import AuthRequirement
-    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.clock import TimeSource
 
     CarryOut = Callable[[], Awaitable[web.StreamResponse | None]]
 
@@ -75,7 +75,7 @@ class Pipeline:
     """The way in, for every request."""
 
     auth: AuthRequirement
-    clock: Clock
+    clock: TimeSource
     quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)
     log: RequestLog = field(default_factory=RequestLog)
@@ -194,7 +194,9 @@ class Pipeline:
         task: asyncio.Task[object] = asyncio.ensure_future(carry_out())
         self._meanwhile.add(task)
         task.add_done_callback(self._meanwhile.discard)
-        await asyncio.sleep(0)  # it has begun, and reached the server, before the client hears
+        await asyncio.sleep(
+            0
+        )  # it has begun, and reached the server, before the client is answered
 
     async def _send_slowly(self, request: web.Request, reply: web.StreamResponse | None) -> None:
         """Send an answer that drips. The threads are free by then."""

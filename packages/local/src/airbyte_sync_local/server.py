@@ -21,7 +21,7 @@ from airbyte_sync_local.api.config_api import ConfigApi
 from airbyte_sync_local.api.public_api import PublicApi
 from airbyte_sync_local.api.token_route import TokenRoute
 from airbyte_sync_local.auth import AuthRequirement, RequireClientCredentials, RequireNothing
-from airbyte_sync_local.clock import Clock, utc_now
+from airbyte_sync_local.clock import TimeSource, utc_now
 from airbyte_sync_local.engines.scripted import ScriptedEngine
 from airbyte_sync_local.pipeline import Pipeline, Threads
 from airbyte_sync_local.platform.quirks import Quirks
@@ -52,7 +52,7 @@ class Settings:
     port: int = 0
     """0 for any free one."""
     engine: Engine = field(default_factory=ScriptedEngine)
-    clock: Clock = utc_now
+    clock: TimeSource = utc_now
     auth: AuthRequirement = field(default_factory=RequireNothing)
     quirks: Quirks = field(default_factory=Quirks)
     threads: Threads = field(default_factory=Threads)

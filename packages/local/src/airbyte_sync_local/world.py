@@ -15,7 +15,7 @@ from airbyte_sync_local.request_log import DEFAULT_RECORDS, RequestLog
 from airbyte_sync_local.scenarios.faults import FaultPlan
 
 if TYPE_CHECKING:
-    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.clock import TimeSource
     from airbyte_sync_local.platform.engine import Engine
     from airbyte_sync_local.platform.model import ServerJob
     from airbyte_sync_local.platform.quirks import Quirks
@@ -47,7 +47,7 @@ class World:
         self,
         *,
         engine: Engine,
-        clock: Clock,
+        clock: TimeSource,
         quirks: Quirks,
         recorded_requests: int = DEFAULT_RECORDS,
     ) -> None:

@@ -1,5 +1,5 @@
 """
-The endpoints under ``/_local/``: a look behind the scenes, and a hand in the play.
+The endpoints under ``/_local/``: what a test looks at, and what it changes.
 
 They are no part of Airbyte. They ask for no credentials, are not logged, and no fault applies to them.
 Pages from elsewhere are kept out by `local_only`.

@@ -256,7 +256,7 @@ def bad_gateway() -> Answer:
 
 
 def gateway_timeout() -> Answer:
-    """A proxy lost patience; what was asked may have been done."""
+    """A proxy gave up; what was asked may have been done."""
     return _proxy_page(504, "Gateway Time-out")
 
 

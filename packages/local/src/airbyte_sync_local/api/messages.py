@@ -30,8 +30,8 @@ JOB_APPEARS_AFTER: Final[ContextVar[timedelta | None]] = ContextVar(
 _FRAMING: Final = frozenset({"Content-Length", "Content-Type", "Date", "Server"})
 """Headers that are made anew with every response."""
 
-_LOOK_EVERY: Final = 0.02
-"""Seconds between two looks whether a client that is kept waiting has gone."""
+_POLL_EVERY: Final = 0.02
+"""Seconds between two polls whether a client that is kept waiting has gone."""
 
 
 async def json_object(request: web.Request) -> Mapping[str, Json]:
@@ -129,7 +129,7 @@ async def stall(request: web.Request) -> None:
     """Say nothing until the client gives up."""
     # aiohttp tells a handler nothing of a client that left, unless it cancels the handler.
     while not _has_left(request):  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_POLL_EVERY)
 
 
 async def _wait(request: web.Request, seconds: float) -> None:
@@ -137,7 +137,7 @@ async def _wait(request: web.Request, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while (left := until - loop.time()) > 0 and not _has_left(request):  # noqa: ASYNC110
-        await asyncio.sleep(min(left, _LOOK_EVERY))
+        await asyncio.sleep(min(left, _POLL_EVERY))
 
 
 def _has_left(request: web.Request) -> bool:

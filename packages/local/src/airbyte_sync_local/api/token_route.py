@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync_local.api.messages import Handler
     from airbyte_sync_local.auth import RequireClientCredentials
-    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.clock import TimeSource
     from airbyte_sync_local.platform.model import Json
 
 
@@ -31,7 +31,9 @@ class TokenRoute:
         clock: When tokens are issued.
     """
 
-    def __init__(self, *, issuer: RequireClientCredentials, edition: Edition, clock: Clock) -> None:
+    def __init__(
+        self, *, issuer: RequireClientCredentials, edition: Edition, clock: TimeSource
+    ) -> None:
         self._issuer = issuer
         self._edition = edition
         self._clock = clock

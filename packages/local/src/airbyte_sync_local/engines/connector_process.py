@@ -118,14 +118,14 @@ class ConnectorProcess:
         """The newest; kept up to date from `start` on."""
         self._task: asyncio.Task[RunResult] | None = None
         self._process: Process | None = None
-        self._last_word: RunResult | None = None
+        self._last_event: RunResult | None = None
         self._is_cancelled = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def start(self) -> None:
         """Start the sync and return at once. Needs a running event loop."""
         self._task = asyncio.get_running_loop().create_task(self._live())
-        self._task.add_done_callback(lambda _: self._news.set())
+        self._task.add_done_callback(lambda _: self._changed.set())
 
     async def updates(self) -> AsyncIterator[Progress]:
         """Tell each progress to one listener, the newest where several came at once."""
@@ -138,8 +138,8 @@ class ConnectorProcess:
             elif task.done():
                 return
             else:
-                await self._news.wait()
-                self._news.clear()
+                await self._changed.wait()
+                self._changed.clear()
 
     async def wait(self) -> RunResult:
         """Wait for the end. Giving up on this wait leaves the sync alone."""
@@ -176,8 +176,8 @@ class ConnectorProcess:
                     "Is the connectors environment built?"
                 )
             exit_code = await self._attend(self._process)
-        if self._last_word is not None:
-            return self._last_word
+        if self._last_event is not None:
+            return self._last_event
         if self._is_cancelled:
             return RunResult(outcome=RunOutcome.CANCELLED)
         return _platform_failure(
@@ -193,21 +193,21 @@ class ConnectorProcess:
         try:
             await _tell_config(cast("StreamWriter", process.stdin), self.run)
             async for line in _lines(cast("StreamReader", process.stdout)):
-                self._hear(line)
+                self._read_event(line)
             return await process.wait()
         finally:  # also when the event loop closes; the runner's children may outlive a crash
             _kill_group(process)
             await process.wait()
 
-    def _hear(self, line: bytes) -> None:
+    def _read_event(self, line: bytes) -> None:
         try:
             said = json.loads(line)
             event = said["event"]
             if event == "progress":
                 self.progress = Progress(rows=said["rows"], bytes=said["bytes"])
-                self._news.set()
+                self._changed.set()
             elif event in _LAST_WORDS:
-                self._last_word = _LAST_WORDS[event](said)
+                self._last_event = _LAST_WORDS[event](said)
         except (ValueError, TypeError, LookupError):
             return  # not one of ours: something in that process wrote to the wrong place
 

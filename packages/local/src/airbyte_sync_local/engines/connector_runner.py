@@ -72,21 +72,21 @@ class RunFailed(Exception):
 
 class EventWriter:
     """
-    Says what happens, one JSON object a line.
+    Writes what happens, one JSON object a line.
 
-    The last word is said once. The thread that says it keeps the lock until the process is gone, so that a
-    cancel cannot contradict a sync that has just finished, nor the reverse.
+    The last event is written once. The thread that writes it keeps the lock until the process is gone,
+    so that a cancel cannot contradict a sync that has just finished, nor the reverse.
     """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._lock = threading.Lock()
 
-    def say(self, event: str, **facts: object) -> None:
+    def write(self, event: str, **facts: object) -> None:
         with self._lock:
             self._write(event, facts)
 
-    def say_last(self, event: str, **facts: object) -> None:
+    def write_last(self, event: str, **facts: object) -> None:
         self._lock.acquire()  # and never released: see above
         self._write(event, facts)
 
@@ -160,7 +160,7 @@ class RecordCounter:
 
     def _say_progress(self, now: float) -> None:
         self._said_at = now
-        self._events.say("progress", rows=self.rows.total(), bytes=self.bytes)
+        self._events.write("progress", rows=self.rows.total(), bytes=self.bytes)
 
 
 def main() -> int:
@@ -175,9 +175,9 @@ def main() -> int:
         streams = _sync(options, json.loads(config_text), events, counter)
     except Exception as error:
         traceback.print_exc()
-        events.say_last("failed", failure=counter.failure or _failure_of(error, options.source))
+        events.write_last("failed", failure=counter.failure or _failure_of(error, options.source))
         return FAILED
-    events.say_last("finished", streams=streams, bytes=counter.bytes)
+    events.write_last("finished", streams=streams, bytes=counter.bytes)
     return FINISHED
 
 
@@ -207,7 +207,7 @@ def _sync(
         )
     source.select_streams(streams)
     cache = _open(options)
-    events.say("started", streams=streams)
+    events.write("started", streams=streams)
     # The connector checks its config itself, and explains what is wrong better than PyAirbyte.
     result = source.read(
         cache, force_full_refresh=True, write_strategy="replace", skip_validation=True
@@ -330,7 +330,7 @@ def _cancel_when_told(events: EventWriter, stdin: TextIO | None) -> None:
 
 def _cancel(events: EventWriter) -> None:
     """End the connector and ourselves. DuckDB rolls an unfinished transaction back."""
-    events.say_last("cancelled")
+    events.write_last("cancelled")
     os.killpg(0, signal.SIGTERM)  # to us as well, who no longer listen
     os._exit(CANCELLED)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.clock import TimeSource
     from airbyte_sync_local.engines.connector_process import ConnectorsEnvironment, RunResult
     from airbyte_sync_local.platform.model import ServerJob
 
@@ -78,7 +78,7 @@ class ConnectorsEngine:
     """
 
     def __init__(
-        self, *, environment: ConnectorsEnvironment, data_folder: Path, clock: Clock
+        self, *, environment: ConnectorsEnvironment, data_folder: Path, clock: TimeSource
     ) -> None:
         self._environment = environment
         self._data_folder = data_folder

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from airbyte_sync_local.clock import Clock
+    from airbyte_sync_local.clock import TimeSource
     from airbyte_sync_local.platform.engine import Engine, JobEvent
     from airbyte_sync_local.platform.model import (
         JobTypeWord,
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SUBMIT_PATIENCE: Final = timedelta(seconds=60)
+_SUBMIT_TIMEOUT: Final = timedelta(seconds=60)
 """How long a POST waits for the job it asked for to exist. Source: ``TemporalClient.kt``."""
 
-_LOOK_EVERY: Final = 0.01
-"""Seconds of real time between two looks while a request waits. Source: ``TemporalClient.kt``."""
+_POLL_EVERY: Final = 0.01
+"""Seconds of real time between two polls while a request waits. Source: ``TemporalClient.kt``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +71,7 @@ class Platform:
         quirks: As given.
     """
 
-    def __init__(self, *, engine: Engine, clock: Clock, quirks: Quirks | None = None) -> None:
+    def __init__(self, *, engine: Engine, clock: TimeSource, quirks: Quirks | None = None) -> None:
         self.quirks = quirks or Quirks()
         self._engine = engine
         self._clock = clock
@@ -225,7 +225,7 @@ class Platform:
         active = self._store.active_job(connection_id)
         if active is None:
             raise NothingRunning
-        if self._hears_a_cancel(active):
+        if self._can_be_cancelled(active):
             await self._engine.cancel(active.job_id, at=self._clock())
             if self.quirks.cancel_waits_for_end:
                 await self._until(lambda: self.job(active.job_id).is_terminal)
@@ -312,7 +312,7 @@ class Platform:
             return None
 
         await self._until(
-            lambda: new_job() is not None or self._clock() > asked_at + _SUBMIT_PATIENCE
+            lambda: new_job() is not None or self._clock() > asked_at + _SUBMIT_TIMEOUT
         )
         job = new_job()
         if job is None:
@@ -332,7 +332,7 @@ class Platform:
         self.catch_up()
         return self._store.active_job(connection_id)
 
-    def _hears_a_cancel(self, active: ServerJob) -> bool:
+    def _can_be_cancelled(self, active: ServerJob) -> bool:
         if active.status == statuses.QUEUED:
             return self.quirks.queued_can_be_cancelled
         return not active.is_waiting
@@ -342,7 +342,7 @@ class Platform:
         # Time is a callable that cannot be waited for, so the server polls, as the
         # real one does.
         while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_EVERY)
 
 
 def _known(found: T | None, resource_type: str, resource_id: str) -> T:

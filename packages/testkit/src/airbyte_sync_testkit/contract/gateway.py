@@ -55,6 +55,7 @@ from airbyte_sync_local import (
     answers,
     job_scripts,
 )
+from airbyte_sync_testkit.contract.on_a_loop import OnALoop
 from airbyte_sync_testkit.contract.time import AsyncServerTime, ServerTime
 
 if TYPE_CHECKING:
@@ -870,7 +871,7 @@ class AsyncGatewayContract(GatewayFacts):
             stack.callback(loop.close)
 
             def open_one(settings: ServerSettings, clock: ServerTime) -> SyncGateway:
-                gateway = _OnALoop(new_gateway, settings, clock, loop)
+                gateway = OnALoop(lambda: new_gateway(settings, AsyncServerTime(clock)), loop)
                 stack.callback(gateway.close)
                 return cast("SyncGateway", gateway)
 
@@ -887,31 +888,6 @@ class AsyncGatewayContract(GatewayFacts):
         loop = asyncio.new_event_loop()
         with ExitStack() as stack:
             stack.callback(loop.close)
-            gateway = _OnALoop(new_gateway, settings, ServerTime(), loop)
+            gateway = OnALoop(lambda: new_gateway(settings, AsyncServerTime(ServerTime())), loop)
             stack.callback(gateway.close)
-            assert inspect.iscoroutinefunction(getattr(gateway.twin, method))
-
-
-class _OnALoop:
-    """An async gateway as a blocking one. It is made on its loop, as some libraries want it."""
-
-    def __init__(
-        self,
-        new_gateway: Callable[[ServerSettings, AsyncServerTime], AsyncSyncGateway],
-        settings: ServerSettings,
-        clock: ServerTime,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        async def make() -> AsyncSyncGateway:
-            return new_gateway(settings, AsyncServerTime(clock))
-
-        self._loop = loop
-        self.twin = loop.run_until_complete(make())
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self.twin, name)
-        return lambda *arguments: self._loop.run_until_complete(method(*arguments))
-
-    def close(self) -> None:
-        if hasattr(self.twin, "close"):
-            self._loop.run_until_complete(self.twin.close())
+            assert inspect.iscoroutinefunction(getattr(gateway.adapter, method))

@@ -34,6 +34,7 @@ from airbyte_sync.errors import (
 )
 from airbyte_sync_http import AsyncTransport, HttpRequest, Transport, TransportOptions
 from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY, LOCKED_KEY
+from airbyte_sync_testkit.contract.on_a_loop import OnALoop
 from airbyte_sync_testkit.contract.raw_server import (
     PATIENCE,
     Peer,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airbyte_sync_http import HttpResponse
 
 SHORT = timedelta(milliseconds=50)
 SOON = timedelta(milliseconds=300)
@@ -849,7 +849,8 @@ class AsyncTransportContract(TransportFacts):
             def open_one(options: TransportOptions | None = None) -> Transport:
                 loop = asyncio.new_event_loop()
                 stack.callback(loop.close)
-                transport = _OnALoop(new_transport, options or TransportOptions(), loop)
+                chosen = options or TransportOptions()
+                transport = OnALoop(lambda: new_transport(chosen), loop)
                 stack.callback(transport.close)
                 return transport
 
@@ -897,28 +898,6 @@ class AsyncTransportContract(TransportFacts):
 
         asyncio.run(cancel_underway())
         assert [True] == gone
-
-
-class _OnALoop:
-    """An async transport as a blocking one. It is made on its loop, as some libraries want it."""
-
-    def __init__(
-        self,
-        new_transport: Callable[[TransportOptions], AsyncTransport],
-        options: TransportOptions,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        async def make() -> AsyncTransport:
-            return new_transport(options)
-
-        self._loop = loop
-        self._transport = loop.run_until_complete(make())
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        return self._loop.run_until_complete(self._transport.send(request))
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._transport.close())
 
 
 def echoing_the_target(peer: Peer) -> None:
