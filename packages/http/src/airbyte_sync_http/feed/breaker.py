@@ -49,7 +49,7 @@ class CircuitBreaker:
         """
         self._clock = clock
         self.failure: CallFailed | None = None
-        self.failures = 0
+        self.failures: int = 0
         self._paused_until: datetime | None = None
         self._open_until: datetime | None = None
         self._open_for = OPEN_FOR

@@ -100,7 +100,7 @@ class IncrementalPoll:
         """
         self._clock = clock
         self._jobs = jobs
-        self.since = first.asked_at
+        self.since: datetime = first.asked_at
         self._last = self._last_wide = self._rested_at = first.asked_at
         self._cursor = self._wide_cursor = first.asked_at_server
 

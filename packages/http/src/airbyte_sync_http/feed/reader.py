@@ -62,8 +62,8 @@ class ListReader:
         self._clock = clock
         self._jobs = jobs
         self._timers = timers
-        self.breaker = CircuitBreaker(clock)
-        self.intervals = Intervals()
+        self.breaker: CircuitBreaker = CircuitBreaker(clock)
+        self.intervals: Intervals = Intervals()
         self._scanner = Scanner(clock, jobs, self.record_read)
         self._changes: IncrementalPoll | None = None
         self._are_to_be_released = False
