@@ -54,14 +54,14 @@ SCENES = ("tests/e2e", f"--ignore={CROWDS}")
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every push: all suites, and the scenes on Airflow 2.11 and 3.3. 20 minutes on two quiet cores."""
+    """Every push: all suites, the scenes on Airflow 2.11 and 3.3. Budget: 20 minutes on two quiet cores."""
     for name in ("lint", "typing", "contracts", "suites", "airflow34", "e2e"):
         session.notify(name)
 
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What is not in ``tests``: ten thousand lives, SQLite, crowds, switches, upgrades, Airflow 3.0 to 3.2."""
+    """What is not in ``tests``: ten thousand lives, SQLite, crowds, switches, upgrades, older Airflows."""
     for name in ("lives", "e2e_sqlite", "e2e_crowds", "e2e_older", "e2e_switching", "e2e_upgrade"):
         session.notify(name)
 

@@ -84,6 +84,12 @@ def test_every_session_is_run_on_a_push_or_on_demand():
     assert sessions == notified_by("tests") | notified_by("thorough") | IN_SUITES | NO_CHECKS
 
 
+def test_every_check_on_demand_is_documented():
+    """With what it is for."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [] == [name for name in notified_by("thorough") if f"| `{name}` |" not in page]
+
+
 def test_commands_run_side_by_side(capsys):
     """Each line is under its command's name, and a failure stops no other."""
     commands = {
