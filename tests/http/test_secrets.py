@@ -17,8 +17,8 @@ from airbyte_sync_http import (
     open_async_gateway,
     open_gateway,
 )
+from airbyte_sync_http.auth.credentials import secrets_of
 from airbyte_sync_http.auth.hiding import MOST_TOKENS, Secrets, hide, hide_unknown, without_secrets
-from airbyte_sync_http.auth.tokens import secrets_of
 from airbyte_sync_http.protocol.json_node import JsonNode
 from airbyte_sync_http.protocol.streams import endpoint
 from airbyte_sync_testkit.contract.raw_server import RawServer

@@ -1,4 +1,4 @@
-"""The life of a token: bought once, replaced in time, and never twice at once."""
+"""The life of a token: fetched once, replaced in time, and never twice at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from airbyte_sync import (
     Unauthorized,
     UnexpectedReply,
 )
-from airbyte_sync.commands import Command
 from airbyte_sync_http import (
     AirbyteGateway,
     AsyncAirbyteGateway,
@@ -34,7 +33,6 @@ from airbyte_sync_http import (
     ServerSettings,
     TokenCache,
 )
-from airbyte_sync_http.auth.tokens import AsyncTransportInterpreter, TransportInterpreter
 from airbyte_sync_http.protocol import messages
 
 SETTINGS = ServerSettings(
@@ -61,19 +59,19 @@ def jwt(**claims):
 
 
 class Server:
-    """Sells tokens t1, t2, ..., and takes the newest only."""
+    """Issues tokens t1, t2, ..., and takes the newest only."""
 
     def __init__(self, lifetime=900):
         self.lifetime = lifetime
-        self.sold = 0
+        self.issued = 0
         self.token_answer = None
 
     def __call__(self, request):
         if request.url.endswith("/applications/token"):
-            self.sold += 1
-            body = {"access_token": f"t{self.sold}", "expires_in": self.lifetime}
+            self.issued += 1
+            body = {"access_token": f"t{self.issued}", "expires_in": self.lifetime}
             return self.token_answer or response(body=body)
-        if request.headers["Authorization"] != f"Bearer t{self.sold}":
+        if request.headers["Authorization"] != f"Bearer t{self.issued}":
             return response(401)
         return response(body=JOB)
 
@@ -153,9 +151,9 @@ def test_a_refusal_of_constant_credentials_is_final(scripted, auth, advice):
 def test_a_token_that_the_server_forgot_is_replaced(gateway, server):
     """A restarted server may not take a token that has not ended; the caller notices nothing."""
     gateway.fetch_job(1)
-    server.sold += 1
+    server.issued += 1
     gateway.fetch_job(1)
-    assert 3 == server.sold
+    assert 3 == server.issued
 
 
 @pytest.mark.parametrize(("lifetime", "good_for"), [(1, 0.8), (10, 8), (180, 150), (900, 870)])
@@ -165,10 +163,10 @@ def test_a_token_is_replaced_a_little_before_its_end(gateway, server, clock, lif
     gateway.fetch_job(1)
     clock.sleep(timedelta(seconds=good_for) - timedelta(microseconds=1))
     gateway.fetch_job(1)
-    assert 1 == server.sold
+    assert 1 == server.issued
     clock.sleep(timedelta(microseconds=1))
     gateway.fetch_job(1)
-    assert 2 == server.sold
+    assert 2 == server.issued
 
 
 @pytest.mark.parametrize("lifetime", [0, -5])
@@ -176,7 +174,7 @@ def test_a_token_without_a_life_serves_one_call(gateway, server, lifetime):
     """A server whose tokens end at once is served all the same."""
     server.lifetime = lifetime
     assert [1, 1] == [gateway.fetch_job(1).job_id for _ in range(2)]
-    assert 2 == server.sold
+    assert 2 == server.issued
 
 
 @pytest.mark.parametrize(
@@ -255,14 +253,14 @@ def test_any_other_trouble_with_the_token_route_leaves_no_doubt(gateway, server,
 
 
 def test_an_outage_is_over_when_it_is_over(gateway, server):
-    """A failed purchase is not remembered by callers that come later."""
+    """A failed fetch is not remembered by callers that come later."""
     server.token_answer = response(503)
     for _ in range(2):
         with pytest.raises(RequestNotSent):
             gateway.fetch_job(1)
     server.token_answer = None
     assert 1 == gateway.fetch_job(1).job_id
-    assert 3 == server.sold
+    assert 3 == server.issued
 
 
 def test_gateways_share_tokens(transport, server, clock):
@@ -270,14 +268,14 @@ def test_gateways_share_tokens(transport, server, clock):
     tokens = TokenCache()
     for _ in range(2):
         AirbyteGateway(transport, SETTINGS, tokens, clock).fetch_job(1)
-    assert 1 == server.sold
+    assert 1 == server.issued
     other_secret = ClientCredentials(client_id="me", client_secret="other")
     for settings in (
         replace(SETTINGS, auth=other_secret),
         replace(SETTINGS, base_url="http://other"),
     ):
         AirbyteGateway(transport, settings, tokens, clock).fetch_job(1)
-    assert 3 == server.sold
+    assert 3 == server.issued
 
 
 class AsyncTransport:
@@ -296,8 +294,8 @@ class AsyncTransport:
         pass
 
 
-def test_threads_buy_one_token_together(scripted, clock):
-    """However many find none, one buys it and the others wait."""
+def test_threads_fetch_one_token_together(scripted, clock):
+    """However many find none, one fetches it and the others wait."""
     together = Barrier(CALLERS)
     server = Server()
     gateway = AirbyteGateway(scripted(server), SETTINGS, clock=clock)
@@ -308,25 +306,25 @@ def test_threads_buy_one_token_together(scripted, clock):
 
     with ThreadPoolExecutor(CALLERS) as pool:
         assert [1] * CALLERS == list(pool.map(fetch, range(CALLERS)))
-        server.sold += 1
+        server.issued += 1
         assert [1] * CALLERS == list(pool.map(fetch, range(CALLERS)))
-    assert 3 == server.sold
+    assert 3 == server.issued
 
 
 class Gathering(TokenCache):
-    """Lets nobody look for a token before everybody does."""
+    """Lets no caller look for a token before all of them do."""
 
     def __init__(self):
         super().__init__()
-        self._everybody = Barrier(CALLERS)
+        self._all = Barrier(CALLERS)
 
-    def holder(self, settings, credentials):
-        self._everybody.wait()
-        return super().holder(settings, credentials)
+    def entry(self, settings, credentials):
+        self._all.wait()
+        return super().entry(settings, credentials)
 
 
 def test_threads_share_a_failure(scripted, clock):
-    """Who waits for somebody's purchase shares its failure, rather than trying one by one."""
+    """Callers that wait for a fetch share its failure, rather than trying one by one."""
     transport = scripted(lambda _: sleep(0.5) or response(503))  # time for all to get in line
     gateway = AirbyteGateway(transport, SETTINGS, Gathering(), clock)
 
@@ -341,8 +339,8 @@ def test_threads_share_a_failure(scripted, clock):
     assert 1 == len(transport.sent)
 
 
-def test_tasks_buy_one_token_together(clock):
-    """However many find none, one buys it and the others wait."""
+def test_tasks_fetch_one_token_together(clock):
+    """However many find none, one fetches it and the others wait."""
     server = Server()
     gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, clock=clock)
 
@@ -350,14 +348,14 @@ def test_tasks_buy_one_token_together(clock):
         for _ in range(2):
             jobs = await asyncio.gather(*(gateway.fetch_job(1) for _ in range(CALLERS)))
             assert [1] * CALLERS == [job.job_id for job in jobs]
-            server.sold += 1
+            server.issued += 1
 
     asyncio.run(fetch_together())
-    assert 2 + 2 == server.sold  # bought and made useless, twice
+    assert 2 + 2 == server.issued  # fetched and made useless, twice
 
 
 def test_tasks_share_a_failure(clock):
-    """Who waits for somebody's purchase shares its failure; who comes later tries again."""
+    """Callers that wait for a fetch share its failure; later ones try again."""
     transport = AsyncTransport(lambda _: response(503))
     gateway = AsyncAirbyteGateway(transport, SETTINGS, clock=clock)
 
@@ -373,8 +371,8 @@ def test_tasks_share_a_failure(clock):
     assert 2 == len(transport.sent)
 
 
-def test_a_cancelled_buyer_leaves_the_turn_to_the_next(clock):
-    """Cancelling the task that buys does not fail those that wait for it."""
+def test_a_cancelled_fetch_leaves_the_turn_to_the_next(clock):
+    """Cancelling the task that fetches does not fail those that wait for it."""
     server = Server()
     gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, clock=clock)
 
@@ -389,32 +387,23 @@ def test_a_cancelled_buyer_leaves_the_turn_to_the_next(clock):
     asyncio.run(cancel_the_first())
 
 
-def test_one_cache_serves_both_colours(transport, server, clock):
-    """A token that the blocking gateway bought serves the async one."""
+def test_one_cache_serves_both_styles(transport, server, clock):
+    """A token that the blocking gateway fetched serves the async one."""
     tokens = TokenCache()
     AirbyteGateway(transport, SETTINGS, tokens, clock).fetch_job(1)
     gateway = AsyncAirbyteGateway(AsyncTransport(server), SETTINGS, tokens, clock)
     assert 1 == asyncio.run(gateway.fetch_job(1)).job_id
-    assert 1 == server.sold
+    assert 1 == server.issued
 
 
 def test_a_second_refusal_is_final(scripted, clock):
     """A fresh token that is refused, too, is from another server; there is no third try."""
 
     def answer(request):
-        bought = response(body={"access_token": "t", "expires_in": 900})
-        return bought if request.url.endswith("/applications/token") else response(401)
+        issued = response(body={"access_token": "t", "expires_in": 900})
+        return issued if request.url.endswith("/applications/token") else response(401)
 
     transport = scripted(answer)
     with pytest.raises(Unauthorized, match="A fresh token was refused, too") as caught:
         AirbyteGateway(transport, SETTINGS, clock=clock).fetch_job(1)
     assert (401, 4) == (caught.value.status, len(transport.sent))
-
-
-def test_an_interpreter_knows_its_own_commands_only(scripted, clock):
-    """A command of somebody else is a mistake in the program, in both colours."""
-    parts = (SETTINGS, TokenCache(), clock, print)
-    with pytest.raises(TypeError, match="is not a command of airbyte_sync_http"):
-        TransportInterpreter(scripted(None), *parts).answer(Command())
-    with pytest.raises(TypeError, match="is not a command of airbyte_sync_http"):
-        asyncio.run(AsyncTransportInterpreter(AsyncTransport(None), *parts).answer(Command()))

@@ -47,7 +47,7 @@ from airbyte_sync import (
     UnexpectedReply,
 )
 from airbyte_sync_http import AirbyteGateway, ClientCredentials, HttpResponse, TokenCache
-from airbyte_sync_http.auth.tokens import FetchToken, Send, perform
+from airbyte_sync_http.auth.credentials import with_token
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.json_node import JsonNode
 from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
@@ -914,50 +914,50 @@ class Authenticates(AirbyteGateway):
     """Sends with a token, and does as it likes with a 401."""
 
     def _call(self, call):
-        auth = self._settings.auth
-        flow = self._perform(call, auth) if isinstance(auth, ClientCredentials) else None
-        return self._run(flow or perform(call, auth), self._interpreter)
+        if isinstance(self._settings.auth, ClientCredentials):
+            return self._run(self._flow(call))
+        return super()._call(call)
 
-    def _send(self, call, token):
-        return (yield from Send(call.request.with_header("Authorization", f"Bearer {token}")))
+    def _token(self, refused=None):
+        return self._auth.token(self._settings, self._settings.auth, refused)
 
 
 @gateway_caught_by("a_refused_token_is_replaced_once", "a_second_refusal_is_final")
 class IgnoresA401(Authenticates):
-    def _perform(self, call, auth):
-        token = yield from FetchToken(auth)
-        return call.read((yield from self._send(call, token)))
+    def _flow(self, call):
+        token = yield from self._token()
+        return call.read((yield with_token(call.request, token)))
 
 
 @gateway_caught_by("a_refused_token_is_replaced_once", "a_second_refusal_is_final")
 class RefreshesAndDoesNotRepeat(Authenticates):
-    def _perform(self, call, auth):
-        token = yield from FetchToken(auth)
-        answer = yield from self._send(call, token)
+    def _flow(self, call):
+        token = yield from self._token()
+        answer = yield with_token(call.request, token)
         if answer.status == 401:
-            yield from FetchToken(auth, refused=token)
+            yield from self._token(refused=token)
         return call.read(answer)
 
 
 @gateway_caught_by("a_refused_token_is_replaced_once")
 class RepeatsWithTheRefusedToken(Authenticates):
-    def _perform(self, call, auth):
-        token = yield from FetchToken(auth)
-        answer = yield from self._send(call, token)
+    def _flow(self, call):
+        token = yield from self._token()
+        answer = yield with_token(call.request, token)
         if answer.status == 401:
-            answer = yield from self._send(call, token)
+            answer = yield with_token(call.request, token)
         return call.read(answer)
 
 
 @gateway_caught_by("a_second_refusal_is_final")
 class RefreshesAgainAndAgain(Authenticates):
-    def _perform(self, call, auth):
-        token = yield from FetchToken(auth)
-        answer = yield from self._send(call, token)
+    def _flow(self, call):
+        token = yield from self._token()
+        answer = yield with_token(call.request, token)
         for _ in range(3):
             if answer.status == 401:
-                token = yield from FetchToken(auth, refused=token)
-                answer = yield from self._send(call, token)
+                token = yield from self._token(refused=token)
+                answer = yield with_token(call.request, token)
         return call.read(answer)
 
 
@@ -973,9 +973,9 @@ class TakesAThrottledTokenRouteForARefusal(AirbyteGateway):
 
 
 @gateway_caught_by("one_token_serves_many_calls", "a_token_is_replaced_before_it_ends")
-class BuysATokenForEveryCall(AirbyteGateway):
+class FetchesATokenForEveryCall(AirbyteGateway):
     def _call(self, call):
-        self._interpreter._tokens = TokenCache()
+        self._auth._tokens = TokenCache()
         return super()._call(call)
 
 

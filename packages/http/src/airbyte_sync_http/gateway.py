@@ -1,7 +1,7 @@
 """Airbyte's ports over any transport, blocking and async.
 
 Both gateways run the same flows; only the driver differs. What is asked and how it is read is in
-:mod:`airbyte_sync_http.protocol.messages`, who asks is in :mod:`airbyte_sync_http.auth.tokens`.
+:mod:`airbyte_sync_http.protocol.messages`, who asks is in :mod:`airbyte_sync_http.auth`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
-from airbyte_sync.drivers import arun, run
 from airbyte_sync.errors import AlreadyClosed, UnexpectedReply
 from airbyte_sync.jobs import ConnectionStatus, is_similar_name
+from airbyte_sync_http.auth.credentials import secrets_of
+from airbyte_sync_http.auth.exchange import drive, drive_async
 from airbyte_sync_http.auth.hiding import hide
-from airbyte_sync_http.auth.tokens import (
-    AsyncTransportInterpreter,
-    TokenCache,
-    TransportInterpreter,
-    perform,
-    secrets_of,
-)
+from airbyte_sync_http.auth.tokens import Authenticator, TokenCache
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Lineage
 from airbyte_sync_http.transports.base import AnswerTooLarge
@@ -31,10 +26,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airbyte_sync.commands import Flow
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
     from airbyte_sync.ports import AsyncClock, Clock
     from airbyte_sync.requests import JobQuery
+    from airbyte_sync_http.auth.exchange import Exchange
     from airbyte_sync_http.auth.hiding import Secrets
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transports.base import AsyncTransport, Transport
@@ -75,16 +70,12 @@ class AirbyteGateway:
         """
         self._transport = transport
         self._settings = settings
-        tokens, clock = tokens or TokenCache(), clock or SystemClock()
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._is_closed = False
         self.secrets: Secrets = secrets_of(settings)
         """What no text may show: the settings' credentials, and the tokens that were fetched."""
         learn = partial(_learn, self.secrets, on_token)
-        self._interpreter = TransportInterpreter(transport, settings, tokens, clock, learn)
-        self._quick = TransportInterpreter(
-            transport, settings.with_short_timeouts(), tokens, clock, learn
-        )
+        self._auth = Authenticator(tokens or TokenCache(), self._clock.now, learn)
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -110,12 +101,12 @@ class AirbyteGateway:
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return self._run(_find_connections(self._settings, name, workspace_id), self._interpreter)
+        return self._run(_find_connections(self._auth, self._settings, name, workspace_id))
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = messages.explain_failure(self._settings, job_id)
-        return self._run(perform(call, self._settings.auth), self._quick)
+        return self._run(self._auth.flow(call, self._settings.with_short_timeouts()))
 
     def fetch_lineage(self, connection_id: str) -> Lineage:
         """
@@ -162,12 +153,12 @@ class AirbyteGateway:
         self.close()
 
     def _call(self, call: messages.Call[Result]) -> Result:
-        return self._run(perform(call, self._settings.auth), self._interpreter)
+        return self._run(self._auth.flow(call, self._settings))
 
-    def _run(self, flow: Flow[Result], interpreter: TransportInterpreter) -> Result:
+    def _run(self, flow: Exchange[Result]) -> Result:
         _require_open(self._is_closed)
         with self.secrets.in_force():
-            return run(flow, interpreter)
+            return drive(flow, self._transport)
 
 
 class AsyncAirbyteGateway:
@@ -188,16 +179,12 @@ class AsyncAirbyteGateway:
         """See :class:`AirbyteGateway`."""
         self._transport = transport
         self._settings = settings
-        tokens, clock = tokens or TokenCache(), clock or AsyncSystemClock()
-        self._clock = clock
+        self._clock = clock or AsyncSystemClock()
         self._is_closed = False
         self.secrets: Secrets = secrets_of(settings)
         """See :class:`AirbyteGateway`."""
         learn = partial(_learn, self.secrets, on_token)
-        self._interpreter = AsyncTransportInterpreter(transport, settings, tokens, clock, learn)
-        self._quick = AsyncTransportInterpreter(
-            transport, settings.with_short_timeouts(), tokens, clock, learn
-        )
+        self._auth = Authenticator(tokens or TokenCache(), self._clock.now, learn)
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -223,14 +210,14 @@ class AsyncAirbyteGateway:
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return await self._run(
-            _find_connections(self._settings, name, workspace_id), self._interpreter
-        )
+        return await self._run(_find_connections(self._auth, self._settings, name, workspace_id))
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        call = messages.explain_failure(self._settings, job_id)
-        return await self._run(perform(call, self._settings.auth), self._quick)
+        settings = self._settings.with_short_timeouts()
+        return await self._run(
+            self._auth.flow(messages.explain_failure(settings, job_id), settings)
+        )
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
@@ -253,12 +240,12 @@ class AsyncAirbyteGateway:
         await self.close()
 
     async def _call(self, call: messages.Call[Result]) -> Result:
-        return await self._run(perform(call, self._settings.auth), self._interpreter)
+        return await self._run(self._auth.flow(call, self._settings))
 
-    async def _run(self, flow: Flow[Result], interpreter: AsyncTransportInterpreter) -> Result:
+    async def _run(self, flow: Exchange[Result]) -> Result:
         _require_open(self._is_closed)
         with self.secrets.in_force():
-            return await arun(flow, interpreter)
+            return await drive_async(flow, self._transport)
 
 
 def _require_open(is_closed: bool) -> None:  # noqa: FBT001
@@ -275,8 +262,8 @@ def _learn(secrets: Secrets, on_token: Callable[[str], None] | None, token: str)
 
 
 def _find_connections(
-    settings: ServerSettings, name: str, workspace_id: str | None
-) -> Flow[tuple[Connection, ...]]:
+    auth: Authenticator, settings: ServerSettings, name: str, workspace_id: str | None
+) -> Exchange[tuple[Connection, ...]]:
     """
     Go through all pages by offset; stop also at a page that brings nothing new.
 
@@ -292,7 +279,7 @@ def _find_connections(
     for _ in range(MOST_PAGES):
         call = messages.list_connections(settings, workspace_id, len(seen), limit)
         try:
-            page = yield from perform(call, settings.auth)
+            page = yield from auth.flow(call, settings)
         except AnswerTooLarge:
             if limit == 1:
                 raise

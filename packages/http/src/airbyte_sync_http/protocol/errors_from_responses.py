@@ -154,6 +154,54 @@ def _names_no_uuid(request: HttpRequest) -> bool:
     return request.method == "GET" and route == "connections" and not is_uuid(unquote(identifier))
 
 
+_WRONG_CREDENTIALS = (
+    "The client id or the client secret is wrong: copy both again from the application in Airbyte."
+)
+_TOKEN_REFUSED: dict[int, str] = {
+    400: _WRONG_CREDENTIALS,
+    401: _WRONG_CREDENTIALS,
+    403: f"{_WRONG_CREDENTIALS} Or the user who made it has no rights any more.",
+    404: "This server has no token route there: either its authentication is off, and "
+    "no credentials are needed, or the token URL is wrong (v1/applications/token is the usual one), or "
+    "the server's address is.",
+}
+
+
+def error_from_token_response(request: HttpRequest, response: HttpResponse) -> CallFailed:
+    """Return the error that an answer other than 2xx means where a token was asked for."""
+    advice = _TOKEN_REFUSED.get(response.status)
+    if advice is None:
+        return error_from_response(request, response)
+    if not (is_airbytes(response) or is_about_the_path(response) or _is_oauth_error(response)):
+        return refused_on_the_way(request, response)
+    error = unauthorized(request, response, advice)
+    return Unauthorized(f"no access token: {error}", status=error.status)
+
+
+def _is_oauth_error(response: HttpResponse) -> bool:
+    """Whether a refusal is in the words of an identity provider (RFC 6749, section 5.2)."""
+    try:
+        return bool(JsonNode.of(response.body)["error"].text())
+    except InvalidField:
+        return False
+
+
+def refuses_credentials(response: HttpResponse, *, is_basic: bool) -> bool:
+    """
+    Tell whether an answer refuses our credentials, and not a proxy's that were never given.
+
+    Args:
+        response: The answer.
+        is_basic: Whether a user name and a password were given.
+    """
+    return response.status == HTTPStatus.UNAUTHORIZED and (is_basic or is_airbytes(response))
+
+
+def unauthorized(request: HttpRequest, response: HttpResponse, advice: str) -> Unauthorized:
+    """Return the error for credentials that are refused."""
+    return Unauthorized(f"{what_happened(request, response)}. {advice}", status=response.status)
+
+
 def is_airbytes(response: HttpResponse) -> bool:
     """
     Tell whether a refusal is in the words of one of Airbyte's layers.

@@ -39,6 +39,7 @@ from airbyte_sync_http.addresses import config_api_url
 from airbyte_sync_http.protocol.cleaning import LARGEST_NUMBER, is_clean, shown
 from airbyte_sync_http.protocol.errors_from_responses import (
     error_from_response,
+    error_from_token_response,
     server_time,
     unexpected,
     wrong_address,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
     from datetime import datetime
 
+    from airbyte_sync.errors import CallFailed
     from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.settings import ClientCredentials, ServerSettings
 
@@ -111,6 +113,8 @@ class Call(Generic[Result]):
     build: Callable[[JsonNode, HttpResponse], Result]
     most_values: int = MOST_VALUES
     """How many values the answer may have."""
+    error: Callable[[HttpRequest, HttpResponse], CallFailed] = error_from_response
+    """What an answer other than 2xx means."""
 
     def read(self, response: HttpResponse) -> Result:
         """
@@ -129,7 +133,7 @@ class Call(Generic[Result]):
         if len(response.body) > self.request.answer_limit:  # its transport did not look
             raise answer_too_large(self.request)
         if response.status not in range(200, 300):
-            raise error_from_response(self.request, _of_an_error(response))
+            raise self.error(self.request, _of_an_error(response))
         try:
             document = JsonNode.of(response.body, self.most_values)
         except InvalidField as error:
@@ -398,7 +402,7 @@ def fetch_destination(settings: ServerSettings, destination_id: str) -> Call[End
 
 def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason | None]:
     """
-    Ask the Config API why a job failed, in haste. It takes the public API's credentials.
+    Ask the Config API why a job failed. It takes the public API's credentials.
 
     Of its routes this one is cheap, for it reads no logs; it wants the id under exactly this name
     (``JobsApiController.kt``, ``AuthorizationServerHandler.kt``).
@@ -425,7 +429,8 @@ def fetch_token(settings: ServerSettings, credentials: ClientCredentials) -> Cal
         "grant-type": "client_credentials",
     }
     url = settings.token_url(credentials)
-    return _call(_request(settings, "POST", url, body=body), SMALL, _access_token)
+    call = _call(_request(settings, "POST", url, body=body), SMALL, _access_token)
+    return replace(call, error=error_from_token_response)
 
 
 def _access_token(document: JsonNode, response: HttpResponse) -> AccessToken:
