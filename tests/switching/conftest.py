@@ -24,6 +24,16 @@ SECRET = "a-client-secret-that-must-not-be-seen"
 LOADED = ("dag-processor", "triggerer", "scheduler")
 """The processes that have loaded a provider, beside the api-server."""
 
+PATIENT = [
+    f"AIRFLOW__SCHEDULER__{name}"
+    for name in (
+        "TASK_INSTANCE_HEARTBEAT_TIMEOUT",
+        "SCHEDULER_HEALTH_CHECK_THRESHOLD",
+        "ORPHANED_TASKS_CHECK_INTERVAL",
+    )
+]
+"""Seconds for which a worker may be silent: the api-server is away during a switch, on any machine."""
+
 
 def pytest_addoption(parser):
     parser.addoption("--airflow-database", choices=["postgresql"], default="postgresql")
@@ -62,7 +72,7 @@ def stage(airbyte, engine, tmp_path_factory):
             "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection),
             # A worker bears that the api-server is started again.
             "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "100",
-            **{f"AIRFLOW__{name}": str(value) for name, value in machine.settings.items()},
+            **dict.fromkeys(PATIENT, "3600"),
         },
         database="postgresql",
     )
