@@ -44,7 +44,7 @@ print(json.dumps(sorted(parsed | ours)))
     [
         ("operators", "AirbyteTriggerSyncOperator", "operators"),
         ("sensors", "AirbyteJobSensor", "sensors"),
-        ("triggers", "AirbyteSyncTrigger", "takeover"),
+        ("triggers", "AirbyteSyncTrigger", "triggerer.official"),
         ("hooks", "AirbyteHook", "hooks"),
     ],
 )

@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from airbyte_sync import Checkpoint
-from airbyte_sync_airflow.compat.task_instance import LATEST_DETECTION, earlier_tries
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
+from airbyte_sync_airflow.worker.earlier_tries import LATEST_DETECTION, earlier_tries
 from airbyte_sync_local import Fault, answers, job_scripts
 
 try:
@@ -179,12 +179,12 @@ def test_what_another_connection_left_behind_is_passed_over(
     ]
 
 
-def test_what_cannot_be_read_is_passed_over(operator, stored, log):
+def test_what_cannot_be_read_is_ignored(operator, stored, log):
     """Another release may have written it."""
     stored["task_state_store"]["airbyte_sync"] = {"version": 99}
     assert 1 == operator().execute(stored)
     assert log.lines[0].startswith(
-        "What an earlier try left behind is passed over: this release reads checkpoints of versions 1 and 2"
+        "What an earlier try left behind is ignored: this release reads checkpoints of versions 1 and 2"
     )
 
 

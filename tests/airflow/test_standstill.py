@@ -15,11 +15,11 @@ from airbyte_sync import (
     Checkpoint,
     SyncPolicy,
     SyncTimedOut,
-    abandon,
     arun,
     resume,
 )
 from airbyte_sync.events import Origin
+from airbyte_sync_airflow.cancelling import StillWantedError, StoppedSync, cancel_sync
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, read_state
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
@@ -28,6 +28,7 @@ from airbyte_sync_airflow.standstill import AsyncCaution, StandstillWatch
 from airbyte_sync_airflow.triggerer import cancel as killing
 from airbyte_sync_airflow.triggerer.cancel import shared_kills
 from airbyte_sync_airflow.triggerer.charge import await_charge_of_trigger
+from airbyte_sync_airflow.triggerer.request import TriggerRequest
 from airbyte_sync_local import job_scripts
 from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
@@ -102,16 +103,22 @@ def follow(time, airbyte_in_memory):
 
     def run(checkpoint, airflow, *, policy, stop_after=timedelta(hours=2)):
         clock = AsyncVirtualClock(time)
-        trigger = SimpleNamespace(
-            task_instance=SimpleNamespace(
-                id=uuid4(), dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1
+        request = TriggerRequest(
+            conn_id="airbyte_default",
+            api_version="v1",
+            checkpoint=checkpoint.to_json(),
+            policy=policy.to_json(),
+            job=None,
+            key=TaskKey(
+                dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1, id=str(uuid4())
             ),
+            trigger_id=1,
+            triggerer_id=None,
             log=logging.getLogger("test"),
-            in_loop=False,
         )
 
         async def main():
-            caution = AsyncCaution(shared_kills().watch, lambda: await_charge_of_trigger(trigger))
+            caution = AsyncCaution(shared_kills().watch, lambda: await_charge_of_trigger(request))
             gateway = AsyncInMemoryAirbyte(airbyte_in_memory)
             session = caution.over(AsyncPortInterpreter(gateway, clock))
             return await asyncio.wait_for(
@@ -384,28 +391,30 @@ def test_a_kill_that_was_answered_before_a_standstill_is_asked_about_again(
     airflow, clock = Airflow(time, now), AsyncVirtualClock(time)
     stopped = killing.StoppedTrigger(
         key=TaskKey(dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1, id="x"),
-        checkpoint=Checkpoint.from_json(
-            {"version": 1, "phase": "watch", "asked_at": time.now().isoformat(), "job_id": 1}
-            | {"origin": "started"}
+        sync=StoppedSync(
+            checkpoint=Checkpoint.from_json(
+                {"version": 1, "phase": "watch", "asked_at": time.now().isoformat(), "job_id": 1}
+                | {"origin": "started"}
+            ),
+            policy=SyncPolicy(),
+            job=None,
+            log=logging.getLogger("test"),
         ),
-        policy=SyncPolicy(),
         conn_id="airbyte_default",
         api_version="v1",
         server=None,
-        job=None,
-        log=logging.getLogger("test"),
     )
 
     async def main():
         caution = killing.caution_of(stopped)
         time.advance(10 * MINUTE)
         session = caution.over(AsyncPortInterpreter(AsyncInMemoryAirbyte(airbyte_in_memory), clock))
-        await arun(abandon(stopped.checkpoint, stopped.policy), session)
+        await arun(cancel_sync(stopped.sync), session)
 
     with (
         Container.open_watch.override(providers.Factory(StandstillWatch, clock)),
         Container.ask_for_states.override(providers.Object(airflow.ask)),
-        suppress(killing.StillWantedError),
+        suppress(StillWantedError),
     ):
         run_virtually(main(), time)
     assert cancels == airbyte_in_memory.count("cancel")

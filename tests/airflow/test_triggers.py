@@ -85,7 +85,7 @@ def kill(first_pause, monkeypatch):
     """
 
     def run(trigger, afterwards=None):
-        monkeypatch.setattr(triggers, "TELLS_OF_KILLS", True)
+        monkeypatch.setattr(triggers, "HAS_ON_KILL", True)
 
         async def drive():
             task = asyncio.ensure_future(_exhaust(trigger))
@@ -115,7 +115,7 @@ async def _exhaust(trigger):
 @pytest.fixture
 def without_on_kill(monkeypatch):
     """As Airflow 2.11 to 3.2 are: a trigger has to find out by itself."""
-    monkeypatch.setattr(triggers, "TELLS_OF_KILLS", False)
+    monkeypatch.setattr(triggers, "HAS_ON_KILL", False)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_where_airflow_tells_of_kills_a_stop_alone_means_nothing(
     waiting, stop, instance_in, monkeypatch, cancellations
 ):
     """On Airflow 3.3 ``on_kill`` follows where a person did it."""
-    monkeypatch.setattr(triggers, "TELLS_OF_KILLS", True)
+    monkeypatch.setattr(triggers, "HAS_ON_KILL", True)
     trigger = waiting()
     trigger.task_instance = instance_in("failed")
     stop(trigger)
@@ -376,7 +376,7 @@ def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, l
 def triggerers_log(caplog):
     """What stands in the triggerer's own log, which no task's log holds."""
     caplog.set_level(logging.INFO, "airbyte_sync_airflow.triggerer.cancel")
-    return lambda: [each.getMessage() for each in caplog.records if each.name.endswith("killing")]
+    return lambda: [each.getMessage() for each in caplog.records if each.name.endswith("triggerer.cancel")]
 
 
 @pytest.mark.parametrize("state", NOTHING)

@@ -25,7 +25,6 @@ from airbyte_sync import (
     UnexpectedReply,
 )
 from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
-from airbyte_sync_airflow.compat.task_instance import _newest_job_upstream
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.config.arguments import check_choice, check_seconds, job_id_from
 from airbyte_sync_airflow.config.conn_id import rendered
@@ -37,6 +36,7 @@ from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_airflow.report.task_log import Follower
 from airbyte_sync_airflow.triggerer.event import failure, outcome_of
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+from airbyte_sync_airflow.worker.earlier_tries import _newest_job_upstream
 from airbyte_sync_http import HttpResponse
 from airbyte_sync_http.protocol.cleaning import is_clean
 from airbyte_sync_testkit.contract.loopback_certificate import CERTIFICATE, KEY

@@ -85,11 +85,10 @@ class AirbyteHook(BaseHook):
 
     def get_conn(self) -> AirbyteGateway:
         """Open a gateway; close it, or use it in a ``with`` block."""
-        from airbyte_sync_airflow.config.connection import mask_aside
-        from airbyte_sync_http import open_gateway
+        from airbyte_sync_airflow.composition import Container
 
-        server = self._server()
-        return open_gateway(server.settings, server.transport, on_token=mask_aside)
+        gateway: AirbyteGateway = Container(self._server()).gateway()
+        return gateway
 
     def get_job_details(self, job_id: int) -> Job:
         """
@@ -138,10 +137,10 @@ class AirbyteHook(BaseHook):
         from airbyte_sync import SyncPolicy, cancel, run
         from airbyte_sync_airflow.config.arguments import job_id_from
 
-        with self._session() as (server, session):
+        with self._session() as (server, interpreter):
             limit: Any = server.policy.get("cancel_timeout", SyncPolicy().cancel_timeout)
             policy = SyncPolicy(cancel_timeout=limit)
-            return _reply(run(cancel(job_id_from(job_id), policy), session))
+            return _reply(run(cancel(job_id_from(job_id), policy), interpreter))
 
     def wait_for_job(
         self, job_id: int | str, wait_seconds: float = 3, timeout: float | None = 3600
@@ -163,7 +162,7 @@ class AirbyteHook(BaseHook):
         from airbyte_sync import run, watch
         from airbyte_sync_airflow.config.arguments import job_id_from, watch_policy
 
-        with self._session() as (server, session):
+        with self._session() as (server, interpreter):
             policy = watch_policy(
                 interval=wait_seconds,
                 interval_name="wait_seconds",
@@ -172,17 +171,18 @@ class AirbyteHook(BaseHook):
                 settings=server.policy,
             )
             policy = replace(policy, cancel_on_timeout=True)
-            run(watch(job_id_from(job_id), policy, is_ours=True), session)
+            run(watch(job_id_from(job_id), policy, is_ours=True), interpreter)
 
     def test_connection(self) -> tuple[bool, str]:
         """Make one call that needs the credentials, and say what came of it, or which part is wrong."""
         from airbyte_sync import AirbyteSyncError
-        from airbyte_sync_http import NoAuth, open_gateway
+        from airbyte_sync_airflow.composition import Container
+        from airbyte_sync_http import NoAuth
         from airbyte_sync_http.transports.network import explain_network_error
 
         try:
             server = self._server()
-            with open_gateway(server.settings, server.transport) as gateway:
+            with Container(server).trial_gateway() as gateway:
                 gateway.check()
         except AirbyteSyncError as error:
             advice = explain_network_error(error)
@@ -226,14 +226,14 @@ class AirbyteHook(BaseHook):
 
     @contextmanager
     def _session(self) -> Iterator[tuple[AirbyteServer, Interpreter]]:
+        from airbyte_sync_airflow.composition import open_interpreter
         from airbyte_sync_airflow.report.task_log import TaskLog
         from airbyte_sync_airflow.triggerer.event import airflow_exceptions
-        from airbyte_sync_airflow.worker.gateway import blocking_session
 
         with airflow_exceptions():
             server = self._server()
-            with blocking_session(server, TaskLog(self.log)) as session:
-                yield server, session
+            with open_interpreter(server, TaskLog(self.log)) as interpreter:
+                yield server, interpreter
 
 
 def _reply(job: Job) -> Job:

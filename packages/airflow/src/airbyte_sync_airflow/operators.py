@@ -23,6 +23,7 @@ from airbyte_sync_airflow.config.arguments import (
 )
 from airbyte_sync_airflow.config.conn_id import depend_on, plain_id, rendered, rendered_conn_id
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
+from airbyte_sync_airflow.worker.task import AirbyteTask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,12 +32,11 @@ if TYPE_CHECKING:
 
     from airbyte_sync import Checkpoint, SyncPolicy, SyncRequest
     from airbyte_sync_airflow.compat.official_events import OfficialEvent
-    from airbyte_sync_airflow.compat.task_instance import RequestStore
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.report.job_summary import JobSummary
-    from airbyte_sync_airflow.report.task_log import Follower
-    from airbyte_sync_airflow.triggerer.event import Outcome
-    from airbyte_sync_airflow.worker.session import Work
+    from airbyte_sync_airflow.triggerer.event import EventOutcome
+    from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
+    from airbyte_sync_airflow.worker.session import TaskSession
 
 TRIGGER_FAILED = "__fail__"
 """The method that Airflow names when a trigger has died or a deferral took too long."""
@@ -45,7 +45,7 @@ TRIGGER_TIMEOUTS = ("Trigger timeout", "Trigger/execution timeout")
 """What Airflow 3 and 2.11 call a deferral that took too long (``scheduler_job_runner.py``)."""
 
 
-class AirbyteTriggerSyncOperator(BaseOperator):
+class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
     """
     Run a sync of an Airbyte connection.
 
@@ -94,18 +94,10 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
     job_id: int | None = None
     """The Airbyte job of this task, as soon as it has one."""
-    _conn_id = ""
-    """What ``airbyte_conn_id`` rendered to."""
     _store: RequestStore | None = None
     """How far this process has come."""
-    _follower: Follower | None = None
-    """Knows the job that this process follows."""
     _job: JobSummary | None = None
     """The job, once it is not waited for any more."""
-    _awaited: int | None = None
-    """The job that a deferred task waited for, where it had one and Airflow kept what it noted."""
-    _server: AirbyteServer | None = None
-    """Where that leads, for when there is no time to ask Airflow again."""
     _is_killed = False
     _is_over = False
     """Whether this process has come to the task's result."""
@@ -184,8 +176,8 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             AirflowException: The sync did not succeed, or the event is not one of ours.
         """
         from airbyte_sync_airflow.compat.official_events import official_event
-        from airbyte_sync_airflow.compat.task_instance import RequestStore
         from airbyte_sync_airflow.triggerer.event import outcome_of
+        from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
         self._try_to_render_conn_id(context)
         official = official_event(event)
@@ -221,35 +213,25 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             is_of_an_earlier_try,
             is_tried_again,
         )
-        from airbyte_sync_airflow.worker.cancel import abandon_at_the_deadline, say_what_is_left
+        from airbyte_sync_airflow.worker.cancel import cancel_at_the_deadline, log_what_is_left
 
         self._awaited = awaited_job(next_kwargs)
         if is_of_an_earlier_try(context, next_kwargs):
             return self._start(context)
         if next_method == TRIGGER_FAILED:
             if (next_kwargs or {}).get("error") in TRIGGER_TIMEOUTS:
-                abandon_at_the_deadline(self, context, self._conn_id)
+                cancel_at_the_deadline(self.log, context, self._read_server)
             else:
-                say_what_is_left(self, context, is_tried_again=is_tried_again(context))
+                log_what_is_left(self.log, context, is_tried_again=is_tried_again(context))
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Cancel the sync of a task that is killed while it runs in a worker; never raises."""
-        from airbyte_sync_airflow.worker.cancel import StoppedTask, abandon_when_killed
-
         self._is_killed = True
-        if self._is_over:  # what it ran, or handed over, is not this process's business any more
-            return
-        abandon_when_killed(
-            StoppedTask(
-                task=self,
-                conn_id=self._conn_id,
-                server=self._server,
-                checkpoint=self._checkpoint,
-                job=None if self._follower is None else self._follower.job,
-                is_wanted=self.cancel_on_kill,
-            )
-        )
+        if (
+            not self._is_over
+        ):  # what it ran, or handed over, is not this process's business any more
+            self._cancel_if_killed(self._checkpoint, is_wanted=self.cancel_on_kill)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what OpenLineage is to know of a sync that has succeeded, where it can be told."""
@@ -264,20 +246,20 @@ class AirbyteTriggerSyncOperator(BaseOperator):
             job=self._job.to_json(),
         )
 
-    # --- starting and following ---------------------------------------------------------------------
+    # --- starting and following ----------------------------------------------------------------------
 
     @contextmanager
-    def _at_work(self, context: Context) -> Iterator[Work]:
+    def _session(self, context: Context, job: JobSummary | None = None) -> Iterator[TaskSession]:
         from airbyte_sync_airflow.config.connection import read_server
         from airbyte_sync_airflow.report.task_log import Follower
         from airbyte_sync_airflow.triggerer.event import airflow_exceptions
-        from airbyte_sync_airflow.worker.session import at_work
+        from airbyte_sync_airflow.worker.session import open_session
 
         self._conn_id = rendered_conn_id(self, context)
         with airflow_exceptions():
             server = self._server = read_server(self._conn_id, self.api_version)
-            self._follower = Follower(self.log)
-            with at_work(
+            self._follower = Follower(self.log, job)
+            with open_session(
                 self,
                 context,
                 server=server,
@@ -285,9 +267,9 @@ class AirbyteTriggerSyncOperator(BaseOperator):
                 follower=self._follower,
                 on_save=self._after_save,
                 is_stopped=lambda: self._is_killed,
-            ) as work:
-                self._store = work.store
-                yield work
+            ) as session:
+                self._store = session.store
+                yield session
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.config.arguments import sync_policy
@@ -305,83 +287,83 @@ class AirbyteTriggerSyncOperator(BaseOperator):
         )
 
     def _start(self, context: Context) -> int:
-        from airbyte_sync import Pause, run, step, submit
+        from airbyte_sync import Pause, submit
 
-        with self._at_work(context) as work:
-            flow = submit(self._request(work), work.policy)
+        with self._session(context) as session:
+            flow = submit(self._request(session), session.policy)
             if self.asynchronous or not self.deferrable:
-                submission = run(flow, work.session)
+                submission = session.run(flow)
             else:
-                turn = step(flow, work.session)
+                turn = session.step(flow)
                 if isinstance(turn, Pause):
-                    self._wait_in_the_triggerer(work, turn.checkpoint)
+                    self._defer(session, turn.checkpoint)
                 submission = turn.result
-            job_id = self._follow(work, submission.checkpoint)
-            self._finish(work.store)
+            job_id = self._follow(session, submission.checkpoint)
+            self._finish(session.store)
             return job_id
 
-    def _request(self, work: Work) -> SyncRequest:
-        from airbyte_sync import JobType, SyncRequest, find_connection, run
-        from airbyte_sync_airflow.compat.task_instance import (
-            deadline_of,
+    def _request(self, session: TaskSession) -> SyncRequest:
+        from airbyte_sync import JobType, SyncRequest, find_connection
+        from airbyte_sync_airflow.compat.task_instance import deadline_of
+        from airbyte_sync_airflow.worker.earlier_tries import (
             earlier_tries,
             may_have_run_without_a_store,
         )
 
-        is_known = work.store.load() is not None
-        is_guessed = not is_known and may_have_run_without_a_store(work.context, self)
+        is_known = session.store.load() is not None
+        is_guessed = not is_known and may_have_run_without_a_store(session.context, self)
         if not is_known and not is_guessed:
-            work.store.begin()
+            session.store.begin()
         if self.connection_name is None:
             connection_id: Any = plain_id(
                 self.connection_id
             )  # what is no id is refused, with a text
         else:
-            name = rendered(self, "connection_name", work.context)
+            name = rendered(self, "connection_name", session.context)
             workspace_id = None
             if self.workspace_id is not None:
-                workspace_id = rendered(self, "workspace_id", work.context)
-            find = find_connection(name, workspace_id, work.policy)
-            work.connection = run(find, work.session)
-            connection_id = work.connection.connection_id
+                workspace_id = rendered(self, "workspace_id", session.context)
+            find = find_connection(name, workspace_id, session.policy)
+            session.connection = session.run(find)
+            connection_id = session.connection.connection_id
         return SyncRequest(
             connection_id=connection_id,
             job_type=JobType(self.job_type),
-            deadline=deadline_of(work.context, self.execution_timeout),
+            deadline=deadline_of(session.context, self.execution_timeout),
             deadline_name="execution_timeout",
             earlier=earlier_tries(
-                work.context, self, connection_id, work.policy.unreachable_timeout
+                session.context, self, connection_id, session.policy.unreachable_timeout
             )
             if is_guessed
             else None,
         )
 
-    def _follow(self, work: Work, checkpoint: Checkpoint) -> int:
+    def _follow(self, session: TaskSession, checkpoint: Checkpoint) -> int:
         """Tell of the job, and wait for its end where this task is to wait."""
-        from airbyte_sync import Pause, resume, run, step
+        from airbyte_sync import Pause, resume
 
         self.job_id = checkpoint.job_id
-        work.introduce()
+        session.announce()
         if not self.asynchronous:
-            flow = resume(checkpoint, work.policy)
+            flow = resume(checkpoint, session.policy)
             if not self.deferrable:
-                run(flow, work.session)
-            elif isinstance(turn := step(flow, work.session), Pause):
-                self._wait_in_the_triggerer(work, turn.checkpoint)
-            work.publish()
-            self._job = work.follower.job
+                session.run(flow)
+            elif isinstance(turn := session.step(flow), Pause):
+                self._defer(session, turn.checkpoint)
+            session.publish()
+            self._job = session.follower.job
         return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
 
-    def _conclude(self, context: Context, outcome: Outcome) -> int:
+    def _conclude(self, context: Context, outcome: EventOutcome) -> int:
         """Go on from what our own trigger said."""
-        from airbyte_sync_airflow.compat.task_instance import RequestStore
         from airbyte_sync_airflow.exceptions import AirbyteJobGone
+        from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
         if outcome.checkpoint is not None:
-            with self._at_work(context) as work:
-                work.follower.take_over(outcome.job, outcome.checkpoint)
-                work.store.save(outcome.checkpoint)
-                return self._follow(work, outcome.checkpoint)
+            with self._session(context) as session:
+                session.follower.continue_with(outcome.job, outcome.checkpoint)
+                session.store.save(outcome.checkpoint)
+                return self._follow(session, outcome.checkpoint)
         self._job = outcome.job
         if outcome.job is not None:
             self.job_id = outcome.job.job_id
@@ -396,65 +378,43 @@ class AirbyteTriggerSyncOperator(BaseOperator):
 
         Its ``timeout`` counts from the task's start, as it did before.
         """
-        from airbyte_sync import Pause, end_now, resume, step, watching
+        from airbyte_sync import Pause, end_now, resume, watching
         from airbyte_sync_airflow.compat.task_instance import deadline_of, start_of
 
         self.job_id = event.job_id
-        with self._at_work(context) as work:
-            work.follower.follow(event.job_id, attached=False)
+        with self._session(context) as session:
+            session.follower.follow(event.job_id, attached=False)
             checkpoint = watching(
                 event.job_id,
-                work.policy,
+                session.policy,
                 began=start_of(context),
                 deadline=deadline_of(context, self.execution_timeout),
                 deadline_name="execution_timeout",
                 is_ours=True,
             )
             flow = (
-                end_now(checkpoint, work.policy, deadline_name="execution_timeout")
+                end_now(checkpoint, session.policy, deadline_name="execution_timeout")
                 if event.is_out_of_time
-                else resume(checkpoint, work.policy)
+                else resume(checkpoint, session.policy)
             )
-            turn = step(flow, work.session)
+            turn = session.step(flow)
             if isinstance(turn, Pause):
-                work.store.save(turn.checkpoint)
-                return self._follow(work, turn.checkpoint)
-            work.introduce()
-            self._job = work.follower.job
+                session.store.save(turn.checkpoint)
+                return self._follow(session, turn.checkpoint)
+            session.announce()
+            self._job = session.follower.job
             return event.job_id
-
-    def _publish(self, context: Context, job: JobSummary) -> JobSummary:
-        """Show the job; find its link where the trigger, as of a task that was taken over, knew none."""
-        from airbyte_sync_airflow.links import publish
-
-        if job.url is None and job.connection_id is not None:
-            try:
-                with self._at_work(context) as work:
-                    work.follower.job = job
-                    work.describe()
-                    job = work.follower.job
-            except Exception as error:
-                self.log.debug("The link to Airbyte job %s is not known: %r", job.job_id, error)
-        publish(self, context, job)
-        return job
-
-    def _try_to_render_conn_id(self, context: Context) -> None:
-        """A sync that has ended is not lost because its Airflow connection is not known any more."""
-        try:
-            self._conn_id = rendered_conn_id(self, context)
-        except Exception as error:
-            self.log.warning("airbyte_conn_id could not be rendered: %s", error)
 
     def _finish(self, store: RequestStore) -> None:
         """Let go of a sync whose result the task has, as its last act."""
         self._is_over = True
         store.clear()
 
-    def _wait_in_the_triggerer(self, work: Work, checkpoint: Checkpoint) -> NoReturn:
-        work.wait_in_the_triggerer(
+    def _defer(self, session: TaskSession, checkpoint: Checkpoint) -> NoReturn:
+        session.defer(
             checkpoint,
             conn_id=self._conn_id,
-            cancel_on_kill=work.cancels_on_kill(self.cancel_on_kill),
+            cancel_on_kill=session.cancels_on_kill(self.cancel_on_kill),
         )
 
     @property

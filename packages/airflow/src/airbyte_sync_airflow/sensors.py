@@ -26,6 +26,7 @@ from airbyte_sync_airflow.exceptions import (
     AirbyteSyncTimedOut,
 )
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
+from airbyte_sync_airflow.worker.task import AirbyteTask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -35,11 +36,10 @@ if TYPE_CHECKING:
 
     from airbyte_sync import Checkpoint, Flow, Pause, SyncPolicy
     from airbyte_sync_airflow.compat.official_events import OfficialEvent
-    from airbyte_sync_airflow.compat.task_instance import PokeStore
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.report.job_summary import JobSummary
-    from airbyte_sync_airflow.report.task_log import Follower
-    from airbyte_sync_airflow.worker.session import Work
+    from airbyte_sync_airflow.worker.checkpoint_store import PokeStore
+    from airbyte_sync_airflow.worker.session import TaskSession
 
 LAST_POLLS = timedelta(seconds=5)
 """How long to repeat the last poll of a job after Airflow's own clock has run out."""
@@ -48,7 +48,7 @@ POLL_ONCE = timedelta(milliseconds=1)
 """What a sensor's ``timeout`` of zero means: as everywhere in Airflow, one poke and no wait."""
 
 
-class AirbyteJobSensor(BaseSensorOperator):
+class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
     """
     Wait for the end of an Airbyte job; fail when it fails or is cancelled.
 
@@ -89,16 +89,8 @@ class AirbyteJobSensor(BaseSensorOperator):
         warn_of_zero("poke_interval", self.poke_interval, "one second between two polls")
         depend_on(self, airbyte_conn_id)
 
-    _conn_id = ""
-    """What ``airbyte_conn_id`` rendered to."""
-    _awaited: int | None = None
-    """The job that a deferred sensor waited for, where Airflow kept what it noted."""
     _checkpoint: Checkpoint | None = None
     """Where the last poke left off, in this process or, in mode ``reschedule``, in the one before."""
-    _server: AirbyteServer | None = None
-    """Where that leads; one reading serves all pokes."""
-    _follower: Follower | None = None
-    """One for all pokes: it sums up those that show nothing new."""
     _began: datetime | None = None
     """When the first poke of this try began, where an earlier process made it."""
     _is_announced = False
@@ -119,7 +111,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         with self._skipping_as_asked():
             self._conn_id = rendered_conn_id(self, context)
             if self.deferrable:
-                return self._look_or_defer(context)
+                return self._poll_or_defer(context)
             try:
                 return super().execute(context)
             except (AirflowSensorTimeout, AirflowTaskTimeout) as error:
@@ -130,7 +122,12 @@ class AirbyteJobSensor(BaseSensorOperator):
                 return self._end(context, deadline_name=None if is_timeout else "execution_timeout")
 
     def _forget_earlier_runs(self) -> None:
-        """Begin anew: Airflow may run one object several times."""
+        """
+        Begin again: Airflow may run one object several times.
+
+        Within a run one reading of the connection serves all pokes, and one follower sums up those that
+        show nothing new.
+        """
         self._conn_id, self._server, self._checkpoint, self._follower = "", None, None, None
         self._began, self._is_announced = None, False
         begin(self)
@@ -178,40 +175,19 @@ class AirbyteJobSensor(BaseSensorOperator):
                 f"the official provider's trigger ended with an event about Airbyte job {event.job_id}, "
                 f"but this task waits for job {awaited}. Clear the task: it then looks job {awaited} up."
             )
-        with self._at_work(context, job_id=event.job_id) as work:
+        with self._session(context, _known_by_its_id(event.job_id)) as session:
             self._checkpoint = watching(
                 event.job_id,
-                work.policy,
+                session.policy,
                 began=start_of(context),
                 deadline=deadline_of(context, self.execution_timeout),
                 deadline_name="execution_timeout",
                 is_ours=self.cancel_on_kill,
             )
             if event.is_out_of_time:
-                self._end_now(work, deadline_name="execution_timeout")
+                self._end_now(session, deadline_name="execution_timeout")
             else:
-                self._follow(work)
-
-    def _publish(self, context: Context, job: JobSummary) -> None:
-        """Show the job; find its link where the trigger, as of a task that was taken over, knew none."""
-        from airbyte_sync_airflow.links import publish
-
-        if job.url is None and job.connection_id is not None:
-            try:
-                with self._at_work(context, job_id=job.job_id) as work:
-                    work.follower.job = job
-                    work.describe()
-                    job = work.follower.job
-            except Exception as error:
-                self.log.debug("The link to Airbyte job %s is not known: %r", job.job_id, error)
-        publish(self, context, job)
-
-    def _try_to_render_conn_id(self, context: Context) -> None:
-        """A job that has ended is not lost because the Airflow connection is not known any more."""
-        try:
-            self._conn_id = rendered_conn_id(self, context)
-        except Exception as error:
-            self.log.warning("airbyte_conn_id could not be rendered: %s", error)
+                self._follow(session)
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -233,7 +209,7 @@ class AirbyteJobSensor(BaseSensorOperator):
         self._awaited = awaited_job(next_kwargs)
         with self._skipping_as_asked():
             if is_of_an_earlier_try(context, next_kwargs):
-                return self._look_or_defer(context)
+                return self._poll_or_defer(context)
             # Airflow's sensor would skip whatever fails here with soft_fail; its pokes do not.
             return super(BaseSensorOperator, self).resume_execution(
                 next_method, next_kwargs, context
@@ -241,20 +217,9 @@ class AirbyteJobSensor(BaseSensorOperator):
 
     def on_kill(self) -> None:
         """Cancel the job of a sensor that is killed in a worker, where it is asked to; never raises."""
-        from airbyte_sync_airflow.worker.cancel import StoppedTask, abandon_when_killed
-
         if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
             return  # no time limit of a sensor cancels the job that it follows
-        abandon_when_killed(
-            StoppedTask(
-                task=self,
-                conn_id=self._conn_id,
-                server=self._server,
-                checkpoint=self._checkpoint,
-                job=None if self._follower is None else self._follower.job,
-                is_wanted=self.cancel_on_kill,
-            )
-        )
+        self._cancel_if_killed(self._checkpoint, is_wanted=self.cancel_on_kill)
 
     def poke(self, context: Context) -> bool:
         """
@@ -273,7 +238,7 @@ class AirbyteJobSensor(BaseSensorOperator):
             AirflowException: It did not succeed, or Airbyte does not show it to us.
             AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
-        from airbyte_sync_airflow.compat.task_instance import PokeStore
+        from airbyte_sync_airflow.worker.checkpoint_store import PokeStore
 
         # With silent_fail, Airflow's loop goes on after errors that it would otherwise raise.
         skipping = nullcontext() if self.silent_fail else self._skipping_as_asked()
@@ -281,11 +246,13 @@ class AirbyteJobSensor(BaseSensorOperator):
             store = PokeStore(context, self.log) if self.reschedule else None
             if store is not None and self._checkpoint is None:
                 self._recall(store, context)
-            with self._at_work(context) as work:
-                turn = self._look(work)
-                while turn is not None and store is not None and not self._may_leave(store, work):
-                    work.session.answer(turn)
-                    turn = self._look(work)
+            with self._session(context) as session:
+                turn = self._poll_once(session)
+                while (
+                    turn is not None and store is not None and not self._may_leave(store, session)
+                ):
+                    session.wait(turn)
+                    turn = self._poll_once(session)
             if turn is None and store is not None:
                 store.clear()
         return turn is None
@@ -304,27 +271,27 @@ class AirbyteJobSensor(BaseSensorOperator):
             return
         self._began = first_poke(context)
         if self._began is not None:
-            self._follower = _new_follower(self.log, job_id)
-            self._follower.skip_introduction()
+            self._follower = Follower(self.log, _known_by_its_id(job_id))
+            self._follower.skip_announcement()
 
-    def _may_leave(self, store: PokeStore, work: Work) -> bool:
+    def _may_leave(self, store: PokeStore, session: TaskSession) -> bool:
         """Tell whether the next poke can be another process's: it knows since when polls have failed."""
-        checkpoint, job = self._checkpoint, work.follower.job
+        checkpoint, job = self._checkpoint, session.follower.job
         if checkpoint is None or job is None:
             return True
         return store.save(checkpoint, job) or checkpoint.failing_since is None
 
     def _end(self, context: Context, *, deadline_name: str | None) -> None:
         """Poll once more, and judge: as everywhere, a late wake-up fails no job that has succeeded."""
-        with self._at_work(context) as work:
-            self._end_now(work, deadline_name=deadline_name)
+        with self._session(context) as session:
+            self._end_now(session, deadline_name=deadline_name)
 
-    def _end_now(self, work: Work, *, deadline_name: str | None) -> None:
-        from airbyte_sync import end_now, run
+    def _end_now(self, session: TaskSession, *, deadline_name: str | None) -> None:
+        from airbyte_sync import end_now
 
-        policy = replace(work.policy, cancel_timeout=LAST_POLLS)
-        run(end_now(self._checkpoint, policy, deadline_name=deadline_name), work.session)  # type: ignore[arg-type]
-        work.introduce()
+        policy = replace(session.policy, cancel_timeout=LAST_POLLS)
+        session.run(end_now(self._checkpoint, policy, deadline_name=deadline_name))  # type: ignore[arg-type]
+        session.announce()
 
     def _job_awaited(self) -> int | None:
         from airbyte_sync_airflow.config.arguments import job_id_from
@@ -336,60 +303,59 @@ class AirbyteJobSensor(BaseSensorOperator):
         except AirbyteInputInvalid:
             return None
 
-    def _look_or_defer(self, context: Context) -> None:
-        with self._at_work(context) as work:
-            self._follow(work)
+    def _poll_or_defer(self, context: Context) -> None:
+        with self._session(context) as session:
+            self._follow(session)
 
-    def _follow(self, work: Work) -> None:
-        turn = self._look(work)
+    def _follow(self, session: TaskSession) -> None:
+        turn = self._poll_once(session)
         if turn is not None:
-            work.wait_in_the_triggerer(
+            session.defer(
                 turn.checkpoint, conn_id=self._conn_id, cancel_on_kill=self.cancel_on_kill
             )
 
     @contextmanager
-    def _at_work(self, context: Context, *, job_id: int | None = None) -> Iterator[Work]:
+    def _session(self, context: Context, job: JobSummary | None = None) -> Iterator[TaskSession]:
         from airbyte_sync_airflow.config.arguments import job_id_from
-        from airbyte_sync_airflow.config.connection import read_server
+        from airbyte_sync_airflow.report.task_log import Follower
         from airbyte_sync_airflow.triggerer.event import airflow_exceptions
-        from airbyte_sync_airflow.worker.session import at_work
+        from airbyte_sync_airflow.worker.session import open_session
 
-        if job_id is None:
-            job_id = job_id_from(self.airbyte_job_id)
+        job = job or _known_by_its_id(job_id_from(self.airbyte_job_id))
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
-        self._follower = self._follower or _new_follower(self.log, job_id)
+        self._follower = self._follower or Follower(self.log, job)
         with airflow_exceptions(when_late=AirbyteSensorTimedOut):
-            server = self._server = self._server or read_server(self._conn_id, self.api_version)
-            with at_work(
+            server = self._read_server(context)
+            with open_session(
                 self, context, server=server, policy=self._policy(server), follower=self._follower
-            ) as work:
-                yield work
+            ) as session:
+                yield session
 
-    def _look(self, work: Work) -> Pause | None:
+    def _poll_once(self, session: TaskSession) -> Pause | None:
         """Poll once; return where the wait stands, or ``None`` when it is over."""
-        from airbyte_sync import Done, resume, step, watch
+        from airbyte_sync import Done, resume, watch
         from airbyte_sync_airflow.compat.task_instance import deadline_of
         from airbyte_sync_airflow.config.arguments import job_id_from
 
         flow: Flow[Any] = (
             watch(
                 job_id_from(self.airbyte_job_id),
-                work.policy,
-                deadline=deadline_of(work.context, self.execution_timeout, began=self._began),
+                session.policy,
+                deadline=deadline_of(session.context, self.execution_timeout, began=self._began),
                 deadline_name="execution_timeout",
                 is_ours=self.cancel_on_kill,
             )
             if self._checkpoint is None
-            else resume(self._checkpoint, work.policy)
+            else resume(self._checkpoint, session.policy)
         )
-        turn = step(flow, work.session)
+        turn = session.step(flow)
         self._checkpoint = None if isinstance(turn, Done) else _without_a_schedule(turn.checkpoint)
         if not self._is_announced:
-            work.introduce()
-            job = work.follower.job
+            session.announce()
+            job = session.follower.job
             self._is_announced = job is not None and job.status is not None
         if isinstance(turn, Done):
-            work.publish()
+            session.publish()
             return None
         return turn
 
@@ -439,8 +405,7 @@ def _without_a_schedule(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint if checkpoint.failing_since is not None else checkpoint.without_wake_at()
 
 
-def _new_follower(log: Any, job_id: int) -> Follower:
+def _known_by_its_id(job_id: int) -> JobSummary:
     from airbyte_sync_airflow.report.job_summary import JobSummary
-    from airbyte_sync_airflow.report.task_log import Follower
 
-    return Follower(log, JobSummary(job_id=job_id, attached=True))
+    return JobSummary(job_id=job_id, attached=True)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airbyte_sync_airflow.triggerer.request import TriggerRequest
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airbyte_sync import Checkpoint
     from airbyte_sync_airflow.config.connection import AirbyteServer
 
-TELLS_OF_KILLS = hasattr(BaseTrigger, "on_kill")
+HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 calls ``on_kill``; a trigger of an earlier release has to find out by itself."""
 
 
@@ -82,9 +84,9 @@ class AirbyteSyncTrigger(BaseTrigger):
             await import_in_a_thread("airbyte_sync_airflow.triggerer.run")
             from airbyte_sync_airflow.triggerer.run import wait
 
-            event = await wait(self, on_checkpoint=self._remember, on_server=self._use)
+            event = await wait(self._request(), on_checkpoint=self._remember, on_server=self._use)
         except CancelledError:
-            if not TELLS_OF_KILLS:
+            if not HAS_ON_KILL:
                 from airbyte_sync_airflow.triggerer.cancel import ON_CANCEL_SECONDS
 
                 await self._cancel_if_killed(ON_CANCEL_SECONDS)
@@ -104,9 +106,26 @@ class AirbyteSyncTrigger(BaseTrigger):
 
         if self._has_fired or not self.cancel_on_kill:
             return
-        stopped = stopped_trigger(self, self._latest, self._server)
+        stopped = stopped_trigger(self._request(), self._latest, self._server)
         if stopped is not None:
             await cancel_if_killed(stopped, seconds)
+
+    def _request(self) -> TriggerRequest:
+        from airbyte_sync_airflow.compat.task_states import TaskKey
+
+        return TriggerRequest(
+            conn_id=self.airbyte_conn_id,
+            api_version=self.api_version,
+            checkpoint=self.checkpoint,
+            policy=self.policy,
+            job=self.job,
+            key=None
+            if self.task_instance is None
+            else TaskKey.of(self.task_instance, in_loop=self.in_loop),
+            trigger_id=self.trigger_id,
+            triggerer_id=getattr(self, "triggerer_job_id", None),
+            log=self.log,
+        )
 
     def _remember(self, checkpoint: Checkpoint) -> None:
         self._latest = checkpoint

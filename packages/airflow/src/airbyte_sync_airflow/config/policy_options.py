@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SECTION = "airbyte_sync"
 """The section of airflow.cfg."""
 
+COMPOSITION = "composition"
+"""The option that names a platform's own function: :mod:`airbyte_sync_airflow.composition`."""
+
 _LONGEST = timedelta(days=3650)
 _FLAGS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 """The words that Airflow itself takes in airflow.cfg."""

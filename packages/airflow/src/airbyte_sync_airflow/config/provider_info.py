@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS, SECTION, PolicyOption
+from airbyte_sync_airflow.config.policy_options import (
+    COMPOSITION,
+    POLICY_OPTIONS,
+    SECTION,
+    PolicyOption,
+)
 
 _TEXT = ["string", "null"]
 _SECONDS = ["number", "null"]
@@ -151,7 +156,17 @@ def get_provider_info() -> dict[str, Any]:
             SECTION: {
                 "description": "Defaults for all tasks of airbyte-sync-airflow. The extra of an Airflow "
                 "connection wins over them, and an argument of a task over both.",
-                "options": {option.name: _config_option(option) for option in POLICY_OPTIONS},
+                "options": {
+                    **{option.name: _config_option(option) for option in POLICY_OPTIONS},
+                    COMPOSITION: {
+                        "description": "A function that replaces parts of this package, such as the HTTP "
+                        "transport or the clock, in every worker and triggerer: module:function.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "my_company.airbyte:configure",
+                        "default": None,
+                    },
+                },
             }
         },
     }

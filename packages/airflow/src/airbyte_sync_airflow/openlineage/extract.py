@@ -7,6 +7,7 @@ alone is told, after a few seconds at most. Nothing here fails a task, or warns 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -71,12 +72,11 @@ def _ask(server: AirbyteServer, connection_id: str, patience: timedelta) -> Line
     answers: SimpleQueue[Lineage | Exception] = SimpleQueue()
 
     def ask() -> None:
-        from airbyte_sync_airflow.config.connection import mask_aside
-        from airbyte_sync_http import open_gateway
+        from airbyte_sync_airflow.composition import Container
 
-        settings = server.settings.with_short_timeouts()
+        hasty = replace(server, settings=server.settings.with_short_timeouts())
         try:
-            with open_gateway(settings, server.transport, on_token=mask_aside) as gateway:
+            with Container(hasty).gateway() as gateway:
                 answers.put(gateway.fetch_lineage(connection_id))
         except Exception as error:  # it is told where it was asked for
             answers.put(error)

@@ -98,7 +98,7 @@ class TaskLog:
         log = self._log
         match event:
             case JobObtained() | JobRecalled():
-                pass  # whoever follows the job introduces it, with its name and where to look at it
+                pass  # whoever follows the job announces it, with its name and where to look at it
             case EarlierTryLookedFor(since=since, look_until=look_until):
                 log.info(
                     "An earlier try may have started a sync: looking in Airbyte for a job that began "
@@ -165,51 +165,51 @@ class Follower:
 
     Args:
         log: The task's log.
-        job: What is known of the job already; where that is its id only, the first look introduces it.
+        job: What is known of the job already; where that is its id only, the first look announces it.
     """
 
     def __init__(self, log: Logger, job: JobSummary | None = None) -> None:
         self.job = job
         self._write = TaskLog(log)
         self._log = CleanLog(log)
-        self._introduction = "" if job is None or job.status is not None else _FOLLOWED
+        self._announcement = "" if job is None or job.status is not None else _FOLLOWED
         self._held: list[JobEnded] = []
 
-    def skip_introduction(self) -> None:
-        """Do not introduce the job: another process of the same try has done so."""
-        self._introduction = ""
+    def skip_announcement(self) -> None:
+        """Do not announce the job: another process of the same try has done so."""
+        self._announcement = ""
 
     def __call__(self, event: Event) -> None:
         """Take note of an event, and write what is worth a line."""
         if isinstance(event, (JobObtained, JobRecalled)):
             self.job = JobSummary(job_id=event.job.job_id, attached=event.origin is Origin.ATTACHED)
             is_recalled = isinstance(event, JobRecalled)
-            self._introduction = _RECALLED if is_recalled else _OBTAINED[event.origin]
+            self._announcement = _RECALLED if is_recalled else _OBTAINED[event.origin]
         seen: Job | None = getattr(event, "job", None)
         if self.job is not None and seen is not None and seen.job_id == self.job.job_id:
             self.job = self.job.seen(seen)
-        is_in_introduction = isinstance(event, StatusChanged) and event.previous is None
-        if self._introduction and isinstance(event, JobEnded):
-            self._held.append(event)  # a job is introduced before its end is told
-        elif not (self._introduction and is_in_introduction):
+        is_in_announcement = isinstance(event, StatusChanged) and event.previous is None
+        if self._announcement and isinstance(event, JobEnded):
+            self._held.append(event)  # a job is announced before its end is told
+        elif not (self._announcement and is_in_announcement):
             self._write(event)
 
-    def take_over(self, job: JobSummary | None, checkpoint: Checkpoint) -> None:
+    def continue_with(self, job: JobSummary | None, checkpoint: Checkpoint) -> None:
         """Go on where a trigger came to the job."""
         self.job = job
-        self._introduction = _OBTAINED[checkpoint.origin or Origin.STARTED]
+        self._announcement = _OBTAINED[checkpoint.origin or Origin.STARTED]
 
     def follow(self, job_id: int, *, attached: bool) -> None:
-        """Go on with a job that is known by its id only: the first poll introduces it."""
+        """Go on with a job that is known by its id only: the first poll announces it."""
         self.job = JobSummary(job_id=job_id, attached=attached)
-        self._introduction = _FOLLOWED
+        self._announcement = _FOLLOWED
 
-    def introduce(self) -> None:
+    def announce(self) -> None:
         """Write how the task came to its job, with its name and where to look at it; once."""
-        text, job = self._introduction, self.job
+        text, job = self._announcement, self.job
         if not text or job is None or job.status is None:
-            return  # a job that was not polled yet is introduced by the next poll
-        self._introduction = ""
+            return  # a job that was not polled yet is announced by the next poll
+        self._announcement = ""
         of_connection = job.connection_id
         if job.connection_name is not None:
             of_connection = f"{job.connection_name!r} ({job.connection_id})"

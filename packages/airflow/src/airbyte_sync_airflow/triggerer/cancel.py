@@ -16,14 +16,21 @@ import asyncio
 import logging
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass, replace
-from itertools import chain, count, repeat
+from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import CallFailed, Checkpoint, InvalidInput, SyncPolicy, abandon, arun
+from airbyte_sync import Checkpoint, InvalidInput, SyncPolicy, arun
+from airbyte_sync_airflow.cancelling import (
+    StillWantedError,
+    StoppedSync,
+    cancel_sync,
+    log_that_it_failed,
+    server_for_cancelling,
+)
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, Standing, TaskKey, TaskState
-from airbyte_sync_airflow.composition import Container
-from airbyte_sync_airflow.report.job_summary import JobSummary, named
+from airbyte_sync_airflow.composition import shared_parts
+from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_airflow.report.task_log import Follower
 from airbyte_sync_airflow.standstill import AsyncCaution
 from airbyte_sync_airflow.triggerer.loops import PerLoop
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.standstill import StandstillWatch
-    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+    from airbyte_sync_airflow.triggerer.request import TriggerRequest
 
 _log = logging.getLogger(__name__)
 
@@ -68,24 +75,17 @@ class StoppedTrigger:
 
     key: TaskKey | None
     """``None`` in ``dag.test()``, where no Airflow knows the task."""
-    checkpoint: Checkpoint
-    """How far it had come."""
-    policy: SyncPolicy
+    sync: StoppedSync
+    """What would be cancelled."""
     conn_id: str
     api_version: str
     server: AirbyteServer | None
     """Where ``conn_id`` leads, where that was read already."""
-    job: JobSummary | None
-    log: Any
-    """The task's log."""
 
     @property
-    def sync(self) -> str:
-        """What a log line calls the sync, with a link where one is known."""
-        job_id = self.checkpoint.job_id
-        if job_id is None:
-            return f"a sync of Airbyte connection {self.checkpoint.connection_id}"
-        return named(job_id, self.job)
+    def log(self) -> Any:
+        """The task's log."""
+        return self.sync.log
 
     @property
     def task(self) -> str:
@@ -95,35 +95,36 @@ class StoppedTrigger:
 
 
 def stopped_trigger(
-    trigger: AirbyteSyncTrigger, checkpoint: Checkpoint | None, server: AirbyteServer | None
+    request: TriggerRequest, checkpoint: Checkpoint | None, server: AirbyteServer | None
 ) -> StoppedTrigger | None:
     """
     Return what is left of a trigger that was stopped, or ``None`` where that cannot be read.
 
     Args:
-        trigger: It was stopped.
+        request: What it was asked to do.
         checkpoint: How far it had come; ``None`` where it had not begun.
         server: Where its Airflow connection leads; ``None`` where it had not been read.
     """
     try:
-        return StoppedTrigger(
-            key=None
-            if trigger.task_instance is None
-            else TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop),
-            checkpoint=checkpoint or Checkpoint.from_json(trigger.checkpoint),
-            policy=SyncPolicy.from_json(trigger.policy),
-            conn_id=trigger.airbyte_conn_id,
-            api_version=trigger.api_version,
-            server=server,
-            job=None if trigger.job is None else JobSummary.from_json(trigger.job),
-            log=trigger.log,
+        sync = StoppedSync(
+            checkpoint=checkpoint or Checkpoint.from_json(request.checkpoint),
+            policy=SyncPolicy.from_json(request.policy),
+            job=None if request.job is None else JobSummary.from_json(request.job),
+            log=request.log,
         )
     except (InvalidInput, TypeError):
-        trigger.log.exception(
+        request.log.exception(
             "Could not cancel Airbyte job %s, should its task be killed: look at it in Airbyte",
-            trigger.checkpoint.get("job_id"),
+            request.checkpoint.get("job_id"),
         )
         return None
+    return StoppedTrigger(
+        key=request.key,
+        sync=sync,
+        conn_id=request.conn_id,
+        api_version=request.api_version,
+        server=server,
+    )
 
 
 class Questions:
@@ -166,8 +167,9 @@ class Kills:
     """What the stopped triggers of one event loop share."""
 
     def __init__(self) -> None:
-        self.questions = Questions(Container.ask_for_states())
-        self.watch: StandstillWatch | None = Container.open_watch()
+        parts = shared_parts()
+        self.questions = Questions(parts.ask_for_states())
+        self.watch: StandstillWatch | None = parts.open_watch()
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._is_warm = False
@@ -237,7 +239,7 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
         stopped: What is left of the trigger.
         seconds: How long the trigger itself stays for it.
     """
-    if stopped.checkpoint.has_nothing_to_cancel:
+    if stopped.sync.has_nothing_to_cancel:
         return
     is_killed = asyncio.Event()
     work = shared_kills().settle(stopped, is_killed)
@@ -284,7 +286,7 @@ async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
         )
         raise
     except Exception:
-        stopped.log.exception("Could not cancel %s: cancel it in Airbyte", stopped.sync)
+        log_that_it_failed(stopped.sync)
 
 
 async def _standing(stopped: StoppedTrigger) -> Standing:
@@ -303,23 +305,9 @@ async def _standing(stopped: StoppedTrigger) -> Standing:
 async def _cancel(stopped: StoppedTrigger) -> None:
     servers = shared_servers()
     server = stopped.server or await servers.read(stopped.conn_id, stopped.api_version)
-    caution = caution_of(stopped)
-    async with servers.use(
-        replace(server, settings=server.settings.with_short_timeouts())
-    ) as parts:
-        session = caution.over(parts.async_canceller(Follower(stopped.log)))
-        clock = Container.async_clock()
-        give_up_at = clock.now() + stopped.policy.cancel_timeout
-        for failures in count():
-            try:
-                await arun(abandon(stopped.checkpoint, stopped.policy), session)
-            except CallFailed as error:  # a job in doubt could not be looked for
-                pause = stopped.policy.backoff(error, failures=failures, seed=stopped.sync)
-                if error.retry_safe is False or clock.now() + pause > give_up_at:
-                    raise
-                await clock.sleep(pause)
-            else:
-                return
+    async with servers.use(server_for_cancelling(server)) as parts:
+        interpreter = parts.async_canceller(Follower(stopped.log))
+        await arun(cancel_sync(stopped.sync), caution_of(stopped).over(interpreter))
 
 
 def caution_of(stopped: StoppedTrigger) -> AsyncCaution:
@@ -335,10 +323,6 @@ async def _await_kill(stopped: StoppedTrigger) -> None:
         count = watch.count
         if await _standing(stopped) is not Standing.KILLED:
             raise StillWantedError
-
-
-class StillWantedError(Exception):
-    """The task was killed, and is wanted again. No domain error: no flow has to judge it."""
 
 
 def _leave_alone(stopped: StoppedTrigger, why: str) -> None:

@@ -20,12 +20,13 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync_airflow.compat.task_states import Standing, TaskKey
+from airbyte_sync_airflow.compat.task_states import Standing
 from airbyte_sync_airflow.triggerer.cancel import shared_kills
 from airbyte_sync_airflow.triggerer.threads import in_own_thread
 
 if TYPE_CHECKING:
-    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+    from airbyte_sync_airflow.compat.task_states import TaskKey
+    from airbyte_sync_airflow.triggerer.request import TriggerRequest
 
 ASK_AGAIN_SECONDS = 5.0
 """How long to wait after a question that Airflow did not answer."""
@@ -40,7 +41,7 @@ DEFERRED = "deferred"
 """The state of a task that waits for its trigger."""
 
 
-async def await_charge_of_trigger(trigger: AirbyteSyncTrigger) -> None:
+async def await_charge_of_trigger(request: TriggerRequest) -> None:
     """
     Return once Airflow has said that a trigger is in charge. One that is not is cancelled in here.
 
@@ -54,22 +55,22 @@ async def await_charge_of_trigger(trigger: AirbyteSyncTrigger) -> None:
     comes after those orders. A trigger that is not cancelled by then is in charge.
 
     Args:
-        trigger: It waits here meanwhile, so that its cancellation arrives here.
+        request: Of the trigger, which waits here meanwhile, so that its cancellation arrives here.
     """
     kills = shared_kills()
-    if trigger.task_instance is None:  # in ``dag.test()`` there is no other process
+    key = request.key
+    if key is None:  # in ``dag.test()`` there is no other process
         return
-    key = TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop)
-    trigger.log.warning(
+    request.log.warning(
         "This triggerer stood still: asking Airflow whether this trigger is still in charge"
     )
     while True:
         count = 0 if kills.watch is None else kills.watch.count
         is_in_charge = await (
-            _says_the_database(trigger, key) if key.id is None else _says_the_api(key)
+            _says_the_database(request, key) if key.id is None else _says_the_api(key)
         )
         if is_in_charge is False:
-            trigger.log.warning("Another process is in charge: this trigger does nothing any more")
+            request.log.warning("Another process is in charge: this trigger does nothing any more")
             await asyncio.Event().wait()
         if is_in_charge and (kills.watch is None or kills.watch.count == count):
             return
@@ -89,17 +90,12 @@ async def _says_the_api(key: TaskKey) -> bool | None:
     return True
 
 
-async def _says_the_database(trigger: AirbyteSyncTrigger, key: TaskKey) -> bool | None:
+async def _says_the_database(request: TriggerRequest, key: TaskKey) -> bool | None:
     try:
         row = await in_own_thread(_row_of, key)
     except Exception:
         return None
-    mine = (
-        DEFERRED,
-        key.try_number,
-        trigger.trigger_id,
-        getattr(trigger, "triggerer_job_id", None),
-    )
+    mine = (DEFERRED, key.try_number, request.trigger_id, request.triggerer_id)
     return None if row is None else row == mine
 
 

@@ -51,7 +51,7 @@ _UPGRADE_ORDER = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class EventOutcome:
     """What a trigger's event says."""
 
     job: JobSummary | None = None
@@ -118,7 +118,7 @@ def outcome_of(
     *,
     awaited: int | None = None,
     when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
-) -> Outcome:
+) -> EventOutcome:
     """
     Read a trigger's event.
 
@@ -140,9 +140,9 @@ def outcome_of(
             f"the trigger ended with an event about Airbyte job {job.job_id}, but this task waits for "
             f"job {awaited}. Look at job {awaited} in Airbyte to see what became of it."
         )
-        return Outcome(error=outcome.error or another)
+        return EventOutcome(error=outcome.error or another)
     if outcome.error is None and outcome.checkpoint is None and not _has_succeeded(job):
-        return Outcome(
+        return EventOutcome(
             job=job,
             error=exceptions.AirbyteTransientError(
                 f"the trigger ended without an error, but Airbyte job {job.job_id} was "
@@ -157,7 +157,7 @@ def _has_succeeded(job: JobSummary) -> bool:
     return isinstance(job.status, str) and JobStatus(job.status).is_success
 
 
-def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
+def _read(event: Any, when_late: type[AirflowException]) -> EventOutcome:
     try:
         match event:
             case {"error": str(name), "message": str(message), **others} if others.keys() <= {
@@ -166,18 +166,18 @@ def _read(event: Any, when_late: type[AirflowException]) -> Outcome:
                 kind, message = _error_named(name), clean(message)
                 if issubclass(kind, errors.InvalidCheckpoint):
                     message = f"{message} {_UPGRADE_ORDER}"
-                return Outcome(job=_job_in(others), error=_exception(kind, message, when_late))
+                return EventOutcome(job=_job_in(others), error=_exception(kind, message, when_late))
             case {"job": job, "checkpoint": checkpoint, **others} if not others:
-                outcome = Outcome(
+                outcome = EventOutcome(
                     job=JobSummary.from_json(job), checkpoint=Checkpoint.from_json(checkpoint)
                 )
                 if outcome.checkpoint.job_id == outcome.job.job_id:  # type: ignore[union-attr]
                     return outcome
             case {"job": job, **others} if not others:
-                return Outcome(job=JobSummary.from_json(job))
+                return EventOutcome(job=JobSummary.from_json(job))
     except (errors.AirbyteSyncError, TypeError, ValueError):
         pass
-    return Outcome(
+    return EventOutcome(
         error=exceptions.AirbyteTransientError(
             f"the trigger ended with an event that is not ours: {shown(event)}. Look at the connection's "
             "timeline in Airbyte to see what became of the sync."

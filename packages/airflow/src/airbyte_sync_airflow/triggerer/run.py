@@ -19,8 +19,7 @@ from airbyte_sync import (
     obtain,
     resume,
 )
-from airbyte_sync_airflow.compat.task_states import TaskKey
-from airbyte_sync_airflow.composition import Container
+from airbyte_sync_airflow.composition import shared_parts
 from airbyte_sync_airflow.config.connection import ConnectionNotThere
 from airbyte_sync_airflow.report.job_summary import JobSummary, summary_in
 from airbyte_sync_airflow.report.task_log import Follower
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 
     from airbyte_sync import AsyncInterpreter
     from airbyte_sync_airflow.config.connection import AirbyteServer
-    from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
+    from airbyte_sync_airflow.triggerer.request import TriggerRequest
 
 
 async def wait(
-    trigger: AirbyteSyncTrigger,
+    request: TriggerRequest,
     *,
     on_checkpoint: Callable[[Checkpoint], None],
     on_server: Callable[[AirbyteServer], None],
@@ -49,25 +48,25 @@ async def wait(
     Drive a trigger's flow to its job, or from its job to the end.
 
     Args:
-        trigger: Says where the flow stands.
+        request: Says where the flow stands.
         on_checkpoint: Is told how far it has come, so that a kill finds the job.
         on_server: Is told where the Airflow connection leads, so that a kill need not ask for it.
 
     Returns:
         The trigger's event.
     """
-    follower = Follower(trigger.log)
+    follower = Follower(request.log)
     try:
-        follower.job = summary_in(trigger.job)
-        checkpoint = Checkpoint.from_json(trigger.checkpoint)
-        policy = SyncPolicy.from_json(trigger.policy)
+        follower.job = summary_in(request.job)
+        checkpoint = Checkpoint.from_json(request.checkpoint)
+        policy = SyncPolicy.from_json(request.policy)
         on_checkpoint(checkpoint)
         memory = _Memory(checkpoint, on_checkpoint)
         kills = shared_kills()
-        if trigger.task_instance is not None:
-            kills.warm_up(TaskKey.of(trigger.task_instance, in_loop=trigger.in_loop))
-        caution = AsyncCaution(kills.watch, lambda: await_charge_of_trigger(trigger))
-        server = await _read_server(trigger, policy)
+        if request.key is not None:
+            kills.warm_up(request.key)
+        caution = AsyncCaution(kills.watch, lambda: await_charge_of_trigger(request))
+        server = await _read_server(request, policy)
         while True:
             on_server(server)
             try:
@@ -77,40 +76,40 @@ async def wait(
                     with secrets.in_force():
                         return await _drive(trigger, memory.latest, policy, session, follower)
             except ServerUnreachable:
-                before, server = server, await _read_server(trigger, policy)
+                before, server = server, await _read_server(request, policy)
                 if server == before:
                     raise
-                trigger.log.warning("The Airflow connection has changed: trying it as it is now")
+                request.log.warning("The Airflow connection has changed: trying it as it is now")
     except InvalidInput as error:
-        left_alone = _who_is_left_alone(trigger.checkpoint)
+        left_alone = _who_is_left_alone(request.checkpoint)
         return failure(type(error)(f"{left_alone}{error}"), follower.job)
     except ConnectionNotThere:
-        return failure(_unknown_here(trigger, follower.job), follower.job)
+        return failure(_unknown_here(request, follower.job), follower.job)
     except AirbyteSyncError as error:
         job = follower.job
         return failure(error, None if job is None else job.failed(error))
     except Exception as error:  # a trigger that dies takes its task with it, and the sync
-        trigger.log.exception("The wait in the triggerer has met something unforeseen")
-        left_alone = _who_is_left_alone(trigger.checkpoint)
+        request.log.exception("The wait in the triggerer has met something unforeseen")
+        left_alone = _who_is_left_alone(request.checkpoint)
         return failure(AirbyteSyncError(f"{left_alone}{told(error)}"), follower.job)
 
 
-async def _read_server(trigger: AirbyteSyncTrigger, policy: SyncPolicy) -> AirbyteServer:
+async def _read_server(request: TriggerRequest, policy: SyncPolicy) -> AirbyteServer:
     """Find the way to Airbyte: one that Airflow cannot tell is as a server that cannot be reached."""
-    clock, servers = Container.async_clock(), shared_servers()
+    clock, servers = shared_parts().async_clock(), shared_servers()
     give_up_at = clock.now() + policy.unreachable_timeout
     for failures in count():
         try:
-            return await servers.read(trigger.airbyte_conn_id, trigger.api_version)
+            return await servers.read(request.conn_id, request.api_version)
         except InvalidInput:
             raise
         except Exception as error:
-            pause = policy.backoff(error, failures=failures, seed=trigger.airbyte_conn_id)
+            pause = policy.backoff(error, failures=failures, seed=request.conn_id)
             if clock.now() + pause > give_up_at:
                 raise
-            trigger.log.warning(
+            request.log.warning(
                 "Could not read the Airflow connection %r, reading it again in %.0f s: %s",
-                trigger.airbyte_conn_id,
+                request.conn_id,
                 pause.total_seconds(),
                 told(error),
             )
@@ -156,16 +155,16 @@ def _who_is_left_alone(checkpoint: object) -> str:
     return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
 
 
-def _unknown_here(trigger: AirbyteSyncTrigger, job: JobSummary | None) -> ConnectionNotThere:
+def _unknown_here(request: TriggerRequest, job: JobSummary | None) -> ConnectionNotThere:
     """Say that it is the triggerer that does not know the connection, and what becomes of the job."""
-    job_id = trigger.checkpoint.get("job_id")
+    job_id = request.checkpoint.get("job_id")
     goes_on = "No Airbyte job was started for this task."
     if job_id is not None:
         where = "" if job is None or job.url is None else f": {job.url}"
         goes_on = f"Airbyte job {job_id} goes on, and this task no longer follows it{where}"
     return ConnectionNotThere(
         f"this triggerer, on host {gethostname()!r}, does not know the Airflow connection "
-        f"{trigger.airbyte_conn_id!r}, although the worker that deferred the task does. Define the "
+        f"{request.conn_id!r}, although the worker that deferred the task does. Define the "
         "connection for the triggerer too: give it the same environment variable or secrets backend. "
         f"{goes_on}"
     )

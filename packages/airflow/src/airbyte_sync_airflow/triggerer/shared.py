@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -20,9 +21,8 @@ from airbyte_sync_airflow.triggerer.threads import in_own_thread
 from airbyte_sync_http.feed.timers import wake
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
     from airbyte_sync_airflow.config.connection import AirbyteServer
 
@@ -69,7 +69,7 @@ class SharedServers:
         if shared is None:
             shared = _OpenServer(server, self._open)
             self._open.append(shared)
-        return shared
+        return shared.in_use()
 
 
 class _OpenServer:
@@ -79,6 +79,7 @@ class _OpenServer:
         self._server = server
         self._among = among
         self._users = 0
+        self._parts = AsyncExitStack()
         self._opening = _Once(self._open())
 
     def serves(self, server: AirbyteServer) -> bool:
@@ -86,50 +87,40 @@ class _OpenServer:
         ours = self._server
         return (ours.settings, ours.async_transport) == (server.settings, server.async_transport)
 
-    async def __aenter__(self) -> Container:
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[Container]:
+        """Have the parts open for one more user."""
         self._users += 1
         try:
-            return await self._opening.result()
-        except BaseException:
-            await self._leave()
-            raise
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        await self._leave()
-
-    async def _leave(self) -> None:
-        self._users -= 1
-        if self._users == 0:
-            self._among.remove(self)
-            await asyncio.shield(asyncio.ensure_future(self._close()))
+            yield await self._opening.result()
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                self._among.remove(self)
+                await asyncio.shield(asyncio.ensure_future(self._close()))
 
     async def _open(self) -> Container:
         container = Container(server=self._server)
         await in_own_thread(container.async_transport)  # it may load a library and certificates
-        await container.async_gateway().__aenter__()
+        await self._parts.enter_async_context(container.async_gateway())
+        feed = container.feed()
+        if feed is not None:
+            self._parts.push_async_callback(feed.close)
         return container
 
     async def _close(self) -> None:
         try:
-            container = await self._opening.result()
+            await self._opening.result()
         except Exception:
             return
         try:
-            feed = container.feed()
-            if feed is not None:
-                await feed.close()
-            await container.async_gateway().__aexit__(None, None, None)
-        except Exception:  # who was last has come to a result, which this does not change
+            await self._parts.aclose()
+        except Exception:  # the last user has come to a result, which this does not change
             _log.exception("Could not close the session with Airbyte")
 
 
 class _Once(Generic[T]):
-    """Something that is made once, whoever leaves meanwhile, for a crowd that waits for it."""
+    """Something that is made once for a crowd that waits for it, even if some leave meanwhile."""
 
     def __init__(self, making: Awaitable[T]) -> None:
         self._making = asyncio.ensure_future(making)

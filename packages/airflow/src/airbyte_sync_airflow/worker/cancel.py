@@ -17,20 +17,22 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import SyncPolicy, abandon, run
-from airbyte_sync_airflow.compat.airflow import AirflowTaskTimeout, current_context
-from airbyte_sync_airflow.compat.task_instance import (
-    checkpoint_left_behind,
-    is_in_loop,
-    job_left_behind,
+from airbyte_sync import SyncPolicy, run
+from airbyte_sync_airflow.cancelling import (
+    NothingSaidError,
+    StillWantedError,
+    StoppedSync,
+    cancel_sync,
+    log_that_it_failed,
+    server_for_cancelling,
 )
+from airbyte_sync_airflow.compat.airflow import AirflowTaskTimeout, current_context
+from airbyte_sync_airflow.compat.task_instance import is_in_loop
 from airbyte_sync_airflow.compat.task_states import Standing, TaskKey, ask
-from airbyte_sync_airflow.config.conn_id import rendered_conn_id
-from airbyte_sync_airflow.config.connection import read_server
-from airbyte_sync_airflow.report.job_summary import named
+from airbyte_sync_airflow.composition import open_interpreter
 from airbyte_sync_airflow.report.task_log import Follower
 from airbyte_sync_airflow.standstill import changes_something
-from airbyte_sync_airflow.worker.gateway import blocking_session
+from airbyte_sync_airflow.worker.checkpoint_store import checkpoint_left_behind, job_left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,21 +57,28 @@ GRACE = timedelta(seconds=4)
 class StoppedTask:
     """What a process knows that was told to stop."""
 
-    task: Any
-    """The operator or sensor."""
-    conn_id: str
-    """The Airflow connection; empty where it was not rendered yet."""
-    server: AirbyteServer | None
-    """Where that leads, where it was read already: a signal handler had better not ask."""
+    log: Any
     checkpoint: Checkpoint | None
     """How far this process has come; ``None`` where it has only just begun, as after a deferral."""
     job: JobSummary | None
     """What is known of the job, for its link."""
+    read_server: Callable[[Any], AirbyteServer]
+    """Returns where the Airflow connection leads, of a task's context: what was read before, or it asks."""
     is_wanted: bool | None
     """Whether to cancel at all; ``None``: as the Airflow connection says."""
 
+    @property
+    def sync(self) -> StoppedSync:
+        """What would be cancelled."""
+        return StoppedSync(
+            checkpoint=self.checkpoint,
+            job=self.job,
+            policy=SyncPolicy(cancel_timeout=GRACE),
+            log=self.log,
+        )
 
-def abandon_when_killed(stopped: StoppedTask) -> None:
+
+def cancel_if_killed(stopped: StoppedTask) -> None:
     """
     Cancel the sync of a task that was told to stop, if Airflow says that it was killed. Never raises.
 
@@ -78,8 +87,6 @@ def abandon_when_killed(stopped: StoppedTask) -> None:
     Args:
         stopped: What is known of the task.
     """
-    if stopped.is_wanted is False:
-        return
     try:
         context = current_context()
     except (
@@ -89,93 +96,77 @@ def abandon_when_killed(stopped: StoppedTask) -> None:
     is_out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
     word = _Word(stopped, context, asks_for_the_state=not is_out_of_time)
     try:
-        _abandon(stopped, context, word)
-    except _NotKilledError:
-        stopped.task.log.info("This process was told to stop, but not its task: the sync goes on")
-    except _NothingSaidError:
-        stopped.task.log.warning(
+        _cancel(replace(stopped, checkpoint=word.await_checkpoint()), context, word.guarded)
+    except StillWantedError:
+        stopped.log.info("This process was told to stop, but not its task: the sync goes on")
+    except NothingSaidError:
+        stopped.log.warning(
             "This process was told to stop, and Airflow does not say in time whether its task was killed: %s "
             "was left alone. If no try of this task follows it, cancel it in Airbyte",
-            _named(word.checkpoint, word.job),
+            word.sync,
         )
     except Exception:
-        stopped.task.log.exception(
-            "Could not cancel %s: cancel it in Airbyte", _named(word.checkpoint, word.job)
-        )
+        log_that_it_failed(word.sync)
 
 
-def say_what_is_left(task: Any, context: Any, *, is_tried_again: bool) -> None:
+def cancel_at_the_deadline(
+    log: Any, context: Any, read_server: Callable[[Any], AirbyteServer]
+) -> None:
+    """
+    Cancel the sync of a task whose deferral took too long: that is our own clock. Never raises.
+
+    Args:
+        log: The task's log.
+        context: The task's context.
+        read_server: As in :class:`StoppedTask`.
+    """
+    checkpoint, job = _left_behind(log, context)
+    stopped = StoppedTask(
+        log=log, checkpoint=checkpoint, job=job, read_server=read_server, is_wanted=True
+    )
+    try:
+        _cancel(stopped, context, lambda interpreter: interpreter)
+    except Exception:
+        log_that_it_failed(stopped.sync)
+
+
+def log_what_is_left(log: Any, context: Any, *, is_tried_again: bool) -> None:
     """
     Say what becomes of the sync of a task whose trigger has died: that is no kill. Never raises.
 
     Args:
-        task: The operator.
-        context: Its context.
+        log: The task's log.
+        context: The task's context.
         is_tried_again: Whether another try follows.
     """
-    checkpoint, job = _left_behind(task, context)
+    checkpoint, job = _left_behind(log, context)
     if checkpoint is None or checkpoint.job_id is None:
         return
-    sync = _named(checkpoint, job)
+    sync = StoppedSync(checkpoint=checkpoint, job=job, policy=SyncPolicy(), log=log)
     if is_tried_again:
-        task.log.warning(
+        log.warning(
             "The wait in the triggerer failed: %s goes on, and the next try follows it", sync
         )
     else:
-        task.log.warning(
+        log.warning(
             "The wait in the triggerer failed: %s goes on, and no task follows it. Clear this task to follow "
             "it again, or cancel it in Airbyte",
             sync,
         )
 
 
-def abandon_at_the_deadline(task: Any, context: Any, conn_id: str) -> None:
-    """
-    Cancel the sync of a task whose deferral took too long: that is our own clock. Never raises.
-
-    Args:
-        task: The operator.
-        context: Its context.
-        conn_id: The Airflow connection; empty where it was not rendered yet.
-    """
-    checkpoint, job = _left_behind(task, context)
-    stopped = StoppedTask(
-        task=task, conn_id=conn_id, server=None, checkpoint=checkpoint, job=job, is_wanted=True
-    )
-    try:
-        _cancel(stopped, context, checkpoint, lambda interpreter: interpreter)
-    except Exception:
-        task.log.exception("Could not cancel %s: cancel it in Airbyte", _named(checkpoint, job))
-
-
-def _abandon(stopped: StoppedTask, context: Any, word: _Word) -> None:
-    checkpoint = stopped.checkpoint
-    if checkpoint is None:
-        if context is None:
-            return
-        checkpoint = word.await_checkpoint()
-    _cancel(stopped, context, checkpoint, word.before_a_cancellation)
-
-
 def _cancel(
-    stopped: StoppedTask,
-    context: Any,
-    checkpoint: Checkpoint | None,
-    cautious: Callable[[Interpreter], Interpreter],
+    stopped: StoppedTask, context: Any, guarded: Callable[[Interpreter], Interpreter]
 ) -> None:
-    task = stopped.task
-    if checkpoint is None:
+    sync = stopped.sync
+    if sync.has_nothing_to_cancel:
         return
-    server = stopped.server
-    if server is None:
-        conn_id = stopped.conn_id or rendered_conn_id(task, context)
-        server = read_server(conn_id, task.api_version)
+    server = stopped.read_server(context)
     if stopped.is_wanted is None and not server.policy.get("cancel_on_kill", True):
         return
     # What the task has open may be in the middle of a call: this needs a session of its own.
-    hasty = replace(server, settings=server.settings.with_short_timeouts())
-    with blocking_session(hasty, Follower(task.log)) as session:
-        run(abandon(checkpoint, SyncPolicy(cancel_timeout=GRACE)), cautious(session))
+    with open_interpreter(server_for_cancelling(server), Follower(stopped.log)) as interpreter:
+        run(cancel_sync(sync), guarded(interpreter))
 
 
 class _Word:
@@ -188,11 +179,10 @@ class _Word:
 
     def __init__(self, stopped: StoppedTask, context: Any, *, asks_for_the_state: bool) -> None:
         self._end = monotonic() + ANSWER_WITHIN.total_seconds()
-        self._stopped = stopped
         self._context = context
         self._standing = Standing.UNKNOWN if asks_for_the_state else Standing.KILLED
-        self.checkpoint = stopped.checkpoint
-        self.job = stopped.job
+        self.sync = stopped.sync
+        """What is known of it so far."""
         self._looking = Thread(target=self._look, daemon=True)
         self._asking = Thread(target=self._ask, daemon=True)
         if context is not None and stopped.checkpoint is None:
@@ -209,38 +199,38 @@ class _Word:
                     sleep(ASK_AGAIN_SECONDS)
 
     def _look(self) -> None:
-        self.checkpoint, job = _left_behind(self._stopped.task, self._context)
-        self.job = self.job or job
+        checkpoint, job = _left_behind(self.sync.log, self._context)
+        self.sync = replace(self.sync, checkpoint=checkpoint, job=self.sync.job or job)
 
     def await_checkpoint(self) -> Checkpoint | None:
         """
-        Return how far another process of the same try had come.
+        Return how far this process, or another one of the same try, had come.
 
         Raises:
-            _NothingSaidError: Airflow does not say in time.
+            NothingSaidError: Airflow does not say in time.
         """
         self._await(self._looking)
         if self._looking.is_alive():
-            raise _NothingSaidError
-        return self.checkpoint
+            raise NothingSaidError
+        return self.sync.checkpoint
 
-    def before_a_cancellation(self, interpreter: Interpreter) -> Interpreter:
+    def guarded(self, interpreter: Interpreter) -> Interpreter:
         """Return an interpreter that cancels nothing before the task is known to be killed."""
-        return _Reluctant(interpreter, self._await_kill)
+        return _Guarded(interpreter, self._await_kill)
 
     def _await_kill(self) -> None:
         self._await(self._asking)
         if self._standing is Standing.WANTED:
-            raise _NotKilledError
+            raise StillWantedError
         if self._standing is Standing.UNKNOWN:
-            raise _NothingSaidError
+            raise NothingSaidError
 
     def _await(self, thread: Thread) -> None:
         if thread.ident is not None:
             thread.join(max(0.0, self._end - monotonic()))
 
 
-class _Reluctant:
+class _Guarded:
     """Carries out commands; each cancellation has to be allowed."""
 
     def __init__(self, interpreter: Interpreter, await_kill: Callable[[], None]) -> None:
@@ -253,26 +243,12 @@ class _Reluctant:
         return self._interpreter.answer(command)
 
 
-class _NotKilledError(Exception):
-    """Airflow says that the task goes on. No domain error: no flow has to judge it."""
-
-
-class _NothingSaidError(Exception):
-    """Airflow does not say in time."""
-
-
-def _left_behind(task: Any, context: Any) -> tuple[Checkpoint | None, JobSummary | None]:
+def _left_behind(log: Any, context: Any) -> tuple[Checkpoint | None, JobSummary | None]:
     """Return what another process of the same try left behind, as far as Airflow tells."""
     checkpoint, job = None, None
     try:
-        checkpoint = checkpoint_left_behind(context, task.log)
+        checkpoint = checkpoint_left_behind(context, log)
         job = job_left_behind(context)
     except Exception:
-        task.log.warning("Airflow does not tell which Airbyte job this task has", exc_info=True)
+        log.warning("Airflow does not tell which Airbyte job this task has", exc_info=True)
     return checkpoint, job
-
-
-def _named(checkpoint: Checkpoint | None, job: JobSummary | None) -> str:
-    """Return what a log line calls a sync of which perhaps no job is known."""
-    job_id = None if checkpoint is None else checkpoint.job_id
-    return "the sync of this task" if job_id is None else named(job_id, job)

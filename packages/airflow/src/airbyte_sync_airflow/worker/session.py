@@ -1,70 +1,85 @@
-"""What operator and sensor share: one task at work on one job, in a worker.
+"""The one way in for a task in a worker: open what it needs, run a flow, report, close.
 
-A :class:`Work` holds what a flow is driven with, and what is known of the job so far. It tells people:
-in the log, in the XCom ``airbyte_job`` and by the link on the task's page.
+A :class:`TaskSession` holds what a flow is driven with, and what is known of the job so far. It reports to
+people: in the log, in the XCom ``airbyte_job`` and by the link on the task's page.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run
-from airbyte_sync_airflow.compat.task_instance import RequestStore, is_in_loop, noted_for_later
+from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run, step
+from airbyte_sync_airflow.compat.task_instance import defer_kwargs, is_in_loop
+from airbyte_sync_airflow.composition import open_interpreter
 from airbyte_sync_airflow.links import publish
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_airflow.worker import cancel  # noqa: F401 - a kill leaves no time to load it
 from airbyte_sync_airflow.worker.charge import WorkerCharge
-from airbyte_sync_airflow.worker.gateway import blocking_session
+from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airbyte_sync import Checkpoint, Interpreter, SyncPolicy
+    from airbyte_sync import Checkpoint, Done, Flow, Interpreter, Pause, SyncPolicy
     from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_airflow.report.job_summary import JobSummary
     from airbyte_sync_airflow.report.task_log import Follower
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True, slots=True)
-class Work:
-    """One task at work on one job."""
+class TaskSession:
+    """One task that works on one job."""
 
     task: Any
     context: Any
     server: AirbyteServer
     policy: SyncPolicy
-    session: Interpreter
+    interpreter: Interpreter
     follower: Follower
     store: RequestStore
     connection: Connection | None = None
     """What Airbyte says of the connection, once it was asked."""
 
-    def introduce(self) -> None:
+    def run(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end."""
+        return run(flow, self.interpreter)
+
+    def step(self, flow: Flow[T]) -> Done[T] | Pause:
+        """Drive a flow up to its first pause or its end."""
+        return step(flow, self.interpreter)
+
+    def wait(self, pause: Pause) -> None:
+        """Wait in this process for as long as a flow asked to."""
+        self.interpreter.answer(pause)
+
+    def announce(self) -> None:
         """Tell which job it is and where to look at it, before the wait for its end begins."""
-        self.describe()
-        self.follower.introduce()
+        if self.follower.job is not None:
+            self.follower.job = self.describe(self.follower.job)
+        self.follower.announce()
         self.publish()
 
-    def describe(self) -> None:
+    def describe(self, job: JobSummary) -> JobSummary:
         """Find out what a person calls the connection, and where the job can be looked at."""
-        job = self.follower.job
-        if job is None or job.connection_id is None or job.url is not None:
-            return
+        if job.connection_id is None or job.url is not None:
+            return job
         if self.connection is None:
-            self.connection = run(describe_connection(job.connection_id), self.session)
-        if self.connection is not None:
-            self.follower.job = job.described(self.connection, self.server.ui_url)
+            self.connection = self.run(describe_connection(job.connection_id))
+        if self.connection is None:
+            return job
+        return job.described(self.connection, self.server.ui_url)
 
     def publish(self) -> None:
         """Leave what is known of the job for other tasks and for the link."""
         if self.follower.job is not None:
             publish(self.task, self.context, self.follower.job)
 
-    def wait_in_the_triggerer(
-        self, checkpoint: Checkpoint, *, conn_id: str, cancel_on_kill: bool
-    ) -> NoReturn:
-        """Leave the rest to a trigger; the task's ``execute_complete`` hears how it ended."""
+    def defer(self, checkpoint: Checkpoint, *, conn_id: str, cancel_on_kill: bool) -> NoReturn:
+        """Leave the rest to a trigger; the task's ``execute_complete`` is told how it ended."""
         job = self.follower.job
         self.task.defer(
             trigger=AirbyteSyncTrigger(
@@ -77,7 +92,7 @@ class Work:
                 in_loop=is_in_loop(self.context),
             ),
             method_name="execute_complete",
-            kwargs=noted_for_later(self.context, checkpoint),
+            kwargs=defer_kwargs(self.context, checkpoint),
         )
         raise AssertionError("Airflow's defer() always raises")
 
@@ -89,7 +104,7 @@ class Work:
 
 
 @contextmanager
-def at_work(
+def open_session(
     task: Any,
     context: Any,
     *,
@@ -98,7 +113,7 @@ def at_work(
     follower: Follower,
     on_save: Callable[[], None] | None = None,
     is_stopped: Callable[[], bool] | None = None,
-) -> Iterator[Work]:
+) -> Iterator[TaskSession]:
     """
     Open what a task needs, and tell how the job ended when it did not end well.
 
@@ -121,20 +136,26 @@ def at_work(
         if task_instance is None
         else WorkerCharge(task_instance, task.log, in_loop=is_in_loop(context))
     )
-    with blocking_session(server, follower, store, is_stopped, charge) as session:
-        work = Work(
+    with open_interpreter(
+        server,
+        follower,
+        store,
+        is_stopped=is_stopped,
+        await_charge=None if charge is None else charge.await_word,
+    ) as interpreter:
+        session = TaskSession(
             task=task,
             context=context,
             server=server,
             policy=policy,
-            session=session,
+            interpreter=interpreter,
             follower=follower,
             store=store,
         )
         try:
-            yield work
+            yield session
         except AirbyteSyncError as error:
             if follower.job is not None:
                 follower.job = follower.job.failed(error)
-                work.introduce()
+                session.announce()
             raise
