@@ -269,7 +269,7 @@ print(json.dumps(conf.configuration_description["airbyte_sync"]["options"]))
         check=True,
     )
     options = json.loads(done.stdout.splitlines()[-1])
-    assert POLICY == set(options)
+    assert POLICY | {"composition"} == set(options)
     assert {None} == {option["default"] for option in options.values()}
     assert all(option["version_added"] and option["example"] for option in options.values())
 

@@ -376,7 +376,9 @@ def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, l
 def triggerers_log(caplog):
     """What stands in the triggerer's own log, which no task's log holds."""
     caplog.set_level(logging.INFO, "airbyte_sync_airflow.triggerer.cancel")
-    return lambda: [each.getMessage() for each in caplog.records if each.name.endswith("triggerer.cancel")]
+    return lambda: [
+        each.getMessage() for each in caplog.records if each.name.endswith("triggerer.cancel")
+    ]
 
 
 @pytest.mark.parametrize("state", NOTHING)
