@@ -447,13 +447,21 @@ def run_deferred(defer, event_of):
 
 
 @pytest.fixture
-def operator(connection):
-    """Make operators; each is as a process of Airflow makes it."""
+def operator(request):
+    """
+    Make operators; each is as a process of Airflow makes it.
+
+    They sync ``connection``, where a test names no other one; ``make.defaults`` holds for all of a module.
+    """
     from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
+    def make(connection_id=None, **options):
+        options = {"task_id": "sync", **make.defaults, **options}
+        if connection_id is not None:
+            options["connection_id"] = connection_id
+        elif not {"connection_id", "connection_name"} & options.keys():
+            options["connection_id"] = request.getfixturevalue("connection").connection_id
+        return AirbyteTriggerSyncOperator(**options)
 
+    make.defaults = {}
     return make

@@ -11,7 +11,6 @@ from airbyte_sync_airflow.exceptions import (
     AirbyteSensorTimedOut,
     AirbyteSyncTimedOut,
 )
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
@@ -20,16 +19,10 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def operator(airbyte, connection):
+def operator(operator, airbyte, connection):
     """Make operators whose job runs until it is cancelled."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
-
-    return make
+    return operator
 
 
 @pytest.fixture

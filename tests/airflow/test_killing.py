@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.worker import cancel as abandoning
 from airbyte_sync_local import Fault, answers, job_scripts
@@ -24,16 +23,10 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def operator(airbyte, connection):
+def operator(operator, airbyte, connection):
     """Make operators; each is as a process of Airflow makes it."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
-
-    return make
+    return operator
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.exceptions import AirbyteSyncTimedOut
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_local import Change, Fault, job_scripts
 
 SAYS_RUNNING = {"status": "running"}
@@ -28,22 +27,22 @@ def stuck(airbyte):
 
 
 @pytest.mark.parametrize("on_conflict", ["queue", "attach", "skip", "fail"])
-def test_a_task_takes_no_notice_of_it(airbyte, connection, context, stuck, clock, log, on_conflict):
+def test_a_task_takes_no_notice_of_it(
+    operator, airbyte, connection, context, stuck, clock, log, on_conflict
+):
     """Neither queued behind nor followed, and nothing is told of it."""
     for _ in range(2):
         airbyte.start_external_job(connection.connection_id, job_scripts.succeeds())
         clock.advance(HOUR)
     stuck(1)
     airbyte.inject(Fault(on="POST /jobs", do="drop"))  # the list is asked what came of it
-    task = AirbyteTriggerSyncOperator(
-        task_id="sync", connection_id=connection.connection_id, on_conflict=on_conflict
-    )
+    task = operator(on_conflict=on_conflict)
     assert 3 == task.execute(context)
     assert "job 1" not in str(log)
 
 
 def test_a_task_that_follows_it_says_so_once(
-    airbyte, connection, context, stuck, clock, log, cancellations
+    operator, airbyte, connection, context, stuck, clock, log, cancellations
 ):
     """Its timeout ends it, and nothing is cancelled."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds()])
@@ -52,14 +51,12 @@ def test_a_task_that_follows_it_says_so_once(
         clock.now() + HOUR,
         lambda: airbyte.start_external_job(connection.connection_id, job_scripts.succeeds()),
     )
-    task = AirbyteTriggerSyncOperator(
-        task_id="sync", connection_id=connection.connection_id, timeout=6 * 3600, wait_seconds=60
-    )
+    task = operator(timeout=6 * 3600, wait_seconds=60)
     with pytest.raises(AirbyteSyncTimedOut, match="it is a leftover"):
         task.execute(context)
-    [line] = [line for line in log.lines if "leftover" in line and "is still told" in line]
+    [line] = [line for line in log.lines if "leftover" in line and "is still reported" in line]
     assert (
-        "Airbyte job 1 is still told to be running, but the newer job 2 of the connection has ended "
+        "Airbyte job 1 is still reported as running, but the newer job 2 of the connection has ended "
         "(succeeded). Airbyte runs one job of a connection at a time, so job 1 is a leftover on which "
         "nothing works any more"
     ) == line

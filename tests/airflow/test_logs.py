@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.compat.airflow import AirflowException
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Fault, answers, job_scripts
 
@@ -50,16 +49,10 @@ def lines(airbyte, log):
 
 
 @pytest.fixture
-def operator(airbyte, connection):
+def operator(operator, airbyte, connection):
     """Make operators whose job takes a while."""
     airbyte.add_connection(connection, job_scripts=[SLOWLY])
-
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
-
-    return make
+    return operator
 
 
 # --------------------------------------------------------------------------------------------------
@@ -222,9 +215,9 @@ def test_a_server_that_is_away_for_a_moment_is_told_once_for_each_failed_look(
         Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=2)
     )
     assert 1 == operator().execute(context)
-    failed = [line for line in lines() if "Could not look at Airbyte" in line]
+    failed = [line for line in lines() if "Could not poll Airbyte" in line]
     assert 2 == len(failed)
-    assert all("looking again at 09:00:" in line and "502" in line for line in failed)
+    assert all("polling again at 09:00:" in line and "502" in line for line in failed)
     assert [STARTED, *failed, RUNNING, ENDED] == lines()
 
 
@@ -255,7 +248,7 @@ def test_an_attached_job_is_told_as_somebody_elses(
     operator(on_conflict="attach").execute(context)
     assert (
         "Following Airbyte sync job 1 of connection 'Faker to DuckDB' (<uuid>) (running), which "
-        "somebody else started: <page>1&openLogs=true" == lines()[0]
+        "was started elsewhere: <page>1&openLogs=true" == lines()[0]
     )
 
 

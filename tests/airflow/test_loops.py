@@ -14,7 +14,6 @@ import pytest
 
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, ask
 from airbyte_sync_airflow.exceptions import AirbyteInputInvalid
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
@@ -31,12 +30,10 @@ def uuid7(moment):
 
 
 @pytest.fixture
-def operator(connection):
-    def make(connection_id=connection.connection_id, **options):
-        options = {"retries": 2, **options}
-        return AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options)
-
-    return make
+def operator(operator):
+    """Make operators whose tasks are tried again."""
+    operator.defaults["retries"] = 2
+    return operator
 
 
 @pytest.fixture
@@ -256,7 +253,7 @@ def test_a_trigger_knows_that_its_task_is_in_a_loop(airbyte, connection, operato
 
 
 @pytest.fixture
-def after(operator, connection):
+def after(operator):
     """A task behind another one."""
     try:
         from airflow.sdk import DAG
@@ -264,7 +261,7 @@ def after(operator, connection):
         from airflow import DAG
 
     with DAG("d", schedule=None):
-        first = AirbyteTriggerSyncOperator(task_id="a", connection_id=connection.connection_id)
+        first = operator(task_id="a")
         second = operator()
         first >> second
     return second

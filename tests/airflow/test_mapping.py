@@ -7,7 +7,6 @@ import pytest
 
 from airbyte_sync_airflow.compat.airflow import AirflowFailException
 from airbyte_sync_airflow.exceptions import AirbyteConnectionUnavailable, AirbyteInputInvalid
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_local import ServerConnection, job_scripts
 
 MINUTE = timedelta(minutes=1)
@@ -85,10 +84,6 @@ def test_one_of_many_may_fail(run_mapped, airbyte, connections):
 # By name
 
 
-def operator(**options):
-    return AirbyteTriggerSyncOperator(task_id="sync", **options)
-
-
 @pytest.fixture
 def namesakes(airbyte, connection):
     """Two connections of one name, in two workspaces."""
@@ -98,7 +93,7 @@ def namesakes(airbyte, connection):
     ]
 
 
-def test_a_name_is_looked_up(airbyte, connections, context, submissions):
+def test_a_name_is_looked_up(operator, airbyte, connections, context, submissions):
     """And the XCom says what was found."""
     assert 1 == operator(connection_name="customers").execute(context)
     job = context["ti"].xcoms["airbyte_job"]
@@ -109,7 +104,7 @@ def test_a_name_is_looked_up(airbyte, connections, context, submissions):
     assert [connections[1].connection_id] == [each.body["connectionId"] for each in submissions()]
 
 
-def test_a_name_is_looked_up_once(airbyte, connections, context):
+def test_a_name_is_looked_up_once(operator, airbyte, connections, context):
     """What is known of the connection is not asked for again."""
     operator(connection_name="customers").execute(context)
     asked = [each.operation for each in airbyte.requests if "/connections" in each.operation]
@@ -117,7 +112,7 @@ def test_a_name_is_looked_up_once(airbyte, connections, context):
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_workspace_tells_namesakes_apart(namesakes, context, submissions, number):
+def test_a_workspace_tells_namesakes_apart(operator, namesakes, context, submissions, number):
     """The name alone would not do."""
     operator(connection_name="orders", workspace_id=WORKSPACES[number]).execute(context)
     assert [namesakes[number].connection_id] == [
@@ -125,14 +120,14 @@ def test_a_workspace_tells_namesakes_apart(namesakes, context, submissions, numb
     ]
 
 
-def test_name_and_workspace_may_be_templates(namesakes, context, submissions):
+def test_name_and_workspace_may_be_templates(operator, namesakes, context, submissions):
     """As everything that names something."""
     context |= {"what": "orders", "where": WORKSPACES[1]}
     operator(connection_name="{{ what }}", workspace_id="{{ where }}").execute(context)
     assert [namesakes[1].connection_id] == [each.body["connectionId"] for each in submissions()]
 
 
-def test_an_ambiguous_name_fails_at_once(namesakes, context, submissions):
+def test_an_ambiguous_name_fails_at_once(operator, namesakes, context, submissions):
     """The text lists the ids to choose from."""
     with pytest.raises(AirbyteInputInvalid, match="2 connections are called 'orders'") as failure:
         operator(connection_name="orders").execute(context)
@@ -147,7 +142,7 @@ def test_an_ambiguous_name_fails_at_once(namesakes, context, submissions):
         {"connection_name": "orders", "workspace_id": "33333333-3333-4333-8333-333333333333"},
     ],
 )
-def test_an_unknown_name_fails_at_once(namesakes, context, submissions, options):
+def test_an_unknown_name_fails_at_once(operator, namesakes, context, submissions, options):
     """No retry can mend it."""
     with pytest.raises(AirbyteConnectionUnavailable, match="no connection is called"):
         operator(**options).execute(context)
@@ -155,7 +150,9 @@ def test_an_unknown_name_fails_at_once(namesakes, context, submissions, options)
 
 
 @pytest.mark.parametrize("option", ["connection_name", "workspace_id"])
-def test_a_template_that_gives_nothing_fails_at_once(namesakes, context, submissions, option):
+def test_a_template_that_gives_nothing_fails_at_once(
+    operator, namesakes, context, submissions, option
+):
     """A variable may be empty: that is no name, and no way to say "everywhere"."""
     context["gone"] = ""
     options = {"connection_name": "orders", "workspace_id": WORKSPACES[0], option: "{{ gone }}"}
@@ -170,7 +167,7 @@ def test_a_template_that_gives_nothing_fails_at_once(namesakes, context, submiss
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_reset_is_run_and_told(
-    airbyte, connection, context, defer, event_of, submissions, deferrable
+    operator, airbyte, connection, context, defer, event_of, submissions, deferrable
 ):
     """The same in every mode."""
     task = operator(connection_id=connection.connection_id, job_type="reset", deferrable=deferrable)
@@ -183,7 +180,7 @@ def test_a_reset_is_run_and_told(
     assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
 
 
-def test_a_reset_waits_for_a_running_sync(airbyte, connection, context, clock):
+def test_a_reset_waits_for_a_running_sync(operator, airbyte, connection, context, clock):
     """Airbyte would cancel it; ``on_conflict`` is asked first, and queues."""
     airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
@@ -194,7 +191,7 @@ def test_a_reset_waits_for_a_running_sync(airbyte, connection, context, clock):
     ]
 
 
-def test_a_refresh_is_refused_when_the_dag_is_parsed(connection):
+def test_a_refresh_is_refused_when_the_dag_is_parsed(operator, connection):
     """Airbyte offers none over its public API; the text says so, and what to do."""
     with pytest.raises(AirbyteInputInvalid, match="starts no refreshes") as failure:
         operator(connection_id=connection.connection_id, job_type="refresh")

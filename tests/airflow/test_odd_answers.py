@@ -10,7 +10,6 @@ from airbyte_sync_airflow.exceptions import (
     AirbyteSubmitInDoubt,
     AirbyteWrongAddress,
 )
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Change, Fault, answers, gateway, job_scripts
 
@@ -109,10 +108,10 @@ def test_one_odd_poll_ends_no_sensor(airbyte, connection, operator, context, clo
         pytest.fail("the sensor has not seen the end of the job")
 
 
-def test_a_look_up_by_name_outlives_one_odd_answer(airbyte, connection, context):
+def test_a_look_up_by_name_outlives_one_odd_answer(operator, airbyte, connection, context):
     """A gateway that reloads its routes fails no task before it began."""
     airbyte.inject(odd("no route", "GET /connections"))
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_name=connection.name)
+    task = operator(connection_name=connection.name)
     assert 1 == task.execute(context)
 
 

@@ -25,10 +25,6 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 
-def operator(connection_id, **options):
-    return AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options)
-
-
 def deferred(task, context):
     """Run a task up to its deferral and return the trigger as the triggerer would make it."""
     with pytest.raises(TaskDeferred) as deferral:
@@ -87,14 +83,16 @@ def test_its_class_attributes_are_the_specified_ones():
 # Blocking
 
 
-def test_blocking_it_returns_the_id_of_the_job_that_succeeded(connection, airbyte, context):
+def test_blocking_it_returns_the_id_of_the_job_that_succeeded(
+    operator, connection, airbyte, context
+):
     """The task ends when the job has succeeded, with the job's id as its result."""
     result = operator(connection.connection_id).execute(context)
     assert [(result, "succeeded")] == [(job.job_id, job.status) for job in airbyte.jobs]
     assert type(result) is int
 
 
-def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context):
+def test_blocking_it_looks_every_wait_seconds(operator, airbyte, connection, context):
     """The poll interval is fixed, as documented."""
     airbyte.add_connection(
         connection, job_scripts=[job_scripts.succeeds(lasts=timedelta(seconds=40))]
@@ -106,21 +104,21 @@ def test_blocking_it_looks_every_wait_seconds(airbyte, connection, context):
     assert {timedelta(seconds=10)} == {after - before for before, after in pairwise(looks)}
 
 
-def test_a_failed_job_fails_the_task(airbyte, connection, context):
+def test_a_failed_job_fails_the_task(operator, airbyte, connection, context):
     """A failed job is never reported as anything else."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     with pytest.raises(AirflowException, match="failed"):
         operator(connection.connection_id).execute(context)
 
 
-def test_a_job_that_somebody_cancelled_fails_the_task(airbyte, connection, context):
+def test_a_job_that_somebody_cancelled_fails_the_task(operator, airbyte, connection, context):
     """A cancelled job is not a success."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.is_cancelled_by_server()])
     with pytest.raises(AirflowException, match="cancelled"):
         operator(connection.connection_id).execute(context)
 
 
-def test_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, context):
+def test_the_time_out_cancels_the_job_and_fails_the_task(operator, airbyte, connection, context):
     """A sync that takes too long is cancelled in Airbyte before the task fails."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     with pytest.raises(AirflowException, match="timeout"):
@@ -133,14 +131,14 @@ def test_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, co
 
 
 def test_asynchronous_it_returns_as_soon_as_airbyte_has_taken_the_sync(
-    airbyte, connection, context
+    operator, airbyte, connection, context
 ):
     """The job has only begun when the task ends."""
     result = operator(connection.connection_id, asynchronous=True).execute(context)
     assert [(result, "pending")] == [(job.job_id, job.status) for job in airbyte.jobs]
 
 
-def test_asynchronous_wins_over_deferrable(connection, context):
+def test_asynchronous_wins_over_deferrable(operator, connection, context):
     """Nothing is left to wait for, so nothing is deferred."""
     task = operator(connection.connection_id, asynchronous=True, deferrable=True)
     assert isinstance(task.execute(context), int)
@@ -150,7 +148,7 @@ def test_asynchronous_wins_over_deferrable(connection, context):
 # Deferrable
 
 
-def test_deferred_the_job_id_is_the_tasks_result(airbyte, connection, context):
+def test_deferred_the_job_id_is_the_tasks_result(operator, airbyte, connection, context):
     """The trigger waits, and the task leaves the same result as in the other modes."""
     task = operator(connection.connection_id, deferrable=True)
     event = event_of(deferred(task, context))
@@ -159,14 +157,14 @@ def test_deferred_the_job_id_is_the_tasks_result(airbyte, connection, context):
     assert ["succeeded"] == [job.status for job in airbyte.jobs]
 
 
-def test_deferred_no_result_is_pushed_when_the_dag_asks_for_none(connection, context):
+def test_deferred_no_result_is_pushed_when_the_dag_asks_for_none(operator, connection, context):
     """``do_xcom_push=False`` holds in every mode."""
     task = operator(connection.connection_id, deferrable=True, do_xcom_push=False)
     task.execute_complete(context, event_of(deferred(task, context)))
     assert {} == context["ti"].xcoms
 
 
-def test_deferred_the_sync_is_submitted_once(airbyte, connection, context, submissions):
+def test_deferred_the_sync_is_submitted_once(operator, airbyte, connection, context, submissions):
     """The trigger goes on with the job that the task has submitted, also when it is started twice."""
     trigger = deferred(operator(connection.connection_id, deferrable=True), context)
     first, second = event_of(trigger), event_of(trigger)
@@ -174,7 +172,7 @@ def test_deferred_the_sync_is_submitted_once(airbyte, connection, context, submi
     assert 1 == len(submissions())
 
 
-def test_deferred_a_failed_job_fails_the_task(airbyte, connection, context):
+def test_deferred_a_failed_job_fails_the_task(operator, airbyte, connection, context):
     """The failure travels from the trigger to the task."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     task = operator(connection.connection_id, deferrable=True)
@@ -183,7 +181,9 @@ def test_deferred_a_failed_job_fails_the_task(airbyte, connection, context):
         task.execute_complete(context, event)
 
 
-def test_deferred_the_time_out_cancels_the_job_and_fails_the_task(airbyte, connection, context):
+def test_deferred_the_time_out_cancels_the_job_and_fails_the_task(
+    operator, airbyte, connection, context
+):
     """The total time-out means the same in the triggerer."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     task = operator(connection.connection_id, deferrable=True, timeout=60)
@@ -194,7 +194,7 @@ def test_deferred_the_time_out_cancels_the_job_and_fails_the_task(airbyte, conne
 
 
 def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
-    airbyte, connection, context, submissions
+    operator, airbyte, connection, context, submissions
 ):
     """The job is found on the server and adopted."""
     airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
@@ -219,20 +219,20 @@ def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
         {"error": None, "job_id": 1},
     ],
 )
-def test_an_event_that_is_not_ours_is_never_a_success(connection, context, event):
+def test_an_event_that_is_not_ours_is_never_a_success(operator, connection, context, event):
     """What cannot be read fails the task."""
     with pytest.raises(AirflowException, match="not ours"):
         operator(connection.connection_id).execute_complete(context, event)
 
 
-def test_a_trigger_holds_no_secret(connection, context):
+def test_a_trigger_holds_no_secret(operator, connection, context):
     """Credentials stay in the Airflow connection."""
     trigger = deferred(operator(connection.connection_id, deferrable=True), context)
     assert "the-client" not in json.dumps(trigger.serialize())
 
 
 def test_a_triggerer_of_an_older_release_costs_a_retry_and_starts_nothing(
-    connection, context, submissions
+    operator, connection, context, submissions
 ):
     """A checkpoint that it cannot read is no reason to fail for good: the sync may be running."""
     trigger = deferred(operator(connection.connection_id, deferrable=True), context)
@@ -249,7 +249,7 @@ def test_a_triggerer_of_an_older_release_costs_a_retry_and_starts_nothing(
 
 
 def test_a_kill_cancels_the_own_job(
-    airbyte, connection, context, monkeypatch, clock, in_worker, airflow_says
+    operator, airbyte, connection, context, monkeypatch, clock, in_worker, airflow_says
 ):
     """A task that is killed while it waits does not leave its sync running."""
     airflow_says("failed")
@@ -270,7 +270,7 @@ def test_a_kill_cancels_the_own_job(
 
 
 def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
-    airbyte, connection, context, monkeypatch, in_worker, airflow_says
+    operator, airbyte, connection, context, monkeypatch, in_worker, airflow_says
 ):
     """The signal comes before the answer: the job is cancelled as soon as it is known."""
     airflow_says("failed")
@@ -293,7 +293,7 @@ def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
     assert [1] == cancelled(airbyte)
 
 
-def test_a_kill_before_there_is_a_job_does_nothing(connection, airbyte):
+def test_a_kill_before_there_is_a_job_does_nothing(operator, connection, airbyte):
     """Nothing was started, so nothing is cancelled and nothing fails."""
     operator(connection.connection_id).on_kill()
     assert [] == list(airbyte.requests)
@@ -303,7 +303,7 @@ def test_a_kill_before_there_is_a_job_does_nothing(connection, airbyte):
 # Conflict
 
 
-def test_a_busy_connection_is_waited_for(airbyte, connection, context, clock):
+def test_a_busy_connection_is_waited_for(operator, airbyte, connection, context, clock):
     """Ours starts when the other has ended."""
     long = job_scripts.succeeds(lasts=timedelta(minutes=5))
     other = airbyte.start_external_job(connection.connection_id, long)
@@ -314,7 +314,7 @@ def test_a_busy_connection_is_waited_for(airbyte, connection, context, clock):
     ]
 
 
-def test_a_busy_connection_can_skip_the_task(airbyte, connection, context, clock):
+def test_a_busy_connection_can_skip_the_task(operator, airbyte, connection, context, clock):
     """``on_conflict="skip"`` skips."""
     airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(timedelta(minutes=1))
@@ -326,7 +326,7 @@ def test_a_busy_connection_can_skip_the_task(airbyte, connection, context, clock
 # Templates
 
 
-def test_the_airflow_connection_may_be_a_template(connection, context, connect):
+def test_the_airflow_connection_may_be_a_template(operator, connection, context, connect):
     """The specification's dynamic example renders ``airbyte_conn_id``."""
     context["name"] = "default"
     task = operator(connection.connection_id, airbyte_conn_id="airbyte_{{ name }}")
@@ -341,7 +341,7 @@ def test_the_airflow_connection_may_be_a_template(connection, context, connect):
         ("{{ ds }}_connection", "2026-01-05_connection"),
     ],
 )
-def test_the_specified_templates_render(template, rendered):
+def test_the_specified_templates_render(operator, template, rendered):
     """The three examples of templated connection ids."""
     from types import SimpleNamespace as Some
 

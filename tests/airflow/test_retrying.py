@@ -8,7 +8,6 @@ import pytest
 
 from airbyte_sync import Checkpoint
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.worker.earlier_tries import LATEST_DETECTION, earlier_tries
 from airbyte_sync_local import Fault, answers, job_scripts
@@ -35,16 +34,6 @@ AT_ONCE = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
 only_with_a_store = pytest.mark.skipif(
     TaskStateStoreAccessor is None, reason="this Airflow has no task_state_store"
 )
-
-
-@pytest.fixture
-def operator(connection):
-    """Make operators; each is as a process of Airflow makes it."""
-
-    def make(connection_id=connection.connection_id, **options):
-        return AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options)
-
-    return make
 
 
 @pytest.fixture
@@ -403,15 +392,10 @@ def test_a_clear_is_told_from_a_retry(
     assert try_number - 1 == tries.tries
 
 
-def test_a_job_of_a_task_before_this_one_is_none_of_its_own(first_try, retry, connection):
+def test_a_job_of_a_task_before_this_one_is_none_of_its_own(first_try, retry, connection, operator):
     """Both may run the same connection in one run."""
     with DAG("d", schedule=None):
-        first, second, third = (
-            AirbyteTriggerSyncOperator(
-                task_id=name, connection_id=connection.connection_id, retries=1
-            )
-            for name in ("a", "b", "c")
-        )
+        first, second, third = (operator(task_id=name, retries=1) for name in ("a", "b", "c"))
         first >> second >> third
     asked = []
 
@@ -598,9 +582,9 @@ def test_so_does_a_sensor(airbyte, connection, context):
     assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
 
 
-def test_the_same_try_is_resumed_where_it_was(connection, context):
+def test_the_same_try_is_resumed_where_it_was(operator, context):
     """Its event is the one that counts."""
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection.connection_id)
+    task = operator()
     context["ti"].try_number = 2
     event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
     with pytest.raises(AirbyteSyncFailed):

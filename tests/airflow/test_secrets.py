@@ -11,7 +11,6 @@ from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.config.connection import read_server
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.openlineage.extract import facets_on_complete
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_testkit.contract.raw_server import RawServer
 from tests import canaries
@@ -60,10 +59,10 @@ def require_no_leak(caplog, log, context):
 @pytest.mark.parametrize("starts", [None, STARTED], ids=["repeats all", "starts a job"])
 @pytest.mark.parametrize("echo", canaries.ECHOES)
 def test_a_blocking_task_tells_no_credential(
-    echo, starts, parts, connect_to, context, require_no_leak
+    operator, echo, starts, parts, connect_to, context, require_no_leak
 ):
     """Neither in its exception with all that it was made from, nor in log and XComs."""
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id=ID, timeout=120)
+    task = operator(ID, timeout=120)
     with RawServer(canaries.echoing(echo, starts)) as server:
         connect_to(server)
         with pytest.raises(AirflowException) as caught:
@@ -74,14 +73,12 @@ def test_a_blocking_task_tells_no_credential(
 @pytest.mark.parametrize("starts", [None, STARTED], ids=["repeats all", "starts a job"])
 @pytest.mark.parametrize("echo", canaries.ECHOES)
 def test_a_deferred_task_tells_no_credential(
-    echo, starts, parts, connect_to, context, defer, event_of, require_no_leak
+    operator, echo, starts, parts, connect_to, context, defer, event_of, require_no_leak
 ):
     """The event is clean already: in the process that finishes the task nothing is known to be secret."""
 
     def task():
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=ID, timeout=120, deferrable=True
-        )
+        return operator(ID, timeout=120, deferrable=True)
 
     with RawServer(canaries.echoing(echo, starts)) as server:
         connect_to(server)
@@ -136,10 +133,10 @@ def test_lineage_tells_no_credential(echo, parts, connect_to, require_no_leak):
 
 @pytest.mark.parametrize("echo", ["500", "no HTTP", "cut", "a status line"])
 def test_a_proxy_that_refuses_is_told_without_its_credentials(
-    echo, parts, connect, context, defer, event_of, require_no_leak
+    operator, echo, parts, connect, context, defer, event_of, require_no_leak
 ):
     """In both transports: the worker's, the trigger's and that of the connection's test."""
-    task = AirbyteTriggerSyncOperator(task_id="s", connection_id=ID, timeout=60, deferrable=True)
+    task = operator(ID, timeout=60, deferrable=True)
     with RawServer(canaries.echoing_all(echo)) as proxy:
         proxies = {"https": canaries.proxy_url(proxy.port)}
         connect(
@@ -166,9 +163,9 @@ def redact(text):
     raise LookupError("Airflow has moved it again")
 
 
-def test_airflow_masks_a_fetched_token_in_a_worker(connect_to, parts, context):
+def test_airflow_masks_a_fetched_token_in_a_worker(operator, connect_to, parts, context):
     """A worker's process ends with its task, so that its masker may learn every token."""
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id=ID, timeout=60)
+    task = operator(ID, timeout=60)
     with RawServer(canaries.echoing("500")) as server:
         connect_to(server)
         with pytest.raises(AirflowException):

@@ -228,7 +228,7 @@ def test_a_connection_that_is_never_there_ends_the_wait(connection, triggers, mo
     monkeypatch.setattr(BaseHook, "get_connection", gone)
     began, (trigger, *_) = clock.now(), triggers(job_scripts.never_ends())
     [event] = asyncio.run(events_of([trigger]))
-    assert event["message"].startswith("Airbyte job 1 goes on, and nobody follows it any more")
+    assert event["message"].startswith("Airbyte job 1 goes on, and no task follows it any more")
     assert 0.8 < (clock.now() - began) / SyncPolicy().unreachable_timeout <= 1
 
 

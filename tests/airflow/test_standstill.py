@@ -23,7 +23,6 @@ from airbyte_sync_airflow.cancelling import StillWantedError, StoppedSync, cance
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, read_state
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.standstill import AsyncCaution, StandstillWatch
 from airbyte_sync_airflow.triggerer import cancel as killing
 from airbyte_sync_airflow.triggerer.cancel import shared_kills
@@ -288,13 +287,11 @@ def try_is_known(monkeypatch):
 
 
 @pytest.fixture
-def blocking(airbyte, connection, clock):
+def blocking(airbyte, connection, clock, operator):
     """A blocking task that waits for a job that a person started, and then submits its own."""
     airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
-    return AirbyteTriggerSyncOperator(
-        task_id="sync", connection_id=connection.connection_id, timeout=36000
-    )
+    return operator(timeout=36000)
 
 
 @pytest.fixture

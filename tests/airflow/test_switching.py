@@ -14,16 +14,6 @@ from airbyte_sync_local import job_scripts
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-def operator(connection):
-    def make(**options):
-        return AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, **options
-        )
-
-    return make
-
-
 # --------------------------------------------------------------------------------------------------
 # Zeros
 

@@ -13,7 +13,6 @@ from airbyte_sync_airflow import triggers
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTransientError
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.triggerer import cancel as killing
 from airbyte_sync_local import Fault, answers, job_scripts
@@ -119,15 +118,12 @@ def without_on_kill(monkeypatch):
 
 
 @pytest.fixture
-def waiting(airbyte, connection, context, defer):
+def waiting(operator, airbyte, connection, context, defer):
     """The trigger of an operator whose job runs until it is cancelled."""
 
     def make(**options):
         airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-        task = AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, deferrable=True, **options
-        )
-        return defer(task.execute, context)
+        return defer(operator(deferrable=True, **options).execute, context)
 
     return make
 
@@ -214,18 +210,13 @@ def test_a_kill_before_the_trigger_began_cancels_too(waiting, instance_in, cance
 
 
 def test_a_trigger_that_has_fired_cancels_nothing(
-    airbyte, connection, context, defer, instance_in, clock
+    operator, airbyte, connection, context, defer, instance_in, clock
 ):
     """On Airflow 3.3 a kill can reach a trigger after its event; the sync is the task's then."""
     airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-    trigger = defer(
-        AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, deferrable=True
-        ).execute,
-        context,
-    )
+    trigger = defer(operator(deferrable=True).execute, context)
     trigger.task_instance = instance_in("success")
 
     async def fire_and_kill():
@@ -510,7 +501,7 @@ def test_a_job_that_nobody_follows_any_more_is_named(waiting, event_of):
     trigger.policy = {}
     event = event_of(trigger)
     assert event["message"].startswith(
-        "Airbyte job 1 goes on, and nobody follows it any more: this is not a stored sync policy"
+        "Airbyte job 1 goes on, and no task follows it any more: this is not a stored sync policy"
     )
     assert 1 == event["job"]["job_id"]
 
@@ -521,16 +512,14 @@ def test_a_job_that_nobody_follows_any_more_is_named(waiting, event_of):
 
 @pytest.mark.parametrize("make", ["operator", "sensor"])
 def test_a_connection_that_only_workers_know_is_said_to_be_missing_in_the_triggerer(
-    airbyte, connection, context, defer, event_of, monkeypatch, make
+    operator, airbyte, connection, context, defer, event_of, monkeypatch, make
 ):
     """Which host it is, what to do, and what becomes of the job; another try may help."""
     if make == "sensor":
         airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
         task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
     else:
-        task = AirbyteTriggerSyncOperator(
-            task_id="sync", connection_id=connection.connection_id, deferrable=True
-        )
+        task = operator(deferrable=True)
     trigger = defer(task.execute, context)
     monkeypatch.delenv("AIRFLOW_CONN_AIRBYTE_DEFAULT")
     monkeypatch.setattr("airbyte_sync_airflow.triggerer.run.gethostname", lambda: "triggerer-7")

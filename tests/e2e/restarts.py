@@ -16,7 +16,7 @@ from airbyte_sync_local import Fault, answers
 STEPS = {}
 WATCHED = 4
 """Looks at a job that show that it is followed, and with them the time to do something wrong."""
-TROUBLE = "Could not look at Airbyte"
+TROUBLE = "Could not poll Airbyte"
 OLDER_BY = 5
 """Seconds after which a job is surely older than a request: a fresher one would be attached to."""
 

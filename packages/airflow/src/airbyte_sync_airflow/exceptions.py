@@ -1,7 +1,7 @@
 """What operator and sensor raise: one class for each way in which a sync can end badly.
 
 All are ``AirflowException``, so that Airflow's own rules hold: a plain one may be retried, a
-:class:`AirflowFailException` fails the task at once because no retry can mend it, and an
+:class:`AirflowFailException` fails the task at once because no retry can fix it, and an
 :class:`AirflowSkipException` skips it. Name them in ``retry_policy`` (Airflow 3.3) or in a callback::
 
     RetryRule(exception="airbyte_sync_airflow.exceptions.AirbyteSyncFailed", action=RetryAction.FAIL)
@@ -16,18 +16,23 @@ from airbyte_sync_airflow.compat.airflow import (
     AirflowSkipException,
 )
 
+
+class AirbyteError(Exception):
+    """What all exceptions of this package have in common: ``except AirbyteError`` catches each of them."""
+
+
 # --- another try may help ----------------------------------------------------------------------------
 
 
-class AirbyteSyncFailed(AirflowException):
+class AirbyteSyncFailed(AirbyteError, AirflowException):
     """Airbyte made all its attempts, and the job failed; the next try starts a new one."""
 
 
-class AirbyteSyncCancelled(AirflowException):
-    """Somebody, or Airbyte itself, cancelled the job; the next try starts a new one."""
+class AirbyteSyncCancelled(AirbyteError, AirflowException):
+    """A person, or Airbyte itself, cancelled the job; the next try starts a new one."""
 
 
-class AirbyteSyncTimedOut(AirflowException):
+class AirbyteSyncTimedOut(AirbyteError, AirflowException):
     """
     ``timeout`` or ``execution_timeout`` has passed; a job of this task was cancelled.
 
@@ -35,15 +40,15 @@ class AirbyteSyncTimedOut(AirflowException):
     """
 
 
-class AirbyteQueueTimedOut(AirflowException):
+class AirbyteQueueTimedOut(AirbyteError, AirflowException):
     """The sync did not begin within ``queue_timeout``, which is as long as ``timeout`` by default."""
 
 
-class AirbyteConnectionBusy(AirflowException):
+class AirbyteConnectionBusy(AirbyteError, AirflowException):
     """Another sync of the connection runs, and ``on_conflict`` is ``fail``."""
 
 
-class AirbyteServerUnreachable(AirflowException):
+class AirbyteServerUnreachable(AirbyteError, AirflowException):
     """The job could not be seen for too long. It may well be running: the next try follows it."""
 
 
@@ -51,43 +56,43 @@ class AirbyteWrongAddress(AirbyteServerUnreachable):
     """What answers at the server's address has never answered as Airbyte does."""
 
 
-class AirbyteJobGone(AirflowException):
+class AirbyteJobGone(AirbyteError, AirflowException):
     """Airbyte had the job and has it no more: it was deleted. The next try starts a new one."""
 
 
-class AirbyteSubmitInDoubt(AirflowException):
-    """Nobody can say whether a sync was started; the next try looks for it first."""
+class AirbyteSubmitInDoubt(AirbyteError, AirflowException):
+    """It is not known whether a sync was started; the next try looks for it first."""
 
 
-class AirbyteTaskKilled(AirflowException):
+class AirbyteTaskKilled(AirbyteError, AirflowException):
     """The task was killed while it waited in a worker."""
 
 
-class AirbyteTransientError(AirflowException):
-    """Anything else that another try may mend."""
+class AirbyteTransientError(AirbyteError, AirflowException):
+    """Anything else that another try may fix."""
 
 
-# --- no retry can mend it ----------------------------------------------------------------------------
+# --- no retry can fix it -----------------------------------------------------------------------------
 
 
-class AirbyteInputInvalid(AirflowFailException):
+class AirbyteInputInvalid(AirbyteError, AirflowFailException):
     """An argument, or a field of the Airflow connection, cannot be right. Nothing was started."""
 
 
-class AirbyteConnectionUnavailable(AirflowFailException):
+class AirbyteConnectionUnavailable(AirbyteError, AirflowFailException):
     """The connection is inactive, locked, deleted or unknown in Airbyte."""
 
 
-class AirbyteRefused(AirflowFailException):
+class AirbyteRefused(AirbyteError, AirflowFailException):
     """Airbyte understood the request and said no: wrong credentials, no permission, no such job."""
 
 
 # --- not a failure -----------------------------------------------------------------------------------
 
 
-class AirbyteSyncSkipped(AirflowSkipException):
+class AirbyteSyncSkipped(AirbyteError, AirflowSkipException):
     """Another sync of the connection runs, and ``on_conflict`` is ``skip``."""
 
 
-class AirbyteSensorTimedOut(AirflowSensorTimeout):
+class AirbyteSensorTimedOut(AirbyteError, AirflowSensorTimeout):
     """The job did not end within the sensor's ``timeout``; it was left running."""

@@ -30,14 +30,14 @@ class AirbyteHook(BaseHook):
     only classes that its configuration allows. Return ``job.to_json()``, or ``job.job_id``::
 
         @task
-        def look(job_id: int) -> dict:
+        def poll(job_id: int) -> dict:
             return AirbyteHook().get_job_details(job_id).to_json()
 
     Args:
         airbyte_conn_id: The Airflow connection.
         api_version: The version in the API's address.
         timeout: Seconds for each request, to connect and to wait for the answer; by default the
-            connection's own time-outs hold.
+            connection's own timeouts hold.
     """
 
     conn_name_attr = "airbyte_conn_id"
@@ -92,7 +92,7 @@ class AirbyteHook(BaseHook):
 
     def get_job_details(self, job_id: int) -> Job:
         """
-        Look at a job once.
+        Poll a job once.
 
         Raises:
             AirflowException: Airbyte does not show it to us.
@@ -113,7 +113,7 @@ class AirbyteHook(BaseHook):
         Start a sync, once; the operator also takes care of what can go wrong.
 
         Raises:
-            AirflowException: It was not started, or nobody knows.
+            AirflowException: It was not started, or that is not known.
         """
         from airbyte_sync import JobType
 
@@ -146,14 +146,14 @@ class AirbyteHook(BaseHook):
         self, job_id: int | str, wait_seconds: float = 3, timeout: float | None = 3600
     ) -> None:
         """
-        Wait until a job has succeeded; it is cancelled when the time-out passes.
+        Wait until a job has succeeded; it is cancelled when the timeout passes.
 
         The official hook does so, too. An :class:`~airbyte_sync_airflow.sensors.AirbyteJobSensor`
         follows a job without ever cancelling it.
 
         Args:
             job_id: The job.
-            wait_seconds: Seconds between two looks.
+            wait_seconds: Seconds between two polls.
             timeout: The longest wait, in seconds; ``None`` or zero for as long as it takes.
 
         Raises:

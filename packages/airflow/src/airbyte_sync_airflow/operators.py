@@ -51,7 +51,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
 
     By default the task waits for the end of the sync and occupies a worker meanwhile. With
     ``deferrable`` a trigger waits and the worker is free. With ``asynchronous`` the task ends as
-    soon as Airbyte has taken the sync; follow it with an
+    soon as Airbyte has accepted the sync; follow it with an
     :class:`~airbyte_sync_airflow.sensors.AirbyteJobSensor`.
 
     The result, in every mode, is the id of the Airbyte job; the XCom ``airbyte_job`` tells more. A task
@@ -63,7 +63,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
     Args:
         connection_id: The UUID of the Airbyte connection to sync. A template.
         airbyte_conn_id: The Airflow connection that leads to the Airbyte server. A template, too.
-        asynchronous: End as soon as Airbyte has taken the sync; wins over ``deferrable``.
+        asynchronous: End as soon as Airbyte has accepted the sync; wins over ``deferrable``.
         deferrable: Wait in the triggerer.
         api_version: The version in the API's address.
         wait_seconds: Seconds between two polls of the job; deferred, the shortest such time. Zero means
@@ -406,7 +406,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             return event.job_id
 
     def _finish(self, store: RequestStore) -> None:
-        """Let go of a sync whose result the task has, as its last act."""
+        """Forget a sync whose result the task has, as its last act."""
         self._is_over = True
         store.clear()
 

@@ -375,7 +375,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
         """
         Skip where ``soft_fail`` or ``never_fail`` asks for it, by the same rule in every mode.
 
-        It is the rule of Airflow's own loop of pokes, but for what no retry can mend, such as an unknown
+        It is the rule of Airflow's own loop of pokes, but for what no retry can fix, such as an unknown
         job: the official sensor fails then, and so does this one. Airflow itself has other rules for what
         happens between two pokes and after a deferral, and they differ between releases.
         """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airbyte_sync.commands import Command
 
 TICK = timedelta(seconds=1)
-"""How often the one watch of an event loop looks at the clock."""
+"""How often the one watch of an event loop reads the clock."""
 
 TOLERANCE = timedelta(seconds=5)
 """How late a triggerer's loop may be without consequences. Airflow hands triggers over after 30 s."""
@@ -68,7 +68,7 @@ class StandstillWatch:
         return self._count
 
     async def run(self) -> None:
-        """Look at the clock, for as long as the loop runs."""
+        """Read the clock, for as long as the loop runs."""
         while True:
             _ = self.count
             await self._clock.sleep(TICK)
@@ -168,7 +168,7 @@ class AsyncCaution:
         if self._watch is None or not changes_something(command):
             return
         if self._watch.count != self._count:
-            await self._await_charge()  # it begins anew after each standstill meanwhile
+            await self._await_charge()  # it starts over after each standstill meanwhile
             self._count = self._watch.count
             raise _not_sent()
 

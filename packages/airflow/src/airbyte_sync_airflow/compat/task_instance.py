@@ -112,8 +112,8 @@ def deadline_of(
     """
     Return when a try must be over, a little before Airflow itself ends it.
 
-    Airflow 2.11 ends a deferred task when its ``execution_timeout`` has passed, and then nobody knows
-    the job any more; Airflow 3 does not end it at all.
+    Airflow 2.11 ends a deferred task when its ``execution_timeout`` has passed, and its job
+    is not followed any more; Airflow 3 does not end it at all.
     """
     if execution_timeout is None:
         return None

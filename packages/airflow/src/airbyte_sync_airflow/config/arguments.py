@@ -147,7 +147,7 @@ def sync_policy(
         wait_seconds: The fixed poll interval of a blocking task, and the shortest one of a deferred.
         timeout: The longest time, in seconds, from when the task has its sync to the end of the sync;
             ``None`` or zero for as long as it takes.
-        deferred: Whether a trigger waits, which looks less often the longer a sync takes.
+        deferred: Whether a trigger waits, which polls less often the longer a sync takes.
         settings: What the task, the Airflow connection or airflow.cfg sets beside that.
 
     Raises:

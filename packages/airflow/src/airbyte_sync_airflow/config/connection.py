@@ -7,7 +7,7 @@ host            the server's address, with ``http://`` or ``https://``
 port            used where the address itself names none
 login           client id; empty means that the server asks for no credentials
 password        client secret
-schema          where tokens are bought; empty or ``v1/applications/token`` for Airbyte's own route
+schema          the token URL; empty or ``v1/applications/token`` for Airbyte's own route
 extra           JSON, in which the other fields of the connection form are kept under their own names
 ==============  =====================================================================================
 
@@ -313,7 +313,7 @@ def _timeouts(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def seconds_of(what: str, value: object) -> timedelta:
     """
-    Return a time-out of requests that somebody gave as a number or as a text.
+    Return a timeout of requests that was given as a number or as a text.
 
     Args:
         what: How the error begins.

@@ -77,22 +77,23 @@ POLICY_OPTIONS = (
         label="When the connection is busy",
         description="What a task does when its connection is busy with a sync that began before the "
         "task asked: queue (wait for it, then run its own), attach (follow the running one), skip or "
-        "fail. Not set, it queues.",
+        "fail. Default: queue.",
         example="attach",
     ),
     PolicyOption(
         name="queue_timeout",
         kind="seconds",
-        label="Queue time-out (seconds)",
-        description="Seconds until a sync must have begun to run, from when its task asks for it. Not set, "
-        "as many as the task's own timeout, which counts from when the task has its sync.",
+        label="Queue timeout (seconds)",
+        description="Seconds until a sync must have begun to run, from when its task asks for it. Default: "
+        "the task's own timeout, which counts from when the task has its sync.",
         example="1800",
     ),
     PolicyOption(
         name="unreachable_timeout",
         kind="seconds",
-        label="Unreachable time-out (seconds)",
-        description="Seconds that Airbyte may fail to answer in a row before a task gives up. Not set, 900.",
+        label="Unreachable timeout (seconds)",
+        description="Seconds that Airbyte may fail to answer in a row before a task gives up. "
+        "Default: 900 s.",
         example="3600",
     ),
     PolicyOption(
@@ -100,24 +101,24 @@ POLICY_OPTIONS = (
         kind="seconds",
         label="Adopt window (seconds)",
         description="Seconds to search for a sync whose submission got no answer, before it is submitted "
-        "once more; never less than 150 seconds after the submission. Not set, 90.",
+        "once more; never less than 150 seconds after the submission. Default: 90 s.",
         example="180",
         may_be_zero=True,
     ),
     PolicyOption(
         name="cancel_timeout",
         kind="seconds",
-        label="Cancel time-out (seconds)",
-        description="Seconds to insist on a cancellation until Airbyte says that the sync has ended. "
-        "Not set, 120.",
+        label="Cancel timeout (seconds)",
+        description="Seconds to repeat a cancellation until Airbyte says that the sync has ended. "
+        "Default: 120 s.",
         example="300",
     ),
     PolicyOption(
         name="cancel_on_timeout",
         kind="flag",
-        label="Cancel on time-out",
-        description="Whether a sync is cancelled when its task's time-out passes: true or false. Not set, "
-        "it is.",
+        label="Cancel on timeout",
+        description="Whether a sync is cancelled when its task's timeout passes: true or false. "
+        "Default: true.",
         example="false",
     ),
     PolicyOption(
@@ -125,21 +126,21 @@ POLICY_OPTIONS = (
         kind="flag",
         label="Cancel on kill",
         description="Whether a task that runs a sync cancels it when the task is killed: true or false. "
-        "Not set, it does. A sensor says so by its own argument.",
+        "Default: true. A sensor has an argument of its own.",
         example="false",
     ),
     PolicyOption(
         name="explain",
         kind="flag",
         label="Explain failures",
-        description="Whether Airbyte is asked why a sync failed: true or false. Not set, it is.",
+        description="Whether Airbyte is asked why a sync failed: true or false. Default: true.",
         example="false",
     ),
     PolicyOption(
         name="longest_wait_seconds",
         kind="seconds",
-        label="Longest wait between looks (seconds)",
-        description="The longest interval, in seconds, between two looks of a deferred task. Not set, 60.",
+        label="Longest wait between polls (seconds)",
+        description="The longest interval, in seconds, between two polls of a deferred task. Default: 60 s.",
         example="300",
     ),
 )
@@ -181,7 +182,7 @@ def policy_defaults(conn_id: str, extra: Mapping[str, Any]) -> dict[str, object]
 
 
 def is_set(value: object) -> bool:
-    """Tell whether somebody filled a field: forms leave empty texts and nulls behind."""
+    """Tell whether a field was filled: forms leave empty texts and nulls behind."""
     return not (
         value is None or value in ({}, []) or (isinstance(value, str) and not value.strip())
     )

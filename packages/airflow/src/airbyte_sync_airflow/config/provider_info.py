@@ -24,15 +24,15 @@ _FLAG = ["true", "false"]
 _CONN_FIELDS: dict[str, dict[str, Any]] = {
     "auth": {
         "label": "Authentication",
-        "description": "client_credentials (buys tokens with client id and secret), basic (login and "
-        "password), bearer (the token is the password) or none. Not set: client_credentials where there "
+        "description": "client_credentials (fetches tokens with client id and secret), basic (login and "
+        "password), bearer (the token is the password) or none. Default: client_credentials where there "
         "is a client id, else none.",
         "schema": {"type": _TEXT, "enum": ["client_credentials", "basic", "bearer", "none"]},
     },
     "proxies": {
         "label": "Proxies",
         "description": 'JSON: {"http": "http://proxy:8080", "https": "http://proxy:8080"}; or one URL '
-        "for both; HTTP proxies only. Not set, HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment hold.",
+        "for both; HTTP proxies only. Default: HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment.",
         "schema": {"type": ["object", "string", "null"]},
     },
     "verify": {
@@ -53,28 +53,28 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
         "schema": {"type": _TEXT, "format": "password"},
     },
     "connect_timeout": {
-        "label": "Connect time-out (seconds)",
-        "description": "How long to try to connect, proxy and TLS included. Not set, 10.",
+        "label": "Connect timeout (seconds)",
+        "description": "How long to try to connect, proxy and TLS included. Default: 10 s.",
         "schema": {"type": _SECONDS, "minimum": 0},
     },
     "read_timeout": {
-        "label": "Read time-out (seconds)",
-        "description": "How long to wait for the whole answer. Not set, 30.",
+        "label": "Read timeout (seconds)",
+        "description": "How long to wait for the whole answer. Default: 30 s.",
         "schema": {"type": _SECONDS, "minimum": 0},
     },
     "submit_timeout": {
-        "label": "Submit time-out (seconds)",
-        "description": "The same for the start of a sync, for which Airbyte may take 60 s. Not set, 90.",
+        "label": "Submit timeout (seconds)",
+        "description": "The same for the start of a sync, for which Airbyte may take 60 s. Default: 90 s.",
         "schema": {"type": _SECONDS, "minimum": 0},
     },
     "transport": {
         "label": "HTTP library of workers",
-        "description": "The name of a registered transport. Not set, requests.",
+        "description": "The name of a registered transport. Default: requests.",
         "schema": {"type": _TEXT},
     },
     "async_transport": {
         "label": "HTTP library of the triggerer",
-        "description": "The name of a registered async transport. Not set, aiohttp.",
+        "description": "The name of a registered async transport. Default: aiohttp.",
         "schema": {"type": _TEXT},
     },
     "ui_url": {

@@ -1,7 +1,7 @@
-"""Lineage for OpenLineage: what a sync has read and written, told when a task ends.
+"""Lineage for OpenLineage: what a sync has read and written, reported when a task ends.
 
-It is a courtesy. Without the OpenLineage provider nothing happens, and when Airbyte does not answer, the job
-alone is told, after a few seconds at most. Nothing here fails a task, or warns anybody.
+Without the OpenLineage provider nothing happens, and when Airbyte does not answer, the job
+alone is told, after a few seconds at most. Nothing here fails a task or logs a warning.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def facets_on_complete(
         server = read_server(conn_id, api_version)
         lineage = _ask(server, connection_id, patience)
         return operator_lineage(server.settings.base_url, lineage, job)
-    except ImportError:  # nobody wants to know
+    except ImportError:  # the OpenLineage provider is not installed
         return None
-    except Exception as error:  # a courtesy that goes wrong is nobody's problem
+    except Exception as error:  # lineage that cannot be told fails no task
         _log.debug("No lineage of Airbyte connection %s: %s", connection_id, error)
         return None
 

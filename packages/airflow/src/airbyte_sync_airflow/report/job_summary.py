@@ -44,7 +44,7 @@ class JobSummary:
     job_id: int
     job_type: str | None = None
     status: str | None = None
-    """Airbyte's own word, as it was at the last look."""
+    """Airbyte's own word, as it was at the last poll."""
     connection_id: str | None = None
     connection_name: str | None = None
     rows: int | None = None
@@ -57,7 +57,7 @@ class JobSummary:
     url: str | None = None
     """Its log in Airbyte's web application."""
     attached: bool = False
-    """Whether somebody else started it; then no task of ours cancels it."""
+    """Whether it was started elsewhere; then no task of ours cancels it."""
     failure_reason: str | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class JobSummary:
             object.__setattr__(self, name, make_fit(getattr(self, name)))
 
     def seen(self, job: Job) -> JobSummary:
-        """Take over what a look at the job showed."""
+        """Return it with what a poll of the job showed."""
         duration = job.duration if job.status.is_final else None
         return replace(
             self,
@@ -83,7 +83,7 @@ class JobSummary:
         )
 
     def described(self, connection: Connection, ui_url: str) -> JobSummary:
-        """Take over what is known of the connection, and where the job can be looked at."""
+        """Return it with the connection's name and the job's link."""
         return replace(
             self,
             connection_name=connection.name,
@@ -91,7 +91,7 @@ class JobSummary:
         )
 
     def failed(self, error: AirbyteSyncError) -> JobSummary:
-        """Take over how it ended, from the error that tells it."""
+        """Return it with how it ended, from the error that says so."""
         job: Job | None = getattr(error, "job", None)
         reason = getattr(error, "reason", None)
         text = str(error) if reason is None else reason.message

@@ -48,7 +48,7 @@ _OBTAINED = {
     Origin.STARTED: "Started Airbyte %s job %s of connection %s (%s)%s",
     Origin.ADOPTED: "Found Airbyte %s job %s of connection %s (%s), begun since this was asked for: "
     "following it as our own%s",
-    Origin.ATTACHED: "Following Airbyte %s job %s of connection %s (%s), which somebody else started%s",
+    Origin.ATTACHED: "Following Airbyte %s job %s of connection %s (%s), which was started elsewhere%s",
 }
 _FOLLOWED = "Following Airbyte %s job %s of connection %s (%s)%s"
 _RECALLED = "Going on with Airbyte %s job %s of connection %s (%s), which an earlier try started%s"
@@ -74,7 +74,7 @@ def _fit_for_a_log(value: object) -> object:
 
 
 class TaskLog:
-    """Writes events to a task's log; looks that show nothing new are summed up once a minute."""
+    """Writes events to a task's log; polls that show nothing new are summed up once a minute."""
 
     def __init__(self, log: Logger) -> None:
         self._log = CleanLog(log)
@@ -86,7 +86,7 @@ class TaskLog:
             self._write(event)
 
     def _is_due(self, at: datetime) -> bool:
-        """Tell whether a minute has passed; the first one begins with the first look."""
+        """Tell whether a minute has passed; the first one begins with the first poll."""
         if self._next_progress is None:
             self._next_progress = at + PROGRESS_EVERY
         if at < self._next_progress:
@@ -98,7 +98,7 @@ class TaskLog:
         log = self._log
         match event:
             case JobObtained() | JobRecalled():
-                pass  # whoever follows the job announces it, with its name and where to look at it
+                pass  # the follower announces it, with its name and its link
             case EarlierTryLookedFor(since=since, look_until=look_until):
                 log.info(
                     "An earlier try may have started a sync: looking in Airbyte for a job that began "
@@ -118,14 +118,14 @@ class TaskLog:
                 log.info("Airbyte job %s ended: %s%s", job.job_id, job.status, _totals(job))
             case PollFailed(error=error, failing_since=since, next_poll=next_poll):
                 log.warning(
-                    "Could not look at Airbyte (failing since %s); looking again at %s: %s",
+                    "Could not poll Airbyte (failing since %s); polling again at %s: %s",
                     _clock_time(since),
                     _clock_time(next_poll),
                     error,
                 )
             case SubmitPostponed(error=error, next_try=next_try):
                 log.warning(
-                    "Airbyte did not take the sync; trying again at %s: %s",
+                    "Airbyte did not accept the sync; trying again at %s: %s",
                     _clock_time(next_try),
                     error,
                 )
@@ -146,7 +146,7 @@ class TaskLog:
                 )
             case JobLeftOver(job=job, newer=newer):
                 log.warning(
-                    "Airbyte job %s is still told to be %s, but the newer job %s of the connection has "
+                    "Airbyte job %s is still reported as %s, but the newer job %s of the connection has "
                     "ended (%s). Airbyte runs one job of a connection at a time, so job %s is a leftover on "
                     "which nothing works any more",
                     job.job_id,
@@ -165,7 +165,7 @@ class Follower:
 
     Args:
         log: The task's log.
-        job: What is known of the job already; where that is its id only, the first look announces it.
+        job: What is known of the job already; where that is its id only, the first poll announces it.
     """
 
     def __init__(self, log: Logger, job: JobSummary | None = None) -> None:
@@ -205,7 +205,7 @@ class Follower:
         self._announcement = _FOLLOWED
 
     def announce(self) -> None:
-        """Write how the task came to its job, with its name and where to look at it; once."""
+        """Write how the task came to its job, with its name and its link; once."""
         text, job = self._announcement, self.job
         if not text or job is None or job.status is None:
             return  # a job that was not polled yet is announced by the next poll

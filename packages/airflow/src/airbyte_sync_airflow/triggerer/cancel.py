@@ -7,7 +7,7 @@ it is asked again for a quarter of an hour, which is longer than any trigger has
 a task of its own. A sync that is left alone in the end is named in the triggerer's own log, with a
 link.
 
-A cancellation waits behind no submission and no poll: it has a session, a limit and time-outs of its own.
+A cancellation waits behind no submission and no poll: it has a session, a limit and timeouts of its own.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def stopped_trigger(
         )
     except (InvalidInput, TypeError):
         request.log.exception(
-            "Could not cancel Airbyte job %s, should its task be killed: look at it in Airbyte",
+            "Could not cancel Airbyte job %s, should its task be killed: check it in Airbyte",
             request.checkpoint.get("job_id"),
         )
         return None

@@ -32,7 +32,7 @@ ASK_AGAIN_SECONDS = 5.0
 """How long to wait after a question that Airflow did not answer."""
 
 SYNC_SECONDS = 5.0
-"""How long it surely takes a triggerer to hear which triggers are another's; it asks every second."""
+"""How long it takes a triggerer at most to learn which triggers are another's; it asks every second."""
 
 SETTLE_SECONDS = 1.0
 """How long a cancellation that has arrived with an answer takes to reach a trigger on the same loop."""

@@ -57,7 +57,7 @@ class EventOutcome:
     job: JobSummary | None = None
     """The job, as far as the trigger knew it."""
     checkpoint: Checkpoint | None = None
-    """Set where the request has only just come to its job: from here it is waited for."""
+    """Set where the request has only just got its job: from here it is waited for."""
     error: AirflowException | None = None
     """What the task is to raise."""
 
@@ -72,7 +72,7 @@ class EventOutcome:
             raise self.error
         if self.job is None:
             raise exceptions.AirbyteTransientError(
-                "the trigger told neither of a job nor of an error"
+                "the trigger reported neither a job nor an error"
             )
         return self.job.job_id
 
@@ -95,7 +95,7 @@ def success(job: JobSummary) -> dict[str, Any]:
 
 def obtained(checkpoint: Checkpoint, job: JobSummary, for_version: object) -> dict[str, Any]:
     """
-    Return the event of a trigger that came to a job, so that the task can tell of it first.
+    Return the event of a trigger that has a job, so that the task can report it first.
 
     Args:
         checkpoint: From where the job is waited for.
@@ -138,7 +138,7 @@ def outcome_of(
     if awaited is not None and job.job_id != awaited:
         another = exceptions.AirbyteTransientError(
             f"the trigger ended with an event about Airbyte job {job.job_id}, but this task waits for "
-            f"job {awaited}. Look at job {awaited} in Airbyte to see what became of it."
+            f"job {awaited}. Check job {awaited} in Airbyte to see what became of it."
         )
         return EventOutcome(error=outcome.error or another)
     if outcome.error is None and outcome.checkpoint is None and not _has_succeeded(job):
@@ -146,7 +146,7 @@ def outcome_of(
             job=job,
             error=exceptions.AirbyteTransientError(
                 f"the trigger ended without an error, but Airbyte job {job.job_id} was "
-                f"{job.status!r} when it was last polled. Look at it in Airbyte before you start it "
+                f"{job.status!r} when it was last polled. Check it in Airbyte before you start it "
                 "again."
             ),
         )
@@ -179,7 +179,7 @@ def _read(event: Any, when_late: type[AirflowException]) -> EventOutcome:
         pass
     return EventOutcome(
         error=exceptions.AirbyteTransientError(
-            f"the trigger ended with an event that is not ours: {shown(event)}. Look at the connection's "
+            f"the trigger ended with an event that is not ours: {shown(event)}. Check the connection's "
             "timeline in Airbyte to see what became of the sync."
         )
     )

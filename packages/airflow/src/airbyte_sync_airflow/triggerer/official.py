@@ -24,7 +24,7 @@ class AirbyteSyncTrigger(triggers.AirbyteSyncTrigger):
         job_id: The job.
         conn_id: The Airflow connection that leads to the Airbyte server.
         end_time: Seconds since the epoch, when the wait is over and the job is left alone.
-        poll_interval: The longest time between two looks, in seconds.
+        poll_interval: The longest time between two polls, in seconds.
         execution_deadline: Seconds since the epoch, when the operator's ``execution_timeout`` is over
             and the job is cancelled; the sensor gives none.
     """

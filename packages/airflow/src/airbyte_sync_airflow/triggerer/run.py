@@ -45,7 +45,7 @@ async def wait(
     on_server: Callable[[AirbyteServer], None],
 ) -> dict[str, Any]:
     """
-    Drive a trigger's flow to its job, or from its job to the end.
+    Drive a trigger's flow until it has a job, or from its job to the end.
 
     Args:
         request: Says where the flow stands.
@@ -74,14 +74,14 @@ async def wait(
                     secrets = parts.async_gateway().secrets
                     session = caution.over(parts.async_interpreter(follower, memory))
                     with secrets.in_force():
-                        return await _drive(trigger, memory.latest, policy, session, follower)
+                        return await _drive(request, memory.latest, policy, session, follower)
             except ServerUnreachable:
                 before, server = server, await _read_server(request, policy)
                 if server == before:
                     raise
                 request.log.warning("The Airflow connection has changed: trying it as it is now")
     except InvalidInput as error:
-        left_alone = _who_is_left_alone(request.checkpoint)
+        left_alone = _job_left_alone(request.checkpoint)
         return failure(type(error)(f"{left_alone}{error}"), follower.job)
     except ConnectionNotThere:
         return failure(_unknown_here(request, follower.job), follower.job)
@@ -90,7 +90,7 @@ async def wait(
         return failure(error, None if job is None else job.failed(error))
     except Exception as error:  # a trigger that dies takes its task with it, and the sync
         request.log.exception("The wait in the triggerer has met something unforeseen")
-        left_alone = _who_is_left_alone(request.checkpoint)
+        left_alone = _job_left_alone(request.checkpoint)
         return failure(AirbyteSyncError(f"{left_alone}{told(error)}"), follower.job)
 
 
@@ -118,7 +118,7 @@ async def _read_server(request: TriggerRequest, policy: SyncPolicy) -> AirbyteSe
 
 
 async def _drive(
-    trigger: AirbyteSyncTrigger,
+    request: TriggerRequest,
     checkpoint: Checkpoint,
     policy: SyncPolicy,
     session: AsyncInterpreter,
@@ -130,7 +130,7 @@ async def _drive(
         return success(job.seen(result.job))
     submission = await arun(obtain(checkpoint, policy), session)
     job = follower.job or JobSummary(job_id=submission.job_id)
-    return obtained(submission.checkpoint, job, for_version=trigger.checkpoint.get("version"))
+    return obtained(submission.checkpoint, job, for_version=request.checkpoint.get("version"))
 
 
 class _Memory:
@@ -148,11 +148,11 @@ class _Memory:
         self._on_checkpoint(checkpoint)
 
 
-def _who_is_left_alone(checkpoint: object) -> str:
+def _job_left_alone(checkpoint: object) -> str:
     job_id = checkpoint.get("job_id") if isinstance(checkpoint, dict) else None
     if type(job_id) is not int:
         return ""
-    return f"Airbyte job {job_id} goes on, and nobody follows it any more: "
+    return f"Airbyte job {job_id} goes on, and no task follows it any more: "
 
 
 def _unknown_here(request: TriggerRequest, job: JobSummary | None) -> ConnectionNotThere:

@@ -50,7 +50,7 @@ ASK_AGAIN_SECONDS = 0.3
 """How long to wait after a question that Airflow did not answer."""
 
 GRACE = timedelta(seconds=4)
-"""Until when a cancellation is insisted on, from the beginning of it all."""
+"""For how long a cancellation is repeated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -123,7 +123,7 @@ class PokeStore:
                     return kept if kept[0].job_id == job_id else None
         except Exception:
             self._log.warning(
-                "Airflow could not tell what an earlier poke saw: this one begins anew",
+                "Airflow could not tell what an earlier poke saw: this one starts over",
                 exc_info=True,
             )
         return None

@@ -19,7 +19,7 @@ STOP_WITHIN = timedelta(seconds=1)
 
 class StoppableClock:
     """
-    A clock that sleeps in short stretches and looks in between whether the task was killed.
+    A clock that sleeps in short stretches and checks in between whether the task was killed.
 
     Airflow 3 goes on with a task after it has called ``on_kill``, so that the wait must end by itself.
     """

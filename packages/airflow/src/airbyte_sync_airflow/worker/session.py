@@ -57,14 +57,14 @@ class TaskSession:
         self.interpreter.answer(pause)
 
     def announce(self) -> None:
-        """Tell which job it is and where to look at it, before the wait for its end begins."""
+        """Tell which job it is and where its link leads, before the wait for its end begins."""
         if self.follower.job is not None:
             self.follower.job = self.describe(self.follower.job)
         self.follower.announce()
         self.publish()
 
     def describe(self, job: JobSummary) -> JobSummary:
-        """Find out what a person calls the connection, and where the job can be looked at."""
+        """Find out what a person calls the connection, and the job's link."""
         if job.connection_id is None or job.url is not None:
             return job
         if self.connection is None:
