@@ -101,7 +101,7 @@ def ui_url(base_url: str) -> str:
 
 def normalise_ui_url(address: str) -> str:
     """
-    Return the address of a web application that somebody wrote, or copied from a browser.
+    Return the address of a web application as a person wrote it, or copied it from a browser.
 
     Args:
         address: With ``http://`` or ``https://``; what leads to a workspace or below it is left out.

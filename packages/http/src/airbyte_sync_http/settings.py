@@ -99,7 +99,7 @@ class BearerToken:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientCredentials:
     """
-    An application's id and secret, which buy tokens that end: Cloud, Enterprise and chart 2.
+    An application's id and secret, for which a server issues tokens that end: Cloud, Enterprise and chart 2.
 
     Raises:
         InvalidInput: One of the two is empty, or no text that can be sent.
@@ -108,7 +108,7 @@ class ClientCredentials:
     client_id: str
     client_secret: str = field(repr=False)
     token_url: str = ""
-    """Where to buy tokens, see :func:`~airbyte_sync_http.addresses.token_url`."""
+    """Where to fetch tokens, see :func:`~airbyte_sync_http.addresses.token_url`."""
 
     def __post_init__(self) -> None:
         require_text("client_id", self.client_id)
@@ -156,7 +156,7 @@ class ServerSettings:
     submit_timeout: timedelta = timedelta(seconds=90)
     """The read timeout of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
     explain_timeout: timedelta = timedelta(seconds=3)
-    """The read timeout when the Config API is asked why a job failed: nobody waits long for a reason."""
+    """The read timeout when the Config API is asked why a job failed: a reason is not worth a long wait."""
     transport: TransportOptions = field(default_factory=TransportOptions)
     user_agent: str = f"airbyte-sync/{__version__}"
     """Cloud refuses requests without one with 403 (reference.airbyte.com/reference/errors)."""
@@ -212,7 +212,7 @@ class ServerSettings:
         )
 
     def token_url(self, credentials: ClientCredentials) -> str:
-        """Return where ``credentials`` buy tokens."""
+        """Return where to fetch tokens for ``credentials``."""
         return addresses.token_url(self.base_url, credentials.token_url)
 
 

@@ -101,6 +101,7 @@ class IncrementalPoll:
         self._clock = clock
         self._jobs = jobs
         self.since: datetime = first.asked_at
+        """Since when all changes are told."""
         self._last = self._last_wide = self._rested_at = first.asked_at
         self._cursor = self._wide_cursor = first.asked_at_server
 

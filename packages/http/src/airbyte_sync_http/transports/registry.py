@@ -57,7 +57,7 @@ def open_transport(name: str, options: TransportOptions) -> Transport:
         The transport; who opens it closes it.
 
     Raises:
-        UnknownTransport: Nobody registers this name.
+        UnknownTransport: No installed package registers this name.
         MissingLibrary: Its library is not installed.
     """
     transport: Transport = _load(TRANSPORTS, name)(options)
@@ -77,7 +77,7 @@ def registered(group: str) -> tuple[str, ...]:
 
 def require_registered(group: str, name: str, said: str = "") -> None:
     """
-    Refuse a name that nobody registers, without importing anything.
+    Refuse a name that no installed package registers, without importing anything.
 
     Args:
         group: :data:`TRANSPORTS` or :data:`ASYNC_TRANSPORTS`.
