@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airbyte_sync.errors import AlreadyClosed, CallFailed
@@ -157,12 +158,13 @@ class ListReader:
             self._lose_touch()
             self._forget_the_list()
             return self._read_page, now + MAX_INTERVAL
-        if self._changes is None:
+        changes = self._changes
+        if changes is None:
             return self._read_page, self.breaker.retry_at or now
-        poll_due = self.breaker.retry_at or self._changes.due(self.intervals.shortest)
+        poll_due = self.breaker.retry_at or changes.due(self.intervals.shortest)
         page_due = self._scanner.due
         if self.breaker.failure is not None or poll_due <= max(now, page_due):
-            return self._poll_changes, poll_due
+            return partial(self._poll, changes), poll_due
         return self._try_a_page, page_due
 
     async def _make(self, request: Callable[[], Awaitable[None]]) -> None:
@@ -184,10 +186,9 @@ class ListReader:
             _log.exception("The list of jobs cannot be read")
             self._stop_using_the_list()
 
-    async def _poll_changes(self) -> None:
-        if self._changes is not None:
-            await self._changes.poll(self._fetch_page)
-            self.breaker.record_success()
+    async def _poll(self, changes: IncrementalPoll) -> None:
+        await changes.poll(self._fetch_page)
+        self.breaker.record_success()
 
     async def _read_page(self) -> None:
         since = None if self._changes is None else self._changes.since

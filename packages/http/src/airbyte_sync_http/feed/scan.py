@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.policy import SyncPolicy
 from airbyte_sync.requests import JobQuery
+from airbyte_sync_http.feed.changes import ListLost
 from airbyte_sync_http.feed.subscriptions import lacks_amounts
 from airbyte_sync_http.feed.timers import wake, wake_now
 from airbyte_sync_http.protocol.messages import LARGEST_PAGE
@@ -139,6 +140,7 @@ class Scanner:
 
         Raises:
             CallFailed: The page cannot be read.
+            ListLost: The list has gone out of use meanwhile.
         """
         now = self._clock.now()
         if since is not None and self._awaiting_scan and now < self._next_page_at:
@@ -149,9 +151,6 @@ class Scanner:
     async def _read_initially(self, fetch_page: FetchPage, since: datetime) -> None:
         scan = self._initial_read = self._initial_read or self._begin(since)
         goes_on = await self._read(scan, fetch_page) is not None
-        self._failures = 0
-        if self._initial_read is not scan:
-            return  # the list has gone out of use
         if not goes_on:
             await self._finish(scan, len(self._jobs))
         if not (goes_on and self._awaiting_scan):
@@ -162,9 +161,6 @@ class Scanner:
         scan = self._reconciliation = self._reconciliation or self._begin(now)
         pays = is_first or self._awaiting_scan or len(self._jobs) >= PAGE_PAYS
         first_reads = await self._read(scan, fetch_page) if pays else None
-        self._failures = 0
-        if self._reconciliation is not scan:
-            return False  # the list has gone out of use
         self._next_page_at = now if first_reads else now + RECONCILIATION_PAGE_EVERY
         if first_reads is not None:
             return False
@@ -190,6 +186,9 @@ class Scanner:
                 followed.must_be_read = job.status.is_final and lacks_amounts(job)
             shown += self._awaiting_scan.pop(job.job_id, ())
         await self._jobs.wake_changed_in_batches(*shown)
+        if scan not in {self._reconciliation, self._initial_read}:
+            raise ListLost  # what the page shows, or a single read meanwhile, has opened the breaker
+        self._failures = 0
         scan.offset += LARGEST_PAGE
         is_last = len(page.jobs) < LARGEST_PAGE or spared < PAGE_PAYS
         return None if is_last else first_reads
