@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from airbyte_sync_airflow import exceptions
-from airbyte_sync_airflow.config.policy_options import policy_defaults
+from airbyte_sync_airflow.config.fields import SERVER_FIELDS
+from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS, policy_defaults
 from airbyte_sync_local import ServerConnection, job_scripts
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,13 @@ def test_the_first_dag_runs(load_dag_file, airbyte, connect):
 
 def snippets(kind):
     return re.findall(rf"```{kind}\n(.*?)```", PACKAGE_README.read_text(), re.DOTALL)
+
+
+def test_every_field_of_the_connection_is_in_the_readme():
+    """Those of the server in its table, those of the policy beside airflow.cfg."""
+    text = PACKAGE_README.read_text()
+    named = set(re.findall(r"`(\w+)`", text)) | set(re.findall(r"^(\w+) = ", text, re.MULTILINE))
+    assert set() == {field.name for field in (*SERVER_FIELDS, *POLICY_OPTIONS)} - named
 
 
 def test_the_imports_of_the_package_readme_work():

@@ -207,7 +207,8 @@ class AirbyteHook(BaseHook):
         return refuse_on_the_hook(name)
 
     def _server(self) -> AirbyteServer:
-        from airbyte_sync_airflow.config.connection import TIMEOUTS, read_server, seconds_of
+        from airbyte_sync_airflow.config.connection import read_server, seconds_of
+        from airbyte_sync_airflow.config.fields import TIMEOUTS
 
         server = read_server(self.airbyte_conn_id, self.api_version)
         if self.timeout is None:

@@ -12,7 +12,7 @@ extra           JSON, in which the other fields of the connection form are kept 
 ==============  =====================================================================================
 
 A field may be filled by a form, which gives texts, or by hand, in JSON types: both are understood here, and
-an empty one is not set. The fields are described in :mod:`airbyte_sync_airflow.config.provider_info`,
+an empty one is not set. The fields are listed in :mod:`airbyte_sync_airflow.config.fields`,
 those of the policy in :mod:`airbyte_sync_airflow.config.policy_options`. One name has no field: ``timeout``,
 with which connections for the official provider set all three timeouts.
 
@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 
 from airbyte_sync import AirbyteSyncError, InvalidInput
 from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
+from airbyte_sync_airflow.config.fields import TIMEOUTS
 from airbyte_sync_airflow.config.policy_options import is_set, policy_defaults, read_seconds
 from airbyte_sync_http import (
     BasicAuth,
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airbyte_sync_http.settings import Auth
-
-TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout")
 
 _SCHEMES = frozenset({"http", "https"})
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")

@@ -4,7 +4,7 @@ A task's own argument wins over its Airflow connection, and that wins over the s
 airflow.cfg. What is set nowhere is left out here, and the policy's own default holds.
 
 :data:`POLICY_OPTIONS` is the one list of them: the connection form, the description of the section and the
-readers below are made from it. Importing this module costs nothing, because every Airflow process does.
+readers below derive from it. Importing this module costs nothing, because every Airflow process does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync_airflow.config.fields import ConnectionField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +31,9 @@ _FLAGS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": F
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PolicyOption:
-    """One setting of the policy, as people write it."""
+class PolicyOption(ConnectionField):
+    """One setting of the policy: a field of the connection that airflow.cfg may set for all."""
 
-    name: str
-    """The same everywhere: in airflow.cfg, in the extra, and as an argument of a task."""
-    kind: Literal["seconds", "flag"] | tuple[str, ...]
-    """What its value is; a tuple holds the words to choose from."""
-    label: str
-    description: str
     example: str
     may_be_zero: bool = False
 

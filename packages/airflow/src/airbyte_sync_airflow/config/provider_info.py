@@ -8,81 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from airbyte_sync_airflow.config.fields import SERVER_FIELDS
 from airbyte_sync_airflow.config.policy_options import (
     COMPOSITION,
     POLICY_OPTIONS,
     SECTION,
     PolicyOption,
 )
-
-_TEXT = ["string", "null"]
-_SECONDS = ["number", "null"]
-_FLAG = ["true", "false"]
-
-# A type that begins with "object" or names several gets a box that shows JSON as JSON; a boolean gets no
-# switch, because a switch cannot be left unset.
-_CONN_FIELDS: dict[str, dict[str, Any]] = {
-    "auth": {
-        "label": "Authentication",
-        "description": "client_credentials (fetches tokens with client id and secret), basic (login and "
-        "password), bearer (the token is the password) or none. Default: client_credentials where there "
-        "is a client id, else none.",
-        "schema": {"type": _TEXT, "enum": ["client_credentials", "basic", "bearer", "none"]},
-    },
-    "proxies": {
-        "label": "Proxies",
-        "description": 'JSON: {"http": "http://proxy:8080", "https": "http://proxy:8080"}; or one URL '
-        "for both; HTTP proxies only. Default: HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment.",
-        "schema": {"type": ["object", "string", "null"]},
-    },
-    "verify": {
-        "label": "Verify TLS",
-        "description": "true, false, or the path of a CA bundle (PEM) on the machines that run tasks.",
-        "schema": {"type": ["string", "boolean", "null"]},
-    },
-    "client_cert": {
-        "label": "Client certificate",
-        "description": "Path of a PEM file with certificate and key; or two paths: certificate,key.",
-        "schema": {"type": ["string", "array", "null"]},
-    },
-    "headers": {
-        "label": "Headers",
-        "description": "Sent with every request, as an identity-aware proxy may want. One header: "
-        'Name: value. Several, as JSON on one line: {"CF-Access-Client-Id": "...", '
-        '"CF-Access-Client-Secret": "..."}. The header Authorization only with auth = none.',
-        "schema": {"type": _TEXT, "format": "password"},
-    },
-    "connect_timeout": {
-        "label": "Connect timeout (seconds)",
-        "description": "How long to try to connect, proxy and TLS included. Default: 10 s.",
-        "schema": {"type": _SECONDS, "minimum": 0},
-    },
-    "read_timeout": {
-        "label": "Read timeout (seconds)",
-        "description": "How long to wait for the whole answer. Default: 30 s.",
-        "schema": {"type": _SECONDS, "minimum": 0},
-    },
-    "submit_timeout": {
-        "label": "Submit timeout (seconds)",
-        "description": "The same for the start of a sync, for which Airbyte may take 60 s. Default: 90 s.",
-        "schema": {"type": _SECONDS, "minimum": 0},
-    },
-    "transport": {
-        "label": "HTTP library of workers",
-        "description": "The name of a registered transport. Default: requests.",
-        "schema": {"type": _TEXT},
-    },
-    "async_transport": {
-        "label": "HTTP library of the triggerer",
-        "description": "The name of a registered async transport. Default: aiohttp.",
-        "schema": {"type": _TEXT},
-    },
-    "ui_url": {
-        "label": "Web application URL",
-        "description": "Where people open Airbyte, for links; set it where it is not at the server URL.",
-        "schema": {"type": _TEXT},
-    },
-}
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -147,8 +79,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "conn-fields": {
-                    **_CONN_FIELDS,
-                    **{option.name: _conn_field(option) for option in POLICY_OPTIONS},
+                    field.name: field.to_form() for field in (*SERVER_FIELDS, *POLICY_OPTIONS)
                 },
             }
         ],
@@ -170,17 +101,6 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
-
-
-def _conn_field(option: PolicyOption) -> dict[str, Any]:
-    match option.kind:
-        case "seconds":
-            schema: dict[str, Any] = {"type": _SECONDS, "minimum": 0}
-        case "flag":
-            schema = {"type": _TEXT, "enum": _FLAG}
-        case words:
-            schema = {"type": _TEXT, "enum": list(words)}
-    return {"label": option.label, "description": option.description, "schema": schema}
 
 
 def _config_option(option: PolicyOption) -> dict[str, Any]:
