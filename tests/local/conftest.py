@@ -42,7 +42,7 @@ class Api:
         self.clock.advance(timedelta(seconds=seconds))
 
     def statuses(self, job_id, *, seconds):
-        """The statuses that somebody sees who looks once a second."""
+        """The statuses that a client sees that polls once a second."""
         seen = [self.status(job_id)]
         for _ in range(seconds):
             self.wait(1)

@@ -69,7 +69,7 @@ def test_a_connection_tells_where_its_streams_go(api, connection):
     [("sources", "SOURCE_CONNECTION"), ("destinations", "DESTINATION_CONNECTION")],
 )
 def test_an_unknown_one_is_refused_as_a_connection_is(api, serve, resource, told):
-    """An administrator hears what was not found; a member learns nothing; a strange id breaks things."""
+    """An administrator is told what was not found; a member learns nothing; a strange id breaks things."""
     path = f"/{resource}/3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
     reply = api.get(path)
     assert (404, told) == (reply.status_code, reply.json()["data"]["resourceType"])

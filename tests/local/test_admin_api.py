@@ -1,4 +1,4 @@
-"""The endpoints under /_local/: a look behind the scenes, and a hand in the play."""
+"""The endpoints under /_local/: what a test looks at, and what it changes."""
 
 import pytest
 import requests
@@ -57,7 +57,7 @@ def test_a_request_that_got_no_answer_has_no_status(api):
 
 
 def test_the_record_can_be_cleared(api):
-    """After a DELETE the record begins anew."""
+    """After a DELETE the record begins again."""
     api.get("/jobs")
     assert 204 == local(api, "DELETE", "requests").status_code
     assert {"max_concurrency": 0, "forgotten": 0, "data": []} == local(
@@ -122,7 +122,7 @@ def test_somebody_elses_sync_comes_with_a_connection_once(api):
     ],
 )
 def test_what_cannot_be_meant_is_explained(api, body, text):
-    """A mistake is answered with 400 and words that help to mend it."""
+    """A mistake is answered with 400 and words that help to fix it."""
     reply = local(api, "POST", "faults", data=body)
     assert 400 == reply.status_code
     assert text in reply.text

@@ -1,4 +1,4 @@
-"""Who is let in, and what those hear who are not."""
+"""Which credentials are accepted, and how others are answered."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The rules of DELETE /jobs/{jobId}, and of reading jobs that nobody knows."""
+"""The rules of DELETE /jobs/{jobId}, and of reading unknown jobs."""
 
 from datetime import timedelta
 
@@ -7,8 +7,8 @@ import pytest
 from airbyte_sync_local import Caller, JobScript, Quirks, ServerConnection, Step, job_scripts
 
 
-def start(api, life=None):
-    connection = api.airbyte.add_connection(job_scripts=[life or job_scripts.never_ends()])
+def start(api, script=None):
+    connection = api.airbyte.add_connection(job_scripts=[script or job_scripts.never_ends()])
     api.submit(connection)
     return connection
 
@@ -44,14 +44,14 @@ def test_a_cancel_before_the_first_attempt_is_lost(api):
 
 
 def test_a_queued_job_is_cancelled(api):
-    """A job that waits for capacity hears a cancel, as is intended."""
+    """A job that waits for capacity can be cancelled, as is intended."""
     start(api, job_scripts.queues_then_succeeds())
     api.wait(1)
     assert ("queued", "cancelled") == (api.status(1), api.cancel(1).json()["status"])
 
 
 def test_a_cancel_of_a_queued_job_may_be_lost(serve):
-    """On some servers a job that waits for capacity does not hear a cancel."""
+    """On some servers a job that waits for capacity cannot be cancelled."""
     api = serve(quirks=Quirks(queued_can_be_cancelled=False))
     start(api, job_scripts.queues_then_succeeds())
     api.wait(1)
@@ -134,7 +134,7 @@ def test_an_administrator_gets_a_conflict_for_an_unknown_job(api, method):
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_a_member_gets_forbidden_for_an_unknown_job(serve, method):
-    """Everybody else gets 403 for an unknown job."""
+    """Any other caller gets 403 for an unknown job."""
     reply = serve(quirks=Quirks(caller=Caller.MEMBER)).call(method, "/jobs/4711")
     assert (403, "forbidden") == (reply.status_code, reply.json()["title"])
 

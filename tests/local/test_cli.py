@@ -112,7 +112,7 @@ def test_ready_made_scenarios_are_listed(capsys):
     ],
 )
 def test_what_cannot_be_meant_is_explained(capsys, options, text):
-    """A mistake ends the program with status 2 and words that help to mend it."""
+    """A mistake ends the program with status 2 and words that help to fix it."""
     with pytest.raises(SystemExit) as end:
         main(["serve", *options])
     assert 2 == end.value.code
@@ -120,7 +120,7 @@ def test_what_cannot_be_meant_is_explained(capsys, options, text):
 
 
 def test_a_port_that_is_taken_is_explained(api, capsys):
-    """Where somebody else listens, another port is needed."""
+    """Where another process listens, another port is needed."""
     port = api.airbyte.base_url.rpartition(":")[2]
     with pytest.raises(SystemExit):
         main(["serve", "--port", port])

@@ -10,8 +10,8 @@ def info(api, job_id):
     return api.call("POST", url, json={"id": job_id})
 
 
-def finish(api, life):
-    api.submit(api.airbyte.add_connection(job_scripts=[life]))
+def finish(api, script):
+    api.submit(api.airbyte.add_connection(job_scripts=[script]))
     api.wait(100)
     return [entry["attempt"] for entry in info(api, 1).json()["attempts"]]
 

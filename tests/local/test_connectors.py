@@ -67,7 +67,7 @@ def scene(engine, act, **config):
 
 
 async def until(platform, condition):
-    """Look again and again: a real process takes real time."""
+    """Poll: a real process takes real time."""
     while not condition(platform.job(1)):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     return platform.job(1)

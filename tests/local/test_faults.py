@@ -33,7 +33,7 @@ def outcome(api, connection):
     ],
 )
 def test_an_action_does_what_its_name_says(api, connection, action, expected):
-    """Whether the job exists afterwards, and what the client hears, depends on the action."""
+    """Whether the job exists afterwards, and how the client is answered, depends on the action."""
     api.airbyte.inject(Fault(on=CREATE, do=action))
     assert expected == outcome(api, connection)
 

@@ -208,7 +208,7 @@ def test_sources_and_destinations_are_listed_once(api):
 
 
 def test_an_unknown_workspace_is_refused(api, serve):
-    """An administrator hears what was not found; a member learns nothing."""
+    """An administrator is told what was not found; a member learns nothing."""
     reply = api.get(f"/workspaces/{ID}")
     assert (404, "STANDARD_WORKSPACE") == (reply.status_code, reply.json()["data"]["resourceType"])
     member = serve(quirks=Quirks(caller=Caller.MEMBER))

@@ -1,4 +1,4 @@
-"""Lives: what a client sees of each, and which are refused."""
+"""Job scripts: what a client sees of each, and which are refused."""
 
 from datetime import timedelta
 from itertools import product
@@ -16,7 +16,7 @@ from airbyte_sync_local import (
 
 
 @pytest.mark.parametrize(
-    ("life", "seen"),
+    ("script", "seen"),
     [
         (job_scripts.succeeds(), ["pending", "running", "succeeded"]),
         (job_scripts.succeeds_slowly(), ["pending", "running"]),
@@ -35,9 +35,9 @@ from airbyte_sync_local import (
         (job_scripts.never_ends(), ["pending", "running"]),
     ],
 )
-def test_a_ready_made_life_is_seen_as_its_name_says(api, connection, life, seen):
-    """Every ready-made life shows a client the statuses that its name promises."""
-    api.airbyte.add_connection(connection, job_scripts=[life])
+def test_a_ready_made_script_is_seen_as_its_name_says(api, connection, script, seen):
+    """Every ready-made script shows a client the statuses that its name promises."""
+    api.airbyte.add_connection(connection, job_scripts=[script])
     api.submit(connection)
     assert seen == api.statuses(1, seconds=20)
 
@@ -50,7 +50,7 @@ def test_every_ready_made_life_has_a_name_for_files():
 
 
 def test_lives_are_used_up_one_by_one(api, connection):
-    """Each job takes the next life of its connection, and the last one repeats."""
+    """Each job takes the next script of its connection, and the last one repeats."""
     api.airbyte.add_connection(
         connection, job_scripts=[job_scripts.fails(), job_scripts.succeeds()]
     )
@@ -63,7 +63,7 @@ def test_lives_are_used_up_one_by_one(api, connection):
 
 
 def test_a_default_script_can_be_chosen(serve):
-    """Connections without lives of their own use the engine's default."""
+    """Connections without scripts of their own use the engine's default."""
     api = serve(engine=ScriptedEngine(default=job_scripts.fails()))
     api.submit(api.airbyte.add_connection())
     api.wait(10)
@@ -80,7 +80,7 @@ def test_a_job_can_make_its_connection_inactive(api, connection):
 
 
 def test_everything_happens_in_the_order_of_time(api, connection):
-    """However long nobody looks, what is seen afterwards is as if somebody had looked all along."""
+    """However long no request comes, a client sees the same afterwards as if it had polled all along."""
     api.airbyte.add_connection(connection, job_scripts=[job_scripts.retries_then_succeeds()])
     api.submit(connection)
     api.wait(10_000)

@@ -149,7 +149,7 @@ def test_jobs_are_filtered_by_workspace(api, connection):
 
 
 def test_a_member_must_be_let_into_every_workspace(serve):
-    """For everybody but an administrator one foreign workspace spoils the list."""
+    """For a member one unreadable workspace spoils the list."""
     api = serve(quirks=Quirks(caller=Caller.MEMBER))
     assert 403 == api.get("/jobs", workspaceIds=OTHER_WORKSPACE).status_code
 

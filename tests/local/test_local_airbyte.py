@@ -1,4 +1,4 @@
-"""The handle: where it listens, how it lives, and that any thread may use it."""
+"""The handle: where it listens, how it starts and stops, and that any thread may use it."""
 
 import asyncio
 import threading
@@ -99,7 +99,7 @@ def test_it_can_be_set_up_before_it_listens():
 
 
 def test_it_starts_from_a_scenario(serve):
-    """A scenario brings connections, lives, faults and a default life."""
+    """A scenario brings connections, job scripts, faults and a default script."""
     scenario = Scenario(
         connections=(ConnectionScenario(connection=ServerConnection(connection_id="c1")),),
         faults=(Fault(on="GET /health", do="drop"),),
@@ -112,14 +112,14 @@ def test_it_starts_from_a_scenario(serve):
 
 
 def test_an_external_job_is_visible_at_once(api, connection):
-    """A job that somebody else started is listed, and its life is as told."""
+    """An external job is listed, and follows its script."""
     job = api.airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     api.wait(1)
     assert ([job.job_id], "running") == (api.list_ids(), api.status(job.job_id))
 
 
 def test_nobody_starts_a_second_job(api, connection):
-    """The rule of one active job holds for everybody, and what is refused leaves no trace."""
+    """The rule of one active job holds for every caller, and what is refused leaves no trace."""
     api.airbyte.start_external_job(connection.connection_id)
     with pytest.raises(Refusal, match="A sync is already running"):
         api.airbyte.start_external_job(connection.connection_id, job_scripts.fails())
@@ -148,7 +148,7 @@ def test_it_counts_how_many_were_served_at_once(api):
 
 
 def test_another_engine_plays_no_lives():
-    """Lives given to an engine that plays none are an error, not ignored."""
+    """Job scripts given to an engine that plays none are an error, not ignored."""
     airbyte = LocalAirbyte(engine=SilentEngine())
     with pytest.raises(WrongEngine):
         airbyte.add_connection(job_scripts=[job_scripts.succeeds()])

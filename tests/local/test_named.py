@@ -57,10 +57,10 @@ def delayed(api, ask, seconds):
         return moment, reply.result(timeout=5)
 
 
-# --- the lives of jobs ---
+# --- job scripts ---
 
 
-def life(seconds):
+def seen_for(seconds):
     def scene(api):
         api.submit(ID)
         return tuple(api.statuses(1, seconds=seconds))
@@ -68,12 +68,12 @@ def life(seconds):
     return scene
 
 
-shows("succeeds", "pending", "running", "succeeded")(life(5))
-shows("fails", "pending", "running", "failed")(life(5))
-shows("retries", "pending", "running", "incomplete", "running", "succeeded")(life(15))
-shows("queued", "pending", "queued", "running", "succeeded")(life(65))
-shows("unknown-status", "pending", "running", "hibernating", "succeeded")(life(5))
-shows("never-ends", "pending", "running")(life(5))
+shows("succeeds", "pending", "running", "succeeded")(seen_for(5))
+shows("fails", "pending", "running", "failed")(seen_for(5))
+shows("retries", "pending", "running", "incomplete", "running", "succeeded")(seen_for(15))
+shows("queued", "pending", "queued", "running", "succeeded")(seen_for(65))
+shows("unknown-status", "pending", "running", "hibernating", "succeeded")(seen_for(5))
+shows("never-ends", "pending", "running")(seen_for(5))
 
 
 @shows("succeeds-slowly", "running", 300, "succeeded")

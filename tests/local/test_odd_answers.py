@@ -1,4 +1,4 @@
-"""Odd answers: what a gateway, a foreign server or a broken network makes of an answer."""
+"""Odd answers: what a gateway, another server or a broken network makes of an answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def alter(on, *, drip=None, times=1, **change):
     return Fault(on=on, do="alter", times=times, drip=drip, change=Change(**change))
 
 
-# --- foreign answers ---
+# --- answers that are not Airbyte.s ---
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_status_and_headers_may_change(api, job):
 
 
 def test_refusals_are_changed_too(api):
-    """A refusal is a true answer: a missing title makes it foreign."""
+    """A refusal is a true answer: without its title it is not Airbyte's."""
     api.airbyte.inject(alter(POLL, remove=("title",)))
     reply = api.get("/jobs/9")
     assert (409, False, 409) == (reply.status_code, "title" in reply.json(), reply.json()["status"])

@@ -25,7 +25,7 @@ def test_the_code_runs(snippet):
     ("content", "expected"), list(zip(snippets("toml"), [(1, 0, 0), (1, 3, 4)], strict=True))
 )
 def test_the_scenarios_load(tmp_path, content, expected):
-    """Every scenario is one, and has the connections, lives and faults that it seems to have."""
+    """Every scenario is one, and has the connections, job scripts and faults that it seems to have."""
     path = tmp_path / "scenario.toml"
     path.write_text(content)
     scenario = load(path)
@@ -34,7 +34,7 @@ def test_the_scenarios_load(tmp_path, content, expected):
 
 
 def test_every_word_is_explained():
-    """The ready-made lives and scenarios, the actions and the answers are all listed."""
+    """The ready-made scripts and scenarios, the actions and the answers are all listed."""
     words = {
         *job_scripts.BY_NAME,
         *scenario_names(),

@@ -169,7 +169,7 @@ def test_a_body_that_is_too_deep_is_refused_as_unreadable(api):
     assert 422 == api.call("POST", "/jobs", data=b"[" * 60_000).status_code
 
 
-# --- who may look ---
+# --- which callers may read it ---
 
 
 @pytest.mark.parametrize(

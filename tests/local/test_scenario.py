@@ -152,7 +152,7 @@ def written(tmp_path, content, name="scenario.toml"):
 
 
 def test_a_toml_file_says_everything(tmp_path):
-    """Connections with lives in all three forms, faults and quirks come from one file."""
+    """Connections with scripts in all three forms, faults and quirks come from one file."""
     assert EXPECTED == load(written(tmp_path, TOML))
 
 

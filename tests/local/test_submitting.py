@@ -119,7 +119,7 @@ def test_an_administrator_hears_that_a_connection_is_unknown(api):
 
 @pytest.mark.parametrize("connection_id", [UNKNOWN, "not-a-uuid"])
 def test_a_member_hears_only_that_it_is_forbidden(serve, connection_id):
-    """Everybody else gets 403, whether the connection is unknown or the id is nonsense."""
+    """Any other caller gets 403, whether the connection is unknown or the id is nonsense."""
     reply = serve(quirks=Quirks(caller=Caller.MEMBER)).submit(connection_id)
     assert (403, "forbidden") == (reply.status_code, reply.json()["title"])
 
@@ -185,7 +185,7 @@ def test_unknown_properties_are_ignored(api, connection):
 
 
 def test_a_life_may_begin_at_once(api):
-    """A life whose first step is due at once makes POST answer running without any wait."""
+    """A script whose first step is due at once makes POST answer running without any wait."""
     at_once = JobScript(steps=(Step(status="running"),))
     connection = api.airbyte.add_connection(job_scripts=[at_once])
     assert "running" == api.submit(connection).json()["status"]

@@ -1,4 +1,4 @@
-"""Virtual time: hours pass in no time, and both colours share them."""
+"""Virtual time: hours pass in no time, and blocking and async code share them."""
 
 import asyncio
 from datetime import timedelta
@@ -27,7 +27,7 @@ def test_sleeping_moves_the_time_and_is_remembered():
 
 
 def test_the_async_clock_moves_the_blocking_one():
-    """A server and a client in two colours agree on the time."""
+    """A blocking server and an async client agree on the time."""
     clock = VirtualClock()
     started = clock.now()
     asyncio.run(AsyncVirtualClock(clock).sleep(HOUR))
@@ -35,7 +35,7 @@ def test_the_async_clock_moves_the_blocking_one():
 
 
 def test_on_a_virtual_loop_several_sleep_at_the_same_time():
-    """The time moves on to whoever wakes first, and all of asyncio goes by it."""
+    """The time moves on to the task that wakes first, and all of asyncio goes by it."""
     clock = VirtualClock()
     started = clock.now()
     woken = []
@@ -65,7 +65,7 @@ def test_a_virtual_loop_ends_what_is_left_running():
 
 
 def test_a_virtual_loop_does_not_hang():
-    """Where nobody will ever wake, the test fails instead."""
+    """Where no task will ever wake, the test fails instead."""
 
     async def main():
         await asyncio.get_running_loop().create_future()

@@ -29,7 +29,7 @@ def status_of(airbyte, path, **headers):
 
 
 def run_pytest(folder, *arguments):
-    """Run pytest as somebody would who has installed the kit, and has no configuration."""
+    """Run pytest as a user would who has installed the kit, and has no configuration."""
     command = ["-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", "-c", os.devnull]
     return subprocess.run(
         [sys.executable, *command, f"--rootdir={folder}", folder, *arguments],

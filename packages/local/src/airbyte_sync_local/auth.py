@@ -33,7 +33,7 @@ class AuthRequirement(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequireNothing:
-    """Let everybody in; the default of v1.x self-managed servers. There is no token route."""
+    """Require nothing; the default of v1.x self-managed servers. There is no token route."""
 
     def admits(self, authorization: str | None, *, now: datetime) -> bool:  # noqa: ARG002
         """Tell that the request is let in, whatever the header."""

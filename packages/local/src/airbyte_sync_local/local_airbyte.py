@@ -49,7 +49,7 @@ class LocalAirbyte:
         scenario: What it starts with; its quirks and auth hold unless others are given.
         engine: What plays the jobs; a scripted engine by default.
         clock: What time it is for the server. Give a `ManualClock` for virtual time.
-        auth: Who may come in; everybody by default.
+        auth: What requests must carry; nothing by default.
         quirks: Which kind of server to be.
         threads: How much it can do at a time.
         port: Where to listen; 0 for any free port.

@@ -28,7 +28,7 @@ JOB_APPEARS_AFTER: Final[ContextVar[timedelta | None]] = ContextVar(
 """While a submission is carried out: how late its job appears, where a fault says so."""
 
 _FRAMING: Final = frozenset({"Content-Length", "Content-Type", "Date", "Server"})
-"""Headers that are made anew with every response."""
+"""Headers that are made for every response."""
 
 _POLL_EVERY: Final = 0.02
 """Seconds between two polls whether a client that is kept waiting has gone."""

@@ -18,7 +18,7 @@ class Caller(str, Enum):
     ADMIN = "admin"
     """Instance administrator: community edition. Unknown ids give 404 and 409."""
     MEMBER = "member"
-    """Everybody on Cloud and Enterprise. Unknown ids give 403, as forbidden ones do."""
+    """Any caller on Cloud and Enterprise. Unknown ids give 403, as forbidden ones do."""
 
 
 class Edition(str, Enum):

@@ -3,7 +3,7 @@
 Subclass :class:`GatewayContract` or :class:`AsyncGatewayContract` and give it the fixture ``new_gateway``:
 what makes a gateway from :class:`~airbyte_sync_http.ServerSettings` and a clock. The suite closes what it
 opens, where it can be closed. An async gateway is driven on an event loop of its own, so that one list of
-facts serves both colours.
+facts serves the blocking and the async ones.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def asked_for(airbyte: LocalAirbyte, operation: str) -> int:
 
 
 class GatewayFacts:
-    """What both colours have to prove; subclasses say how a gateway is opened."""
+    """What blocking and async ones have to prove; subclasses say how a gateway is opened."""
 
     @pytest.fixture
     def open_gateway(self) -> OpenGateway:
@@ -123,7 +123,7 @@ class GatewayFacts:
 
     @pytest.fixture
     def airbyte(self, serve: Serve) -> LocalAirbyte:
-        """Start a server that lets everybody in."""
+        """Start a server that needs no credentials."""
         return serve()
 
     @pytest.fixture
@@ -221,7 +221,7 @@ class GatewayFacts:
     def test_fetches_a_job(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """A look at an ended job tells everything."""
+        """A poll of an ended job tells everything."""
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(MINUTE)
         ended = gateway.fetch_job(job.job_id)

@@ -3,7 +3,7 @@
 Subclass :class:`TransportContract` or :class:`AsyncTransportContract` and give it the fixture
 ``new_transport``: what makes a transport from :class:`~airbyte_sync_http.TransportOptions`. The suite closes
 what it opens. An async transport is driven on an event loop of its own, so that one list of facts serves
-both colours.
+blocking and async ones.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def post(url: str, **changes: Any) -> HttpRequest:
 
 
 class TransportFacts:
-    """What both colours have to prove; subclasses say how a transport is opened."""
+    """What blocking and async ones have to prove; subclasses say how a transport is opened."""
 
     @pytest.fixture
     def open_transport(self) -> OpenTransport:
@@ -209,7 +209,7 @@ class TransportFacts:
             open_transport().send(post(f"http://127.0.0.1:{port}/"))
 
     def test_a_connection_that_takes_too_long_is_proof(self, open_transport: OpenTransport) -> None:
-        """The connect time-out passes: surely not sent."""
+        """The connect timeout passes: surely not sent."""
         began = monotonic()
         with unreachable_port() as port, pytest.raises(RequestNotSent):
             open_transport().send(post(f"http://127.0.0.1:{port}/", connect_timeout=SHORT))
@@ -238,7 +238,7 @@ class TransportFacts:
             open_transport().send(post(f"https://127.0.0.1:{server.port}/"))
 
     def test_a_handshake_that_takes_too_long_is_proof(self, open_transport: OpenTransport) -> None:
-        """The connect time-out covers TLS: surely not sent."""
+        """The connect timeout covers TLS: surely not sent."""
         with RawServer(Peer.hold) as server, pytest.raises(RequestNotSent):
             open_transport().send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=SHORT))
 
@@ -713,7 +713,7 @@ class TransportFacts:
     def test_uses_the_proxy_for_what_is_not_excluded(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, excluded: str
     ) -> None:
-        """What only looks like the host is another one."""
+        """A host with a similar name is another one."""
         with RawServer(answering(answer())) as proxy:
             monkeypatch.setenv("http_proxy", proxy.url)
             monkeypatch.setenv("no_proxy", excluded)
@@ -861,7 +861,7 @@ class AsyncTransportContract(TransportFacts):
     ) -> None:
         """It has the methods of the protocol, as coroutines."""
 
-        async def look() -> None:
+        async def check() -> None:
             async with AsyncExitStack() as stack:
                 transport = new_transport(TransportOptions())
                 stack.push_async_callback(transport.close)
@@ -869,7 +869,7 @@ class AsyncTransportContract(TransportFacts):
                 assert inspect.iscoroutinefunction(transport.send)
                 assert inspect.iscoroutinefunction(transport.close)
 
-        asyncio.run(look())
+        asyncio.run(check())
 
     def test_a_cancelled_request_closes_its_connection(
         self, new_transport: Callable[[TransportOptions], AsyncTransport]
