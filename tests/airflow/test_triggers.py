@@ -356,7 +356,7 @@ def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, l
     trigger.checkpoint["version"] = 99
     asyncio.run(trigger.on_kill())
     assert [] == cancellations()
-    assert "look at it in Airbyte" in log.lines[-1]
+    assert "check it in Airbyte" in log.lines[-1]
 
 
 # --------------------------------------------------------------------------------------------------
