@@ -165,7 +165,7 @@ def _read(event: Any, when_late: type[AirflowException]) -> EventOutcome:
             }:
                 kind, message = _error_named(name), clean(message)
                 if issubclass(kind, errors.InvalidCheckpoint):
-                    message = f"{message} {_UPGRADE_ORDER}"
+                    message = f"{message}. {_UPGRADE_ORDER}"
                 return EventOutcome(job=_job_in(others), error=_exception(kind, message, when_late))
             case {"job": job, "checkpoint": checkpoint, **others} if not others:
                 outcome = EventOutcome(
