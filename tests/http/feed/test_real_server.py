@@ -1,4 +1,4 @@
-"""The feed on a real server, over real sockets, a hundred times as fast."""
+"""The feed on a real server, over real sockets, faster than time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_local import Fault as ServerFault
 from airbyte_sync_local import LocalAirbyte, Quirks, answers, job_scripts
 from tests.http.feed.world import MINUTE, POLICY
-
 
 TIMES = 25
 
