@@ -27,13 +27,13 @@ from airbyte_sync import (
 from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.config.arguments import check_choice, check_seconds, job_id_from
-from airbyte_sync_airflow.config.conn_id import rendered
 from airbyte_sync_airflow.config.connection import server_from
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_airflow.report.task_log import Follower
+from airbyte_sync_airflow.task import rendered
 from airbyte_sync_airflow.triggerer.event import failure, outcome_of
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_airflow.worker.earlier_tries import _newest_job_upstream

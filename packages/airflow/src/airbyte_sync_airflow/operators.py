@@ -21,9 +21,8 @@ from airbyte_sync_airflow.config.arguments import (
     check_timeout,
     warn_of_zero,
 )
-from airbyte_sync_airflow.config.conn_id import depend_on, plain_id, rendered, rendered_conn_id
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
-from airbyte_sync_airflow.worker.task import AirbyteTask
+from airbyte_sync_airflow.task import AirbyteTask, depend_on, plain_id, rendered, rendered_conn_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

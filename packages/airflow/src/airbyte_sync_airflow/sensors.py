@@ -19,14 +19,13 @@ from airbyte_sync_airflow.compat.airflow import (
     conf,
 )
 from airbyte_sync_airflow.config.arguments import check_interval, check_timeout, warn_of_zero
-from airbyte_sync_airflow.config.conn_id import depend_on, rendered_conn_id
 from airbyte_sync_airflow.exceptions import (
     AirbyteInputInvalid,
     AirbyteSensorTimedOut,
     AirbyteSyncTimedOut,
 )
 from airbyte_sync_airflow.links import AirbyteJobLink, begin
-from airbyte_sync_airflow.worker.task import AirbyteTask
+from airbyte_sync_airflow.task import AirbyteTask, depend_on, rendered_conn_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
