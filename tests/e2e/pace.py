@@ -65,8 +65,12 @@ class Machine:
 
     @property
     def execution_timeout(self):
-        """Airflow's own deadline for such a task, which counts from the start of its process."""
-        return self._processes(8, more=10)
+        """
+        Airflow's own deadline for such a task, which counts from the start of its process.
+
+        A tenth of it is what our trigger leaves Airflow 2 for the start of the process that resumes the task.
+        """
+        return self._processes(15, more=10)
 
     @property
     def dagrun_timeout(self):

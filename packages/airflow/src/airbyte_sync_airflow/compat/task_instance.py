@@ -113,12 +113,14 @@ def deadline_of(
     Return when a try must be over, a little before Airflow itself ends it.
 
     Airflow 2.11 ends a deferred task when its ``execution_timeout`` has passed, and its job
-    is not followed any more; Airflow 3 does not end it at all.
+    is not followed any more; Airflow 3 does not end it at all. A task that is resumed later than that
+    is failed by Airflow 2.11 before any code of ours runs, so that ``soft_fail`` is not heard: the
+    time left must do for a worker to begin.
     """
     if execution_timeout is None:
         return None
     began = began or start_of(context)
-    return began + execution_timeout - min(timedelta(seconds=5), execution_timeout * 0.1)
+    return began + execution_timeout - min(timedelta(seconds=30), execution_timeout * 0.1)
 
 
 def push_link(task_instance: Any, key: str | None, url: str) -> None:
