@@ -1,9 +1,9 @@
 """
 Record checkpoints of the release before the second edition, and what that release made of them.
 
-It runs on the git tag ``before-second-edition`` alone, whose names it uses::
+It runs on commit ``b9b82a73`` alone, whose names it uses::
 
-    git worktree add --detach ../old before-second-edition
+    git worktree add --detach ../old b9b82a73
     cd ../old && python3 tools/dev.py unit tests/domain/test_names.py    # builds .dev/envs/core
     .dev/envs/core/bin/python <this checkout>/tests/samples/record.py
 """

@@ -1,9 +1,9 @@
 """
 Record what the Airflow package of the release before the second edition leaves in Airflow.
 
-It runs on the git tag ``before-second-edition`` alone, whose names and test fixtures it uses::
+It runs on commit ``b9b82a73`` alone, whose names and test fixtures it uses::
 
-    git worktree add --detach ../old before-second-edition
+    git worktree add --detach ../old b9b82a73
     cp tests/samples/record_airflow.py ../old/tests/airflow/test_record.py
     cd ../old && export SAMPLES=<this checkout>/tests/samples
     python3 tools/dev.py airflow3 tests/airflow/test_record.py      # three times: see the tests' texts

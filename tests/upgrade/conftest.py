@@ -19,7 +19,7 @@ from directed_engine import DirectedEngine  # noqa: E402
 from pace import measure  # noqa: E402
 from stage import Stage  # noqa: E402
 
-BEFORE = "before-second-edition"
+BEFORE = "b9b82a73dc43b1a3d8c1f8a818bde36593a97252"
 """The release that is upgraded."""
 
 
