@@ -424,7 +424,13 @@ class AirflowStack:
         self._authorization = self._release.log_in(self)
 
     def wait_until_healthy(self) -> None:
-        """Wait until every component calls itself healthy."""
+        """
+        Wait until every component calls itself healthy.
+
+        Raises:
+            ProcessFailed: A process ended; the text has the end of its log.
+            AirflowTrouble: One was not healthy in time.
+        """
         deadline = time.monotonic() + START_SECONDS
         sick = set(self._release.components)
         while sick:

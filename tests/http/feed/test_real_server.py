@@ -1,4 +1,4 @@
-"""The feed on a real server, over real sockets, faster than time."""
+"""The feed on a real server, over real sockets, faster than real time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from airbyte_sync_local import Fault as ServerFault
 from airbyte_sync_local import LocalAirbyte, Quirks, answers, job_scripts
 from tests.http.feed.world import MINUTE, POLICY
 
-TIMES = 25
+SPEED = 25
+"""Seconds of the clock in one second of real time."""
 
 
 class FastClock:
@@ -27,10 +28,10 @@ class FastClock:
 
     def now(self):
         start = datetime(2026, 1, 5, 9, 0, tzinfo=timezone.utc)
-        return start + TIMES * timedelta(seconds=time.monotonic() - self.began)
+        return start + SPEED * timedelta(seconds=time.monotonic() - self.began)
 
     async def sleep(self, duration):
-        await asyncio.sleep(duration.total_seconds() / TIMES)
+        await asyncio.sleep(duration.total_seconds() / SPEED)
 
 
 def life(minutes):

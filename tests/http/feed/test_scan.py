@@ -9,7 +9,7 @@ from airbyte_sync import Job, JobPage, JobStatus, ServerTrouble
 from airbyte_sync.events import PollFailed
 from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_testkit import AsyncVirtualClock, VirtualClock, run_virtually
-from tests.http.feed.world import HOUR, LATENCY, MINUTE, SECOND, abandon, blind, late
+from tests.http.feed.world import LATENCY, MINUTE, SECOND, abandon, blind, late
 
 
 class Crowd:
@@ -142,8 +142,6 @@ def test_what_incremental_polls_miss_is_found_by_the_reconciliation(world):
         world.forget_requests()
         await world.clock.sleep(30 * SECOND)
         assert 0 == world.requests["find_jobs"] < world.requests["fetch_job"]
-        await world.clock.sleep(HOUR)
-        world.forget_requests()
 
     world.play(scene)
 

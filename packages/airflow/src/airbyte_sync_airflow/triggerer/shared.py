@@ -115,7 +115,7 @@ class _OpenServer:
             return
         try:
             await self._parts.aclose()
-        except Exception:  # the last user has come to a result, which this does not change
+        except Exception:  # every user has its result already
             _log.exception("Could not close the session with Airbyte")
 
 
