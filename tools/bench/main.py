@@ -57,7 +57,7 @@ def _run(program: str, *arguments: object) -> Any:
     print("bench:", program, *arguments, flush=True)
     command = [sys.executable, str(HERE / program), *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=True, text=True)
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])  # Airflow may write lines of log before it
 
 
 def _median(cases: list[dict[str, Any]]) -> dict[str, Any]:
