@@ -146,10 +146,35 @@ def test_pages_without_an_end_are_given_up(world, caplog):
         job_id = world.start((0, "running"), (200, "succeeded"))
         job = await world.watch(job_id)
         assert late(world, job) < MINUTE
-        assert world.requests["find_jobs"] < 400
+        assert world.requests["find_jobs"] < 1000
 
     world.play(scene)
-    assert "did not come to an end after 100 pages" in caplog.text
+    assert "did not come to an end after 300 pages" in caplog.text
+
+
+def test_more_than_ten_thousand_changes_at_once_are_read(world, caplog):
+    """A crowd of jobs that begin or end together is no list without an end."""
+    total, others = 12_345, range(10**6, 10**6 + 12_345)
+
+    def crowded(query, page):
+        if query.updated_since is None:
+            return page
+        pattern = world.airbyte.jobs()[0]
+        ids = others[query.offset : query.offset + query.limit]
+        return replace(page, jobs=tuple(replace(pattern, job_id=each) for each in ids))
+
+    async def scene():
+        await world.keep_busy(3)
+        await world.clock.sleep(MINUTE)
+        world.remote.show = crowded
+        world.forget_requests()
+        await world.clock.sleep(MINUTE)
+        world.remote.show = lambda _query, page: page
+        assert world.requests["find_jobs"] > total // 100
+        assert 0 == world.requests["fetch_job"]
+
+    world.play(scene)
+    assert "" == caplog.text
 
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR])

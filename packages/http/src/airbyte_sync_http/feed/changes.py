@@ -45,8 +45,8 @@ WIDE_EVERY = timedelta(minutes=2)
 STALE_AFTER = timedelta(minutes=2)
 """What is known is worth nothing when no poll has succeeded for so long."""
 
-MAX_PAGES = 100
-"""Pages of a poll: no server changes 10,000 jobs between two. A list that goes on is not to be used."""
+MAX_PAGES = 300
+"""Pages of a poll: no server changes 30,000 jobs between two. A list that goes on is not to be used."""
 
 _LISTED_EVERYWHERE = {JobType.SYNC.value, JobType.RESET.value}
 """Servers up to v2.0.0 list no jobs of other types unless they are asked for."""
