@@ -1,5 +1,6 @@
 """One version for all packages, and siblings pinned to it."""
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -28,6 +29,30 @@ def requirements(project):
 def test_all_packages_have_one_version():
     """The packages are released in lockstep."""
     assert len({project["version"] for project in PROJECTS.values()}) == 1
+
+
+def assigned(module, name):
+    """Return what a module assigns to a name, without importing it: Airflow is not there."""
+    (value,) = (
+        node.value
+        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
+    return ast.literal_eval(value)
+
+
+@pytest.mark.parametrize("package", sorted(set(PROJECTS) - {"airflow-dropin"}))
+def test_a_package_says_its_version(package):
+    """``__version__`` is what pyproject.toml says, in the module ``version`` and on the top floor."""
+    (module,) = (PACKAGES / package / "src").glob("*/version.py")
+    assert PROJECTS[package]["version"] == assigned(module, "__version__")
+    assert "__version__" in assigned(module.with_name("__init__.py"), "__all__")
+
+
+def test_the_drop_in_says_the_version_of_what_serves_it():
+    """The official provider has a ``__version__``, too."""
+    (face,) = (PACKAGES / "airflow-dropin" / "src").glob("airflow/providers/airbyte/__init__.py")
+    assert "from airbyte_sync_airflow import __version__" in face.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("package", PROJECTS)

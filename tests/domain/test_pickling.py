@@ -121,6 +121,7 @@ FIELDS = {
     "error": failures,
     "event": some.builds(events.JobEnded, job=jobs),
     "failing_since": moments,
+    "is_warning": some.booleans(),
     "job": jobs,
     "job_id": counts,
     "job_type": types,
@@ -135,6 +136,7 @@ FIELDS = {
     "recent": some.booleans(),
     "result": jobs,
     "since": moments,
+    "text": texts,
     "until": moments,
     "workspace_id": some.none() | texts,
 }

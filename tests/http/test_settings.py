@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +19,6 @@ from airbyte_sync_http import (
 )
 
 SECRET = "s3cr3t"
-PYPROJECT = Path(__file__).parents[2] / "packages" / "http" / "pyproject.toml"
 
 
 @pytest.mark.parametrize(
@@ -64,12 +61,6 @@ def test_defaults():
     waits = (settings.connect_timeout, settings.read_timeout, settings.submit_timeout)
     assert [10, 30, 90] == [wait.total_seconds() for wait in waits]
     assert f"airbyte-sync/{__version__}" == settings.user_agent
-
-
-def test_the_version_is_the_manifests():
-    """The version is written twice, and both say the same."""
-    manifest = re.search(r'^version = "(.+)"$', PYPROJECT.read_text(), re.MULTILINE)
-    assert __version__ == manifest[1]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from airbyte_sync_http.settings import (
     ClientCredentials,
     NoAuth,
     ServerSettings,
-    __version__,
 )
 from airbyte_sync_http.transports.base import (
     AsyncTransport,
@@ -28,6 +27,7 @@ from airbyte_sync_http.transports.registry import (
     open_async_transport,
     open_transport,
 )
+from airbyte_sync_http.version import __version__
 
 __all__ = [
     "AirbyteGateway",

@@ -16,8 +16,7 @@ from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http import addresses
 from airbyte_sync_http.protocol.cleaning import is_clean, matches, oddities
 from airbyte_sync_http.transports.base import TransportOptions
-
-__version__ = "0.1.0"
+from airbyte_sync_http.version import __version__
 
 _HASTY_CONNECT_TIMEOUT = timedelta(seconds=2)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -48,6 +48,7 @@ from airbyte_sync_local.scenarios.named import EXAMPLE, named_scenario, scenario
 from airbyte_sync_local.scenarios.reading import InvalidScenario
 from airbyte_sync_local.scenarios.scenario import ConnectionScenario, Scenario, load
 from airbyte_sync_local.server import NotLoopback, Server, Settings
+from airbyte_sync_local.version import __version__
 from airbyte_sync_local.world import WrongEngine
 
 __all__ = [
@@ -97,6 +98,7 @@ __all__ = [
     "TimeSource",
     "UnauthorizedBody",
     "WrongEngine",
+    "__version__",
     "answers",
     "gateway",
     "job_scripts",

@@ -8,6 +8,7 @@ from airbyte_sync_testkit.memory import (
     CallFault,
     InMemoryAirbyte,
 )
+from airbyte_sync_testkit.version import __version__
 
 __all__ = [
     "SUCCESS",
@@ -17,5 +18,6 @@ __all__ = [
     "InMemoryAirbyte",
     "VirtualClock",
     "VirtualLoop",
+    "__version__",
     "run_virtually",
 ]

@@ -10,44 +10,29 @@ import re
 from typing import TYPE_CHECKING
 from unicodedata import category
 
+from airbyte_sync.texts import LONGEST_NAME, LONGEST_TEXT, clean, is_clean
+from airbyte_sync_http.auth.hiding import hide, hide_unknown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-from airbyte_sync_http.auth.hiding import hide, hide_unknown
-
-LONGEST_TEXT = 2000
-"""Characters of a message that are kept: an error of ours with the server's words in it is shorter."""
-LONGEST_NAME = 300
-"""Characters of a name that are kept. Airbyte itself stores names of at most 256."""
+__all__ = [
+    "LARGEST_NUMBER",
+    "LONGEST_NAME",
+    "LONGEST_TEXT",
+    "clean",
+    "is_clean",
+    "matches",
+    "oddities",
+    "shown",
+    "told",
+]
 
 LARGEST_NUMBER = 2**63 - 1
 """What a database column, and Airbyte's own ``int64``, can hold."""
 
-_BLANKS = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029]")
 _BREAKS = re.compile(r"[\n-\r\x1c-\x1e\x85\u2028\u2029]")
 _QUOTES = tuple("\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb")
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def clean(text: str, longest: int = LONGEST_TEXT) -> str:
-    """
-    Return a text without control characters and surrogates, of bounded length.
-
-    A line break becomes a blank, any other control character and half of a surrogate pair become U+FFFD.
-    A clean text of this length is returned as it is.
-
-    Args:
-        text: Any text.
-        longest: How many characters to keep; ``...`` stands for the rest.
-    """
-    is_cut = len(text) > longest
-    kept = _UNFIT.sub("\ufffd", _BLANKS.sub(" ", text[:longest] if is_cut else text))
-    return f"{kept[: longest - 3]}..." if is_cut else kept
-
-
-def is_clean(text: object) -> bool:
-    """Tell whether a value is a text with neither control characters nor surrogates."""
-    return isinstance(text, str) and not (_UNFIT.search(text) or _BLANKS.search(text))
 
 
 def matches(pattern: re.Pattern[str], value: object) -> bool:
