@@ -49,7 +49,7 @@ class TaskLog:
         if self._is_due(event):
             description = describe(event)
             write = self._log.warning if description.is_warning else self._log.info
-            write("%s", description.text)
+            write(description.text)
 
 
 class Follower:
@@ -112,6 +112,6 @@ class Follower:
             connection_name=job.connection_name,
             job_url=job.url,
         )
-        self._log.info("%s", text)
+        self._log.info(text)
         while self._held:
             self._write(self._held.pop(0))
