@@ -15,3 +15,4 @@ def test_the_examples_run(capsys):
         printed.append(capsys.readouterr().out.splitlines()[-1])
     assert "job 1 succeeded: started by us" == printed[0]
     assert printed[1].startswith("Airbyte job 2 ended: succeeded")
+    assert "2:00:00 skip" == printed[2]

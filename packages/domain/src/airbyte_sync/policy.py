@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
 from airbyte_sync.checks import (
@@ -19,13 +20,24 @@ from airbyte_sync.checks import (
     require_number,
     require_type,
 )
+from airbyte_sync.config import (
+    ABOVE_ZERO,
+    FROM_ZERO_ON,
+    LONGEST,
+    Setting,
+    choice,
+    flag,
+    read_config,
+    read_seconds,
+    read_seconds_or_none,
+    seconds,
+)
 from airbyte_sync.errors import InvalidInput, Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _ZERO = timedelta(0)
-_LONGEST = timedelta(days=3650)
 _LONGEST_BACKOFF = timedelta(days=1)
 
 
@@ -87,9 +99,28 @@ class PollSchedule:
         return min(max(waited * self.fraction * spread, self.floor), self.cap)
 
 
+_SETTINGS: Mapping[str, Setting] = {
+    "timeout": Setting(
+        read=read_seconds_or_none, expected=f'{ABOVE_ZERO}, or "none" for no timeout'
+    ),
+    "queue_timeout": seconds(),
+    "on_conflict": choice(OnConflict),
+    "unreachable_timeout": seconds(),
+    "adopt_window": Setting(read=partial(read_seconds, may_be_zero=True), expected=FROM_ZERO_ON),
+    "cancel_timeout": seconds(),
+    "cancel_on_timeout": flag(),
+    "explain": flag(),
+    "poll_interval": seconds(),
+}
+"""How :meth:`SyncPolicy.from_config` reads each key."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncPolicy:
     """How a sync is seen through. Every duration is a ``timedelta``."""
+
+    CONFIG_KEYS: ClassVar[tuple[str, ...]] = tuple(_SETTINGS)
+    """The keys that :meth:`from_config` knows."""
 
     poll: PollSchedule = field(default_factory=PollSchedule)
     timeout: timedelta | None = timedelta(hours=1)
@@ -120,10 +151,9 @@ class SyncPolicy:
             _require_positive("queue_timeout", self.queue_timeout)
         _require_positive("unreachable_timeout", self.unreachable_timeout)
         _require_positive("cancel_timeout", self.cancel_timeout)
-        if not _ZERO <= self.adopt_window <= _LONGEST:
+        if not _ZERO <= self.adopt_window <= LONGEST:
             raise InvalidInput(
-                f"adopt_window is {self.adopt_window.total_seconds():g} s: give a number of seconds "
-                "that is not below zero, and at most ten years"
+                f"adopt_window is {self.adopt_window.total_seconds():g} s: {FROM_ZERO_ON}"
             )
 
     @property
@@ -151,6 +181,43 @@ class SyncPolicy:
         elif isinstance(error, Throttled):
             base = timedelta(seconds=60)
         return base * (1 + self.poll.jitter * _share(seed, failures))
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, object], *, called: Callable[[str], str] = str
+    ) -> SyncPolicy:
+        """
+        Return the policy that plain words and numbers mean, as TOML, the environment or flags have them.
+
+        ======================  =====================================================================
+        key                     value
+        ======================  =====================================================================
+        ``timeout``             seconds above zero, or ``none``: no timeout
+        ``queue_timeout``       seconds above zero
+        ``on_conflict``         ``queue``, ``attach``, ``skip`` or ``fail``
+        ``unreachable_timeout`` seconds above zero
+        ``adopt_window``        seconds, zero or more
+        ``cancel_timeout``      seconds above zero
+        ``cancel_on_timeout``   ``true`` or ``false``
+        ``explain``             ``true`` or ``false``
+        ``poll_interval``       seconds above zero: the fixed time between two polls
+        ======================  =====================================================================
+
+        Every value may be a text, too: ``"60"``, ``"true"``. ``None`` and an empty text mean that the key is
+        not set; then the default of :class:`SyncPolicy` holds.
+
+        Args:
+            config: By key, see the table and :attr:`CONFIG_KEYS`.
+            called: What a person calls a key where it was written, for error texts: ``--queue-timeout``.
+
+        Raises:
+            InvalidInput: A key is not known, or a value cannot be right; the text names both and says what to
+                write.
+        """
+        given = read_config(config, _SETTINGS, called)
+        if "poll_interval" in given:
+            given["poll"] = PollSchedule.fixed(given.pop("poll_interval"))
+        return cls(**given)
 
     def to_json(self) -> dict[str, Any]:
         """Return the policy as JSON types; durations are seconds."""
@@ -211,11 +278,8 @@ def _duration(seconds: float | None) -> timedelta | None:
 
 def _require_positive(what: str, value: timedelta) -> None:
     require_duration(what, value)
-    if not _ZERO < value <= _LONGEST:
-        raise InvalidInput(
-            f"{what} is {value.total_seconds():g} s: give a number of seconds above zero, and at most "
-            "ten years"
-        )
+    if not _ZERO < value <= LONGEST:
+        raise InvalidInput(f"{what} is {value.total_seconds():g} s: {ABOVE_ZERO}")
 
 
 def _share(*seed: int | str) -> float:

@@ -6,7 +6,7 @@ Constructors refuse what cannot be right, before anything is sent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from airbyte_sync.base_errors import InvalidInput
@@ -17,10 +17,12 @@ from airbyte_sync.checks import (
     require_text,
     require_type,
 )
+from airbyte_sync.config import Setting, choice, read_config
 from airbyte_sync.jobs import JobType, is_uuid
 from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 WHERE_TO_FIND_THE_ID = (
@@ -57,9 +59,25 @@ class EarlierTries:
             require_count("after_job", self.after_job)
 
 
+def _itself(value: object) -> object:
+    return value
+
+
+_SETTINGS: Mapping[str, Setting] = {
+    "connection_id": Setting(
+        read=_itself, expected=""
+    ),  # the constructor says what is wrong with it
+    "job_type": choice(JobType),
+}
+"""How :meth:`SyncRequest.from_config` reads each key."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncRequest:
     """What a caller asks for: one job on one connection."""
+
+    CONFIG_KEYS: ClassVar[tuple[str, ...]] = tuple(_SETTINGS)
+    """The keys that :meth:`from_config` knows."""
 
     connection_id: str
     """The connection's id, a UUID on every real Airbyte. A :class:`uuid.UUID` is taken, too."""
@@ -86,6 +104,30 @@ class SyncRequest:
         require_text("deadline_name", self.deadline_name)
         if self.earlier is not None:
             require_type("earlier", self.earlier, EarlierTries, "an EarlierTries")
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, object], *, called: Callable[[str], str] = str
+    ) -> SyncRequest:
+        """
+        Return the request that plain words mean, as TOML, the environment or flags have them.
+
+        Args:
+            config: ``connection_id``, and ``job_type`` where it is not a ``sync``: ``reset`` or ``clear``.
+                ``None`` and an empty text mean that a key is not set.
+            called: What a person calls a key where it was written, for error texts: ``--job-type``.
+
+        Raises:
+            InvalidInput: A key is not known, a value cannot be right, or there is no ``connection_id``; the
+                text says what to write.
+        """
+        given = read_config(config, _SETTINGS, called)
+        if "connection_id" not in given:
+            raise InvalidInput(
+                f"{called('connection_id')} is not set: give the UUID of an Airbyte connection. "
+                f"{WHERE_TO_FIND_THE_ID}"
+            )
+        return cls(**given)
 
     @property
     def has_uuid(self) -> bool:

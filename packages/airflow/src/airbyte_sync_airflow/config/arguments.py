@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -153,16 +153,13 @@ def sync_policy(
     Raises:
         InvalidInput: One of them cannot be right.
     """
-    from airbyte_sync import OnConflict, SyncPolicy
+    from airbyte_sync import SyncPolicy
 
-    names = {field.name for field in fields(SyncPolicy)}
-    chosen = {name: value for name, value in settings.items() if name in names}
-    if "on_conflict" in chosen:
-        chosen["on_conflict"] = OnConflict(chosen["on_conflict"])
-    return SyncPolicy(
+    chosen = {name: settings[name] for name in SyncPolicy.CONFIG_KEYS if name in settings}
+    return replace(
+        SyncPolicy.from_config(chosen),
         poll=_schedule("wait_seconds", wait_seconds, settings, deferred=deferred),
         timeout=check_timeout("timeout", timeout),
-        **chosen,
     )
 
 
@@ -182,11 +179,11 @@ def watch_policy(
     from airbyte_sync import SyncPolicy
 
     names = ("unreachable_timeout", "cancel_timeout", "explain")
-    return SyncPolicy(
+    return replace(
+        SyncPolicy.from_config({name: settings[name] for name in names if name in settings}),
         poll=_schedule(interval_name, interval, settings, deferred=deferred),
         timeout=check_timeout("timeout", timeout),
         cancel_on_timeout=False,
-        **{name: settings[name] for name in names if name in settings},
     )
 
 

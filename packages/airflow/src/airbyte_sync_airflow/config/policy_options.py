@@ -4,30 +4,26 @@ A task's own argument wins over its Airflow connection, and that wins over the s
 airflow.cfg. What is set nowhere is left out here, and the policy's own default holds.
 
 :data:`POLICY_OPTIONS` is the one list of them: the connection form, the description of the section and the
-readers below derive from it. Importing this module costs nothing, because every Airflow process does.
+reading derive from it. How a value is read is the business of :mod:`airbyte_sync.config`. Importing this
+module costs nothing, because every Airflow process does.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.config.fields import ConnectionField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 SECTION = "airbyte_sync"
 """The section of airflow.cfg."""
 
 COMPOSITION = "composition"
 """The option that names a platform's own function: :mod:`airbyte_sync_airflow.composition`."""
-
-_LONGEST = timedelta(days=3650)
-_FLAGS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-"""The words that Airflow itself takes in airflow.cfg."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +36,14 @@ class PolicyOption(ConnectionField):
     @property
     def expected(self) -> str:
         """What to write."""
+        from airbyte_sync.config import ABOVE_ZERO, FROM_ZERO_ON, TRUE_OR_FALSE, one_of
+
         match self.kind:
             case "seconds":
-                bound = "from zero on" if self.may_be_zero else "above zero"
-                return f"give a number of seconds {bound}, and at most ten years"
+                return FROM_ZERO_ON if self.may_be_zero else ABOVE_ZERO
             case "flag":
-                return "write true or false"
-        return f"use one of {', '.join(map(repr, self.kind))}"
+                return TRUE_OR_FALSE
+        return one_of(self.words)
 
     def read(self, value: object) -> timedelta | bool | str:
         """
@@ -55,15 +52,19 @@ class PolicyOption(ConnectionField):
         Raises:
             ValueError: It means none.
         """
+        from airbyte_sync.config import read_flag, read_seconds, read_word
+
         match self.kind:
             case "seconds":
                 return read_seconds(value, may_be_zero=self.may_be_zero)
             case "flag":
                 return read_flag(value)
-        word = value.strip().lower() if isinstance(value, str) else ""
-        if word not in self.kind:
-            raise ValueError(f"{word!r} is not one of {self.kind}")
-        return word
+        return read_word(value, self.words)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words to choose from, where there are any."""
+        return self.kind if isinstance(self.kind, tuple) else ()
 
 
 POLICY_OPTIONS = (
@@ -177,42 +178,9 @@ def policy_defaults(conn_id: str, extra: Mapping[str, Any]) -> dict[str, object]
     return policy
 
 
-def is_set(value: object) -> bool:
-    """Tell whether a field was filled: forms leave empty texts and nulls behind."""
-    return not (
-        value is None or value in ({}, []) or (isinstance(value, str) and not value.strip())
-    )
-
-
-def read_seconds(value: object, *, may_be_zero: bool = False) -> timedelta:
-    """
-    Return the duration that a number, or a text of one, means.
-
-    Raises:
-        ValueError: It means none, or none that can be waited for.
-    """
-    is_number = isinstance(value, (int, float, str)) and not isinstance(value, bool)
-    seconds = float(value) if is_number else math.nan  # type: ignore[arg-type]
-    if not 0 <= seconds <= _LONGEST.total_seconds() or (seconds == 0 and not may_be_zero):
-        raise ValueError(f"{seconds:g} s")
-    return timedelta(seconds=seconds)
-
-
-def read_flag(value: object) -> bool:
-    """
-    Return what a boolean, or a text of one, means.
-
-    Raises:
-        ValueError: It means neither.
-    """
-    try:
-        return _FLAGS[str(value).strip().lower()]
-    except (KeyError, ValueError, RecursionError) as error:
-        raise ValueError("neither true nor false") from error
-
-
 def _read(option: PolicyOption, value: object, where: str) -> timedelta | bool | str | None:
     from airbyte_sync import InvalidInput
+    from airbyte_sync.config import is_set
     from airbyte_sync_http.protocol.cleaning import shown
 
     if not is_set(value):
