@@ -293,7 +293,7 @@ def test_auth_in_any_case(given):
 )
 def test_the_web_application(host, given, ui_url):
     """It is found from the server's address, unless it is set."""
-    assert ui_url == server(host=host, extra={"ui_url": given}).ui_url
+    assert ui_url == server(host=host, extra={"ui_url": given}).settings.ui_url
 
 
 @pytest.mark.parametrize("given", ["airbyte.corp", "javascript:alert(1)", "ftp://airbyte.corp"])

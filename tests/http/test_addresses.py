@@ -10,6 +10,7 @@ from airbyte_sync import InvalidInput
 from airbyte_sync_http import (
     addresses,
     config_api_url,
+    job_url,
     normalise_base_url,
     token_url,
     ui_url,
@@ -182,3 +183,12 @@ def test_an_impossible_address_of_the_web_application(address, advice):
         addresses.normalise_ui_url(address)
     assert advice in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_the_page_of_a_job():
+    """It is the same on Cloud and self-managed; ids come from a server, and are written safely."""
+    address = job_url("https://airbyte.example", "a/b", "c?d", 7)
+    assert (
+        "https://airbyte.example/workspaces/a%2Fb/connections/c%3Fd/timeline?jobId=7&openLogs=true"
+        == address
+    )

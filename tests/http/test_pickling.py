@@ -21,6 +21,7 @@ from airbyte_sync_http import (
     MissingLibrary,
     NoAuth,
     ServerSettings,
+    SettingsSource,
     TransportOptions,
     UnknownTransport,
 )
@@ -40,6 +41,7 @@ VALUES = [
         headers={"X-Tenant": "7"},
         read_timeout=timedelta(seconds=7),
     ),
+    SettingsSource.environment({"AIRBYTE_SYNC_URL": "http://localhost:8000"}),
     TransportOptions(proxies={"https": "http://proxy:8080"}, verify=False),
     HttpRequest(
         method="POST",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from airbyte_sync_http import normalise_base_url
+from airbyte_sync_http import ClientCredentials, ServerSettings, normalise_base_url
 from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, ServerConnection, job_scripts
 
 README = (Path(__file__).parents[2] / "packages" / "http" / "README.md").read_text("utf-8")
-RUN_A_SYNC, FOLLOW_MANY, OWN_TRANSPORT = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+RUN_A_SYNC, FROM_OUTSIDE, FOLLOW_MANY, OWN_TRANSPORT = re.findall(
+    r"```python\n(.*?)```", README, re.DOTALL
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +37,24 @@ def test_the_first_example_runs_a_sync(capsys):
     assert "job 1 succeeded: 0 rows" == capsys.readouterr().out.strip()
 
 
-def test_the_second_example_follows_many(capsys):
+def test_the_second_example_reads_settings(monkeypatch, tmp_path):
+    """The variables and the file that the README shows lead to its server."""
+    [file] = re.findall(r"```toml\n(# airbyte.toml\n.*?)```", README, re.DOTALL)
+    (tmp_path / "airbyte.toml").write_text(file)
+    (tmp_path / "client_secret").write_text("my-secret\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIRBYTE_SYNC_URL", "http://localhost:8000")
+    monkeypatch.setenv("AIRBYTE_SYNC_CLIENT_ID", "my-id")
+    monkeypatch.setenv("AIRBYTE_SYNC_CLIENT_SECRET_FILE", str(tmp_path / "client_secret"))
+    names: dict[str, object] = {}
+    exec(compile(FROM_OUTSIDE, "README.md", "exec"), names)  # noqa: S102 - it is our own README
+    auth = ClientCredentials(client_id="my-id", client_secret="my-secret")
+    expected = ServerSettings(base_url="http://localhost:8000", auth=auth)
+    assert expected == names["settings"]
+    assert replace(expected, read_timeout=timedelta(seconds=20)) == names["from_file"]
+
+
+def test_the_third_example_follows_many(capsys):
     """One feed sees three syncs to their ends."""
     with LocalAirbyte() as airbyte:
         life = job_scripts.JobScript(
@@ -46,7 +67,7 @@ def test_the_second_example_follows_many(capsys):
     assert "{'succeeded'}" == capsys.readouterr().out.strip()
 
 
-def test_the_third_example_is_a_transport():
+def test_the_fourth_example_is_a_transport():
     """A transport is as little as it shows."""
     exec(compile(OWN_TRANSPORT, "README.md", "exec"), {})  # noqa: S102 - it is our own README
 

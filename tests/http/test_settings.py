@@ -55,6 +55,13 @@ def test_an_address_is_normalised():
     assert "http://h:8000/api/public/v1" == ServerSettings(base_url="http://h:8000").base_url
 
 
+def test_where_people_open_airbyte():
+    """It is found from the address, unless it is told."""
+    assert "https://cloud.airbyte.com" == ServerSettings(base_url="https://api.airbyte.com").ui_url
+    told = ServerSettings(base_url="http://h", ui_url=" https://corp/airbyte/workspaces/7 ")
+    assert "https://corp/airbyte" == told.ui_url
+
+
 def test_defaults():
     """The timeouts fit how Airbyte answers: a submission may take it a minute."""
     settings = ServerSettings(base_url="http://h")
@@ -71,6 +78,7 @@ def test_defaults():
         lambda: ServerSettings(base_url="http://h", headers={f"Bearer {SECRET}": ""}),
         lambda: ServerSettings(base_url="http://h", headers={"X": "1\r\nHost: other"}),
         lambda: ServerSettings(base_url="http://h", user_agent="é"),
+        lambda: ServerSettings(base_url="http://h", ui_url="javascript:alert(1)"),
         lambda: ServerSettings(base_url="http://h", read_timeout=timedelta(0)),
         lambda: ServerSettings(
             base_url="http://h",

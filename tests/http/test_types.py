@@ -52,6 +52,7 @@ WRONG = [
         "auth is of type tuple: give a NoAuth, Basic",
     ),
     (ServerSettings, SERVER, "headers", ["X: s3cr3t"], "headers is of type list: give a dict"),
+    (ServerSettings, SERVER, "ui_url", None, "ui_url is None: give a str"),
     (ServerSettings, SERVER, "connect_timeout", 5, f"connect_timeout is 5: {SECONDS}"),
     (ServerSettings, SERVER, "read_timeout", 5, SECONDS),
     (ServerSettings, SERVER, "submit_timeout", 5, SECONDS),

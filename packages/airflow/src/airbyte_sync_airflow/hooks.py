@@ -207,14 +207,15 @@ class AirbyteHook(BaseHook):
         return refuse_on_the_hook(name)
 
     def _server(self) -> AirbyteServer:
-        from airbyte_sync_airflow.config.connection import read_server, seconds_of
+        from airbyte_sync_airflow.config.connection import read_server
         from airbyte_sync_airflow.config.fields import TIMEOUTS
+        from airbyte_sync_http.config_values import read_seconds
 
         server = read_server(self.airbyte_conn_id, self.api_version)
         if self.timeout is None:
             return server
         limits: dict[str, Any] = dict.fromkeys(
-            TIMEOUTS, seconds_of("timeout of the hook", self.timeout)
+            TIMEOUTS, read_seconds("timeout of the hook", self.timeout)
         )
         return replace(server, settings=replace(server.settings, **limits))
 

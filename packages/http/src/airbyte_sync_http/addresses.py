@@ -12,10 +12,10 @@ of airbyte-platform.
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airbyte_sync.errors import InvalidInput
-from airbyte_sync_http.protocol.cleaning import is_clean, matches, shown
+from airbyte_sync_http.protocol.cleaning import LONGEST_NAME, clean, is_clean, matches, shown
 
 CLOUD_API = "https://api.airbyte.com"
 CLOUD_UI = "https://cloud.airbyte.com"
@@ -114,6 +114,26 @@ def normalise_ui_url(address: str) -> str:
     """
     origin, path = _split(address, "address of Airbyte's web application", _UI_EXAMPLES)
     return origin + path.partition("/workspaces/")[0].rstrip("/")
+
+
+def job_url(ui_url: str, workspace_id: str, connection_id: str, job_id: int) -> str:
+    """
+    Return the page that shows a job's log, the same on Cloud and self-managed.
+
+    Source: ``ConnectionTimelinePage.tsx`` and ``routePaths.tsx`` of airbyte-platform; ``jobId`` does
+    nothing without ``openLogs``.
+
+    Args:
+        ui_url: Where people open Airbyte: ``ServerSettings.ui_url``.
+        workspace_id: The workspace of the connection.
+        connection_id: The connection.
+        job_id: The job.
+    """
+    workspace, connection = (
+        quote(clean(part, LONGEST_NAME), safe="") for part in (workspace_id, connection_id)
+    )
+    page = f"{ui_url}/workspaces/{workspace}/connections/{connection}/timeline"
+    return f"{page}?jobId={job_id}&openLogs=true"
 
 
 def config_api_url(base_url: str) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from airbyte_sync.checks import require_duration, require_text, require_type
 from airbyte_sync.errors import InvalidInput
@@ -17,6 +17,9 @@ from airbyte_sync_http import addresses
 from airbyte_sync_http.protocol.cleaning import is_clean, matches, oddities
 from airbyte_sync_http.transports.base import TransportOptions
 from airbyte_sync_http.version import __version__
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 _HASTY_CONNECT_TIMEOUT = timedelta(seconds=2)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -159,9 +162,15 @@ class ServerSettings:
     transport: TransportOptions = field(default_factory=TransportOptions)
     user_agent: str = f"airbyte-sync/{__version__}"
     """Cloud refuses requests without one with 403 (reference.airbyte.com/reference/errors)."""
+    ui_url: str = ""
+    """Where people open Airbyte, for links. Give any spelling; where none is given, it is found from
+    ``base_url``. See :func:`~airbyte_sync_http.addresses.job_url`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", addresses.normalise_base_url(self.base_url))
+        require_text("ui_url", self.ui_url)
+        web = addresses.normalise_ui_url(self.ui_url) if self.ui_url.strip() else ""
+        object.__setattr__(self, "ui_url", web or addresses.ui_url(self.base_url))
         kinds = (NoAuth, BasicAuth, BearerToken, ClientCredentials)
         names = "a NoAuth, BasicAuth, BearerToken or ClientCredentials"
         require_type("auth", self.auth, kinds, names, is_secret=True)
@@ -201,6 +210,59 @@ class ServerSettings:
                 raise InvalidInput(f"{option} is not above zero: give a number of seconds")
         if isinstance(self.auth, ClientCredentials):
             self.token_url(self.auth)
+
+    @classmethod
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, prefix: str = "AIRBYTE_SYNC_"
+    ) -> ServerSettings:
+        """
+        Return what the environment says: ``AIRBYTE_SYNC_URL``, ``AIRBYTE_SYNC_CLIENT_ID`` and so on.
+
+        :mod:`airbyte_sync_http.config` has the list. A secret may be in a file that, for example,
+        ``AIRBYTE_SYNC_CLIENT_SECRET_FILE`` names. Empty variables are not set.
+
+        Args:
+            environ: The variables; ``None``: those of this process.
+            prefix: What their names begin with.
+
+        Raises:
+            InvalidInput: There is no address, or a setting cannot be right; the text names the variable.
+        """
+        from airbyte_sync_http.config import SettingsSource, settings_from  # noqa: PLC0415 - a circle
+
+        return settings_from(SettingsSource.environment(environ, prefix))
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str], table: str = "server") -> ServerSettings:
+        """
+        Return what a table of a TOML file says, with the keys of :mod:`airbyte_sync_http.config`.
+
+        Args:
+            path: The file. Paths in it are relative to its folder.
+            table: The name of the table, with dots where it is in another one.
+
+        Raises:
+            InvalidInput: The file cannot be read, there is no address, the table has a key that no setting
+                has, or a setting cannot be right; the text names the key.
+        """
+        from airbyte_sync_http.config import SettingsSource, settings_from  # noqa: PLC0415 - a circle
+
+        return settings_from(SettingsSource.toml(path, table))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> ServerSettings:
+        """
+        Return what a mapping says in plain words and seconds, as a scheduler's own configuration has it.
+
+        Args:
+            config: The same keys as in TOML; what is ``None`` or empty is not set.
+
+        Raises:
+            InvalidInput: As :meth:`from_toml`.
+        """
+        from airbyte_sync_http.config import SettingsSource, settings_from  # noqa: PLC0415 - a circle
+
+        return settings_from(SettingsSource(values=config))
 
     def with_short_timeouts(self) -> ServerSettings:
         """Return the same server for what may not take long: timeouts of a few seconds at most."""

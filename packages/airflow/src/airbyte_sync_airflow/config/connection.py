@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from socket import gethostname
@@ -44,20 +43,26 @@ from airbyte_sync_http import (
     ServerSettings,
     TransportOptions,
 )
-from airbyte_sync_http.addresses import normalise_base_url, normalise_ui_url, ui_url
+from airbyte_sync_http.addresses import normalise_base_url
 from airbyte_sync_http.auth.hiding import SHORTEST, header_secrets, url_secrets
+from airbyte_sync_http.config_values import (
+    read_client_cert,
+    read_headers,
+    read_proxies,
+    read_seconds,
+    read_text,
+    read_verify,
+)
 from airbyte_sync_http.protocol.cleaning import is_clean, shown
 from airbyte_sync_http.transports.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import timedelta
+    from collections.abc import Iterator, Mapping
 
     from airbyte_sync_http.settings import Auth
 
 _SCHEMES = frozenset({"http", "https"})
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
-_ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
 _LONGEST_WAIT_FOR_MASKING = 1.0  # seconds
 
 
@@ -68,8 +73,6 @@ class AirbyteServer:
     settings: ServerSettings
     transport: str = "requests"
     async_transport: str = "aiohttp"
-    ui_url: str = ""
-    """Where people open Airbyte, without a slash at its end; found from the server's address if empty."""
     policy: Mapping[str, object] = field(default_factory=dict)
     """See :func:`~airbyte_sync_airflow.config.policy_options.policy_defaults`."""
 
@@ -80,8 +83,6 @@ class AirbyteServer:
             ("async_transport", self.async_transport, ASYNC_TRANSPORTS),
         ):
             require_registered(group, name, f"the extra {option!r} is {shown(name)}")
-        web = normalise_ui_url(self.ui_url) if self.ui_url else ui_url(self.settings.base_url)
-        object.__setattr__(self, "ui_url", web)
 
 
 class ConnectionNotThere(AirbyteSyncError):
@@ -128,11 +129,11 @@ def server_from(connection: Any, api_version: str) -> AirbyteServer:
                     verify=_verify(extra),
                     client_cert=_client_cert(extra),
                 ),
+                ui_url=_text(extra, "ui_url"),
                 **_timeouts(extra),
             ),
             transport=_text(extra, "transport") or "requests",
             async_transport=_text(extra, "async_transport") or "aiohttp",
-            ui_url=_text(extra, "ui_url"),
             policy=policy,
         )
 
@@ -231,43 +232,15 @@ def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
 
 
 def _proxies(extra: Mapping[str, Any]) -> dict[str, str]:
-    """Read an object by scheme, with ``all`` for both, or one URL for both."""
-    value = _document(extra, "proxies", like=_ONE_PROXY_FOR_EACH)
-    if isinstance(value, str):
-        value = {"all": value}
-    if not _holds_texts(value):
-        raise InvalidInput(
-            f"the extra 'proxies' is not a JSON object of texts: write {_ONE_PROXY_FOR_EACH}, or one URL "
-            "for both"
-        )
-    by_scheme = {scheme.lower().removesuffix("://"): url.strip() for scheme, url in value.items()}
-    if not by_scheme.keys() <= {"http", "https", "all"}:
-        raise InvalidInput(
-            f"the extra 'proxies' names something else than http and https: write {_ONE_PROXY_FOR_EACH}"
-        )
-    for url in by_scheme.values():
+    proxies = read_proxies(_said("proxies"), extra.get("proxies", {}))
+    for url in proxies.values():
         for secret in url_secrets(url):
             mask(secret)
-    usual = by_scheme.pop("all", None)
-    return by_scheme if usual is None else {"http": usual, "https": usual, **by_scheme}
+    return proxies
 
 
 def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
-    """Read an object, or lines of names and values."""
-    value = _document(extra, "headers", like='{"Name": "value"}')
-    if isinstance(value, str):
-        lines = [line.partition(":") for line in value.splitlines() if line.strip()]
-        if not all(name.strip() and colon for name, colon, _ in lines):
-            raise InvalidInput(
-                "the extra 'headers' cannot be read: write one header as Name: value, and several as JSON: "
-                '{"Name": "value", "Other-Name": "value"}'
-            )
-        value = {name.strip(): text.strip() for name, _, text in lines}
-    if not _holds_texts(value):
-        raise InvalidInput(
-            'the extra \'headers\' is not a JSON object of texts: write {"Name": "value"}'
-        )
-    headers: dict[str, str] = value
+    headers = read_headers(_said("headers"), extra.get("headers", {}))
     for name, text in headers.items():
         for secret in header_secrets(name, text):
             mask(secret)
@@ -275,32 +248,13 @@ def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _verify(extra: Mapping[str, Any]) -> bool | str:
-    match extra.get("verify"):
-        case None:
-            return True
-        case bool(checks):
-            return checks
-        case str(text) if text.strip().lower() in {"true", "false"}:
-            return text.strip().lower() == "true"
-        case str(path):
-            return path.strip()
-    raise InvalidInput("the extra 'verify' is neither true nor false nor the path of a CA bundle")
+    return read_verify(_said("verify"), extra.get("verify", True))
 
 
 def _client_cert(extra: Mapping[str, Any]) -> str | tuple[str, str] | None:
     if "client_cert" not in extra:
         return None
-    value = _document(extra, "client_cert", like='["certificate.pem", "key.pem"]')
-    if isinstance(value, str) and "," in value:
-        value = [path.strip() for path in value.split(",")]
-    match value:
-        case str(path):
-            return path
-        case [str(certificate), str(key)]:
-            return certificate, key
-    raise InvalidInput(
-        "the extra 'client_cert' is neither a path nor two: write certificate.pem,key.pem"
-    )
+    return read_client_cert(_said("client_cert"), extra["client_cert"])
 
 
 def _timeouts(extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,55 +262,15 @@ def _timeouts(extra: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: (name, extra[name]) for name in TIMEOUTS if name in extra}
     if usual is not None:
         given = dict.fromkeys(TIMEOUTS, ("timeout", usual)) | given
-    return {name: seconds_of(f"the extra {said!r}", value) for name, (said, value) in given.items()}
-
-
-def seconds_of(what: str, value: object) -> timedelta:
-    """
-    Return a timeout of requests that was given as a number or as a text.
-
-    Args:
-        what: How the error begins.
-        value: What was given.
-
-    Raises:
-        InvalidInput: It cannot be one.
-    """
-    try:
-        return read_seconds(value)
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(
-            f"{what} is {shown(value)}: give a number of seconds above zero"
-        ) from error
+    return {name: read_seconds(_said(said), value) for name, (said, value) in given.items()}
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str:
-    value = extra.get(name, "")
-    if not isinstance(value, str):
-        raise InvalidInput(f"the extra {name!r} is {shown(value)}: write a text")
-    return value.strip()
+    return read_text(_said(name), extra.get(name, ""))
 
 
-def _document(extra: Mapping[str, Any], name: str, *, like: str) -> Any:
-    """Return a JSON value that may have been typed as a text; other texts are returned as they are."""
-    value = extra.get(name, {})
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if not text.startswith(("{", "[", '"')):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        # The reader's own error would quote the text.
-        raise InvalidInput(
-            f"the extra {name!r} is not JSON, though it begins so: check its quotes and brackets, and "
-            f"write it like {like}"
-        ) from None
-
-
-def _holds_texts(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())
+def _said(name: str) -> str:
+    return f"the extra {name!r}"
 
 
 def mask(secret: str) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airbyte_sync_http.protocol.cleaning import (
     LARGEST_NUMBER,
@@ -84,6 +83,8 @@ class JobSummary:
 
     def described(self, connection: Connection, ui_url: str) -> JobSummary:
         """Return it with the connection's name and the job's link."""
+        from airbyte_sync_http import job_url
+
         return replace(
             self,
             connection_name=connection.name,
@@ -160,20 +161,6 @@ _FIT: dict[str, Any] = {
     "failure_reason": _text,
 }
 """How each field but the id is made fit to be stored; what cannot be is left out."""
-
-
-def job_url(ui_url: str, workspace_id: str, connection_id: str, job_id: int) -> str:
-    """
-    Return the page that shows a job's log, the same on Cloud and self-managed.
-
-    Source: ``ConnectionTimelinePage.tsx`` and ``routePaths.tsx`` of airbyte-platform; ``jobId`` does
-    nothing without ``openLogs``.
-    """
-    workspace, connection = (
-        quote(clean(part, LONGEST_NAME), safe="") for part in (workspace_id, connection_id)
-    )
-    page = f"{ui_url}/workspaces/{workspace}/connections/{connection}/timeline"
-    return f"{page}?jobId={job_id}&openLogs=true"
 
 
 def named(job_id: int, job: JobSummary | None) -> str:

@@ -71,7 +71,7 @@ class TaskSession:
             self.connection = self.run(describe_connection(job.connection_id))
         if self.connection is None:
             return job
-        return job.described(self.connection, self.server.ui_url)
+        return job.described(self.connection, self.server.settings.ui_url)
 
     def publish(self) -> None:
         """Leave what is known of the job for other tasks and for the link."""
