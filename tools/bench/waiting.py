@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -221,26 +221,20 @@ async def _until_it_fires(trigger: Any) -> tuple[float, str]:
 
 def _ours() -> Callable[[int, str, float], Any]:
     from airbyte_sync import Checkpoint, Origin, SyncPolicy  # noqa: PLC0415
-    from airbyte_sync.jobs import JobStatus  # noqa: PLC0415
-    from airbyte_sync.phases import Watching  # noqa: PLC0415
     from airbyte_sync_airflow.report.job_summary import JobSummary  # noqa: PLC0415
     from airbyte_sync_airflow.triggerer import run  # noqa: PLC0415, F401 - what the first trigger loads
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger  # noqa: PLC0415
 
     def make(job_id: int, connection_id: str, _seconds: float) -> Any:
         now = datetime.now(timezone.utc)
-        checkpoint = Checkpoint(  # what the operator defers with
-            phase=Watching(
-                job_id=job_id,
-                origin=Origin.STARTED,
-                connection_id=connection_id,
-                status=JobStatus.PENDING,
-            ),
+        checkpoint = Checkpoint.watching(  # what the operator defers with
+            job_id,
+            Origin.STARTED,
             asked_at=now,
+            connection_id=connection_id,
             deadline=now + timedelta(hours=1),
-            wake_at=now + timedelta(seconds=3),
-            polls=1,
         )
+        checkpoint = replace(checkpoint, wake_at=now + timedelta(seconds=3), polls=1)
         return AirbyteSyncTrigger(
             airbyte_conn_id="airbyte_default",
             checkpoint=checkpoint.to_json(),
