@@ -6,7 +6,6 @@ Airflow's own processes (``restarts.py``), its silences (``silences.py``) and it
 from the machine (``pace.py``).
 """
 
-import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import ClassVar
 
 import pytest
 
-from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
+from airbyte_sync_local import RequireClientCredentials
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "tools")]
@@ -26,13 +25,17 @@ import crowds  # noqa: E402 - neither these tests nor the tools are a package
 import restarts  # noqa: E402
 import silences  # noqa: E402
 import steps  # noqa: E402
-from airflow_stack import AirflowStack  # noqa: E402
 from directed_engine import DirectedEngine  # noqa: E402
 from pace import measure  # noqa: E402
 from scenes import SCENES  # noqa: E402
-from stage import Stage  # noqa: E402
-
-CLIENT_SECRET = "a-client-secret-that-must-not-be-seen"
+from stage import (  # noqa: E402
+    CLIENT_ID,
+    CLIENT_SECRET,
+    CREDENTIALS,
+    Stage,
+    open_airbyte,
+    open_airflow,
+)
 
 SETTINGS = {
     "CORE__PARALLELISM": 24,
@@ -125,9 +128,9 @@ def engine():
 def airbyte(engine):
     """An Airbyte whose tokens end often, so that they are renewed during a wait."""
     credentials = Credentials(
-        client_id="airflow", client_secret=CLIENT_SECRET, lifetime=timedelta(seconds=10)
+        client_id=CLIENT_ID, client_secret=CLIENT_SECRET, lifetime=timedelta(seconds=10)
     )
-    with LocalAirbyte(auth=credentials, engine=engine, recorded_requests=1_000_000) as server:
+    with open_airbyte(engine, auth=credentials) as server:
         yield server
 
 
@@ -149,24 +152,13 @@ def machine(tmp_path_factory, request):
 
 @pytest.fixture(scope="session")
 def airflow(home, airbyte, machine, loop_watch_file, request):
-    connection = {
-        "conn_type": "airbyte",
-        "host": f"{airbyte.base_url}/api/public",
-        "login": "airflow",
-        "password": CLIENT_SECRET,
-        "schema": "v1/applications/token",
-    }
-    stack = AirflowStack(
+    stack = open_airflow(
+        airbyte,
+        connection=CREDENTIALS,
         home=home,
         dags=HERE / "dags",
-        env={
-            "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection),
-            **{
-                f"AIRFLOW__{name}": str(value)
-                for name, value in {**SETTINGS, **machine.settings}.items()
-            },
-            **{name: str(value) for name, value in machine.for_dags.items()},
-        },
+        settings={**SETTINGS, **machine.settings},
+        env=machine.for_dags,
         triggerer_env={
             "PYTHONPATH": str(HERE / "loop_watch"),
             "PYTHONASYNCIODEBUG": "1",

@@ -4,6 +4,7 @@ A job goes on until a scene says that it is done, so that whatever a scene does,
 runs; and a scene waits for what it can see, in Airflow or in Airbyte, and for nothing else.
 """
 
+import json
 import re
 import time
 from collections import Counter
@@ -18,9 +19,38 @@ from pace import MOST_PATIENCE, Machine, Pace
 
 from airbyte_sync_local import LocalAirbyte
 
+CLIENT_ID = "airflow"
+CLIENT_SECRET = "a-client-secret-that-must-not-be-seen"
+CREDENTIALS = {
+    "login": CLIENT_ID,
+    "password": CLIENT_SECRET,
+    "schema": "v1/applications/token",
+}
+"""Fields of an Airflow connection."""
 BETWEEN_LOOKS = 1.0
 LINES_OF_LOG = 12
 SERVER_ERRORS = 500
+
+
+def open_airbyte(engine: DirectedEngine, **options) -> LocalAirbyte:
+    """Open an Airbyte whose jobs scenes direct, and which remembers what it was asked."""
+    return LocalAirbyte(engine=engine, recorded_requests=1_000_000, **options)
+
+
+def open_airflow(airbyte, *, connection=(), settings=(), env=(), **options) -> AirflowStack:
+    """
+    Open an Airflow whose connection ``airbyte_default`` leads to an Airbyte.
+
+    ``connection`` has further fields of it, and ``settings`` are Airflow's own, as ``SECTION__OPTION``; the
+    rest is as :class:`AirflowStack` takes it.
+    """
+    fields = {"conn_type": "airbyte", "host": f"{airbyte.base_url}/api/public", **dict(connection)}
+    variables = {
+        "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(fields),
+        **{f"AIRFLOW__{name}": value for name, value in dict(settings).items()},
+        **dict(env),
+    }
+    return AirflowStack(env={name: str(value) for name, value in variables.items()}, **options)
 
 
 class Late(AssertionError):

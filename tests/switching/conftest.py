@@ -1,6 +1,5 @@
 """An Airflow whose provider for Airbyte is another one after a switch, while its tasks go on."""
 
-import json
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,31 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
+from airbyte_sync_local import RequireClientCredentials
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "tools")]
 
 import environments as envs  # noqa: E402 - neither the scenes nor the tools are a package
 import swapping  # noqa: E402
-from airflow_stack import AirflowStack  # noqa: E402
 from directed_engine import DirectedEngine  # noqa: E402
 from pace import measure  # noqa: E402
-from stage import Run, Stage  # noqa: E402
+from stage import (  # noqa: E402
+    CLIENT_ID,
+    CLIENT_SECRET,
+    CREDENTIALS,
+    Run,
+    Stage,
+    open_airbyte,
+    open_airflow,
+)
 
-SECRET = "a-client-secret-that-must-not-be-seen"
 LOADED = ("dag-processor", "triggerer", "scheduler")
 """The processes that have loaded a provider, beside the api-server."""
 
-PATIENT = [
-    f"AIRFLOW__SCHEDULER__{name}"
-    for name in (
-        "TASK_INSTANCE_HEARTBEAT_TIMEOUT",
-        "SCHEDULER_HEALTH_CHECK_THRESHOLD",
-        "ORPHANED_TASKS_CHECK_INTERVAL",
-    )
-]
-"""Seconds for which a worker may be silent: the api-server is away during a switch, on any machine."""
+PATIENT = {
+    # The api-server is away during a switch, on any machine: a worker may be silent, and bears it.
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 3600,
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 3600,
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 3600,
+    "WORKERS__MAX_FAILED_HEARTBEATS": 100,
+}
 
 
 def pytest_addoption(parser):
@@ -47,9 +50,9 @@ def engine():
 @pytest.fixture(scope="session")
 def airbyte(engine):
     credentials = RequireClientCredentials(
-        client_id="airflow", client_secret=SECRET, lifetime=timedelta(minutes=3)
+        client_id=CLIENT_ID, client_secret=CLIENT_SECRET, lifetime=timedelta(minutes=3)
     )
-    with LocalAirbyte(auth=credentials, engine=engine, recorded_requests=1_000_000) as server:
+    with open_airbyte(engine, auth=credentials) as server:
         yield server
 
 
@@ -58,22 +61,13 @@ def stage(airbyte, engine, tmp_path_factory):
     """An Airflow with the official provider."""
     swapping.put_official_in_place(envs.SWITCHING, tmp_path_factory.mktemp("official"))
     machine = measure(tmp_path_factory.mktemp("measured"))
-    connection = {
-        "conn_type": "airbyte",
-        "host": f"{airbyte.base_url}/api/public/v1",
-        "login": "airflow",
-        "password": SECRET,
-        "schema": "v1/applications/token",
-    }
-    stack = AirflowStack(
+    stack = open_airflow(
+        airbyte,
+        # The official provider needs the address with its version.
+        connection={"host": f"{airbyte.base_url}/api/public/v1", **CREDENTIALS},
         home=tmp_path_factory.mktemp("airflow"),
         dags=HERE / "dags",
-        env={
-            "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection),
-            # A worker bears that the api-server is started again.
-            "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "100",
-            **dict.fromkeys(PATIENT, "3600"),
-        },
+        settings=PATIENT,
         database="postgresql",
     )
     with stack:

@@ -1,23 +1,19 @@
 """An Airflow 3.3 of real processes whose packages are those of another release of ours after an upgrade."""
 
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from airbyte_sync_local import LocalAirbyte
-
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "tools")]
 
 import environments as envs  # noqa: E402 - neither the scenes nor the tools are a package
 import swapping  # noqa: E402
-from airflow_stack import AirflowStack  # noqa: E402
 from directed_engine import DirectedEngine  # noqa: E402
 from pace import measure  # noqa: E402
-from stage import Stage  # noqa: E402
+from stage import Stage, open_airbyte, open_airflow  # noqa: E402
 
 BEFORE = "b9b82a73dc43b1a3d8c1f8a818bde36593a97252"
 """The release that is upgraded."""
@@ -40,19 +36,13 @@ def stage_with(tmp_path, machine):
 
         def start(retries):
             swapping.put_ours_in_place(envs.UPGRADING, BEFORE)
-            airbyte = everything.enter_context(
-                LocalAirbyte(engine=engine, recorded_requests=1_000_000)
-            )
-            connection = {"conn_type": "airbyte", "host": airbyte.base_url}
-            stack = AirflowStack(
+            airbyte = everything.enter_context(open_airbyte(engine))
+            stack = open_airflow(
+                airbyte,
                 home=tmp_path / "airflow",
                 dags=HERE / "dags",
-                env={
-                    "AIRFLOW_CONN_AIRBYTE_DEFAULT": json.dumps(connection),
-                    "UPGRADE_RETRIES": str(retries),
-                    "AIRFLOW__CORE__PARALLELISM": "16",
-                    **{f"AIRFLOW__{name}": str(value) for name, value in machine.settings.items()},
-                },
+                settings={"CORE__PARALLELISM": 16, **machine.settings},
+                env={"UPGRADE_RETRIES": retries},
                 database="postgresql",
             )
             stage = Stage(everything.enter_context(stack), airbyte, engine, machine)
