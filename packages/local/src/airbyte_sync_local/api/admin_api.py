@@ -119,10 +119,8 @@ async def _read(request: web.Request, reader: Callable[[Json], T]) -> T:
 
 
 def _read_external_job(value: Json) -> tuple[str, JobScript | None]:
-    table = Table(value)
-    found = table.need("connection_id", text), table.take("script", read_job_script, None)
-    table.done()
-    return found
+    with Table(value) as table:
+        return table.need("connection_id", text), table.take("script", read_job_script, None)
 
 
 def _record(row: RequestRecord) -> Json:

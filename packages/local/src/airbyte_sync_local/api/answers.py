@@ -98,18 +98,16 @@ def _is_uuid(text: str) -> bool:
 # --- problems: the platform's own words -----------------------------------------------------------
 
 
-def _problem(
-    status: int, title: str, detail: str, *, anchor: str = "", data: Json = None
-) -> Answer:
-    body = {
+def _problem(status: int | str, title: str, detail: str, anchor: str = "", **data: Json) -> Answer:
+    body: dict[str, Json] = {
         "status": status,
         "type": _REFERENCE + anchor,
         "title": title,
         "detail": detail,
         "documentationUrl": None,
-        "data": data,
+        "data": data or None,
     }
-    return Answer(status=status, body=body)
+    return Answer(status=int(status), body=body)
 
 
 def already_running(connection_id: str) -> Answer:
@@ -119,24 +117,14 @@ def already_running(connection_id: str) -> Answer:
 
 def try_again_later(message: str) -> Answer:
     """Answer the 409 that Airbyte gives for a running sync, and for other things too."""
-    return _problem(
-        409,
-        "try-again-later",
-        "Please try again later.",
-        anchor="#try-again-later",
-        data={"message": message},
-    )
+    title = "try-again-later"
+    return _problem(409, title, "Please try again later.", f"#{title}", message=message)
 
 
 def state_conflict(message: str = "Could not fulfill request") -> Answer:
     """Answer the 409 that says nothing: inactive, locked, deleted, or too slow to start."""
-    return _problem(
-        409,
-        "state-conflict",
-        "State conflict",
-        anchor="#409-state-conflict",
-        data={"message": message},
-    )
+    anchor = "#409-state-conflict"
+    return _problem(409, "state-conflict", "State conflict", anchor, message=message)
 
 
 def job_not_running() -> Answer:
@@ -146,55 +134,33 @@ def job_not_running() -> Answer:
 
 def forbidden() -> Answer:
     """Answer a missing role, and everything that an ordinary caller may not know to exist."""
-    return _problem(
-        403,
-        "forbidden",
-        "The request is forbidden.",
-        anchor="#forbidden",
-        data={
-            "message": "Caller does not have the required permissions to access the resource(s)."
-        },
-    )
+    message = "Caller does not have the required permissions to access the resource(s)."
+    return _problem(403, "forbidden", "The request is forbidden.", "#forbidden", message=message)
 
 
 def resource_not_found(resource_type: str, resource_id: str) -> Answer:
     """Answer an administrator who names something unknown."""
-    return _problem(
-        404,
-        "resource-not-found",
-        "The requested resource could not be found.",
-        anchor="#resource-not-found",
-        data={"resourceType": resource_type, "resourceId": resource_id},
-    )
+    title, detail = "resource-not-found", "The requested resource could not be found."
+    data = {"resourceType": resource_type, "resourceId": resource_id}
+    return _problem(404, title, detail, f"#{title}", **data)
 
 
 def unprocessable(message: str) -> Answer:
     """Understood, but never to be done."""
-    return _problem(
-        422,
-        "unprocessable-entity",
-        "The body of the request was not understood",
-        anchor="#unprocessable-entity",
-        data={"message": message},
-    )
+    title, detail = "unprocessable-entity", "The body of the request was not understood"
+    return _problem(422, title, detail, f"#{title}", message=message)
 
 
 def bad_request(message: str) -> Answer:
     """A parameter makes no sense."""
-    return _problem(
-        400,
-        "bad-request",
-        "The request could not be understood by the server due to malformed syntax.",
-        anchor="#bad-request",
-        data={"message": message},
-    )
+    detail = "The request could not be understood by the server due to malformed syntax."
+    return _problem(400, "bad-request", detail, "#bad-request", message=message)
 
 
 def unavailable() -> Answer:
     """The database is down."""
-    return _problem(
-        503, "service-unavailable", "The server is currently unable to handle the request."
-    )
+    detail = "The server is currently unable to handle the request."
+    return _problem(503, "service-unavailable", detail)
 
 
 def request_timed_out() -> Answer:
@@ -241,23 +207,14 @@ def rate_limited() -> Answer:
     return Answer(status=429, body={"message": "You are being rate limited."})
 
 
-def _proxy_page(status: int, title: str) -> Answer:
-    page = (
-        f"<html>\r\n<head><title>{status} {title}</title></head>\r\n"
-        f"<body>\r\n<center><h1>{status} {title}</h1></center>\r\n"
-        "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-    )
-    return Answer(status=status, body=page, content_type="text/html")
-
-
 def bad_gateway() -> Answer:
     """A proxy could not reach the server."""
-    return _proxy_page(502, "Bad Gateway")
+    return gateway_page(502, "Bad Gateway")
 
 
 def gateway_timeout() -> Answer:
     """A proxy gave up; what was asked may have been done."""
-    return _proxy_page(504, "Gateway Time-out")
+    return gateway_page(504, "Gateway Time-out")
 
 
 def webapp_page() -> Answer:
@@ -279,7 +236,12 @@ def gateway_json(status: int, message: str) -> Answer:
 
 def gateway_page(status: int, title: str) -> Answer:
     """Answer as a web server in front does, with a page. The shape is that of nginx."""
-    return _proxy_page(status, title)
+    page = (
+        f"<html>\r\n<head><title>{status} {title}</title></head>\r\n"
+        f"<body>\r\n<center><h1>{status} {title}</h1></center>\r\n"
+        "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    )
+    return Answer(status=status, body=page, content_type="text/html")
 
 
 def no_route() -> Answer:
@@ -342,15 +304,8 @@ def login_page() -> Answer:
 
 def unauthorized_problem() -> Answer:
     """Answer 401 as Cloud documents it, with the status as a string."""
-    body = {
-        "status": "401",
-        "type": _REFERENCE + "#invalid-api-key",
-        "title": "invalid-access-token",
-        "detail": "The access token is invalid or expired.",
-        "documentationUrl": None,
-        "data": None,
-    }
-    return Answer(status=401, body=body)
+    detail = "The access token is invalid or expired."
+    return _problem("401", "invalid-access-token", detail, "#invalid-api-key")
 
 
 def unauthorized_empty() -> Answer:
@@ -363,29 +318,13 @@ def bad_client_credentials(path: str) -> Answer:
     return micronaut(400, "Bad Request", path=path, error="Invalid client id or token")
 
 
+_WITHOUT_ARGUMENTS: Final = (
+    *(bad_gateway, bad_request_json, bad_request_page, client_closed_page, firewall_page),
+    *(forbidden, gateway_timeout, internal_error, job_not_running, login_page, login_redirect),
+    *(method_not_allowed_page, no_route, not_found_page, proxy_wants_basic, rate_limited),
+    *(request_timed_out, state_conflict, unauthorized_empty, unavailable, webapp_page),
+)
 BY_NAME: Final[Mapping[str, Callable[[], Answer]]] = MappingProxyType(
-    {
-        "bad_gateway": bad_gateway,
-        "bad_request_json": bad_request_json,
-        "bad_request_page": bad_request_page,
-        "client_closed_page": client_closed_page,
-        "firewall_page": firewall_page,
-        "forbidden": forbidden,
-        "gateway_timeout": gateway_timeout,
-        "internal_error": internal_error,
-        "job_not_running": job_not_running,
-        "login_page": login_page,
-        "login_redirect": login_redirect,
-        "method_not_allowed_page": method_not_allowed_page,
-        "no_route": no_route,
-        "not_found_page": not_found_page,
-        "proxy_wants_basic": proxy_wants_basic,
-        "rate_limited": rate_limited,
-        "request_timed_out": request_timed_out,
-        "state_conflict": state_conflict,
-        "unauthorized": unauthorized_empty,
-        "unavailable": unavailable,
-        "webapp_page": webapp_page,
-    }
+    {answer.__name__.removesuffix("_empty"): answer for answer in _WITHOUT_ARGUMENTS}
 )
 """Answers that need no argument, by the name that fault scripts use."""

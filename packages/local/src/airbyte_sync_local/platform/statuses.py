@@ -21,9 +21,6 @@ CANCELLED: Final = "cancelled"
 TERMINAL: Final = frozenset({SUCCEEDED, FAILED, CANCELLED})
 """The words that end a job; nothing changes it afterwards."""
 
-BEFORE_FIRST_ATTEMPT: Final = frozenset({PENDING, QUEUED})
-"""The words for a job that exists but has no attempt yet."""
-
 _FOLLOWERS: Final = MappingProxyType(
     {
         PENDING: frozenset({QUEUED, RUNNING, FAILED, CANCELLED, INCOMPLETE}),

@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from airbyte_sync_local.platform.model import Json
 
 T = TypeVar("T")
@@ -26,13 +28,14 @@ class InvalidScenario(ValueError):
 
 class Table:
     """
-    A table of which every key must be taken.
+    A table of which every key must be taken, before the end of a ``with`` block.
 
     Args:
         value: The table as parsed from JSON or TOML.
 
     Raises:
-        InvalidScenario: `value` is not a table, or has a key that has another name now.
+        InvalidScenario: `value` is not a table, or has a key that has another name now; at the end of the
+            block: there are keys that were not taken.
     """
 
     def __init__(self, value: Json) -> None:
@@ -43,6 +46,16 @@ class Table:
                 raise InvalidScenario(f"the key {old!r} is called {new!r} now")
         self._left: dict[str, Json] = dict(value)
         self._known: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Begin to take keys."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Check that nothing is left, where nothing else is wrong."""
+        if kind is None and self._left:
+            unknown = ", ".join(map(repr, self._left))
+            raise InvalidScenario(f"unknown key {unknown}; known are {', '.join(self._known)}")
 
     def __contains__(self, key: str) -> bool:
         """Tell whether a key is there, and not yet taken."""
@@ -93,17 +106,6 @@ class Table:
         """Take everything that is left."""
         rest, self._left = self._left, {}
         return rest
-
-    def done(self) -> None:
-        """
-        Check that nothing is left.
-
-        Raises:
-            InvalidScenario: There are keys that were not taken.
-        """
-        if self._left:
-            unknown = ", ".join(map(repr, self._left))
-            raise InvalidScenario(f"unknown key {unknown}; known are {', '.join(self._known)}")
 
 
 def text(value: Json) -> str:

@@ -105,98 +105,86 @@ def load(path: Path) -> Scenario:
 
 def read_scenario(value: Json) -> Scenario:
     """Read a whole scenario."""
-    table = Table(value)
-    scenario = Scenario(
-        connections=table.take("connections", several(read_connection), ()),
-        faults=table.take("faults", several(read_fault), ()),
-        quirks=table.take("quirks", read_quirks, Quirks()),
-        default_script=table.take("default_script", read_job_script, None),
-        auth=table.take("auth", _read_auth, None),
-        about=table.take("about", text, ""),
-    )
-    table.done()
-    return scenario
+    with Table(value) as table:
+        return Scenario(
+            connections=table.take("connections", several(read_connection), ()),
+            faults=table.take("faults", several(read_fault), ()),
+            quirks=table.take("quirks", read_quirks, Quirks()),
+            default_script=table.take("default_script", read_job_script, None),
+            auth=table.take("auth", _read_auth, None),
+            about=table.take("about", text, ""),
+        )
 
 
 def _read_auth(value: Json) -> AuthRequirement:
-    table = Table(value)
-    auth = RequireClientCredentials(
-        client_id=table.take("client_id", text, "local"),
-        client_secret=table.take("client_secret", secret, "local"),
-        lifetime=table.take("lifetime", seconds, DEFAULT_LIFETIME),
-        told_lifetime=table.take("told_lifetime", seconds, None),
-    )
-    table.done()
-    return auth
+    with Table(value) as table:
+        return RequireClientCredentials(
+            client_id=table.take("client_id", text, "local"),
+            client_secret=table.take("client_secret", secret, "local"),
+            lifetime=table.take("lifetime", seconds, DEFAULT_LIFETIME),
+            told_lifetime=table.take("told_lifetime", seconds, None),
+        )
 
 
 def read_connection(value: Json) -> ConnectionScenario:
     """Read a connection, with its job scripts or its connector."""
-    table = Table(value)
-    default = ServerConnection()
-    row = ServerConnection(
-        connection_id=table.take("id", text, default.connection_id),
-        name=table.take("name", text, default.name),
-        status=table.take("status", word(*CONNECTION_STATUSES), default.status),
-        workspace_id=table.take("workspace_id", text, default.workspace_id),
-        source_id=table.take("source_id", text, default.source_id),
-        destination_id=table.take("destination_id", text, default.destination_id),
-        source=table.take("source", _read_actor, default.source),
-        destination=table.take("destination", _read_actor, default.destination),
-        streams=table.take("streams", several(text), default.streams),
-        stream_namespace=table.take("stream_namespace", text, default.stream_namespace),
-        tags=table.take("tags", several(_read_tag), ()),
-        state=table.take("state", dict, {}),
-        namespace_definition=table.take(
-            "namespace_definition", word(*NAMESPACE_DEFINITIONS), default.namespace_definition
-        ),
-        namespace_format=table.take("namespace_format", text, default.namespace_format),
-        prefix=table.take("prefix", text, default.prefix),
-        cron_expression=table.take("cron_expression", text, default.cron_expression),
-    )
-    found = ConnectionScenario(
-        connection=row,
-        job_scripts=table.take("job_scripts", several(read_job_script), ()),
-        connector=table.take("connector", _read_connector, None),
-        already_running=table.take("already_running", read_job_script, None),
-    )
-    table.done()
-    return found
+    with Table(value) as table:
+        default = ServerConnection()
+        row = ServerConnection(
+            connection_id=table.take("id", text, default.connection_id),
+            name=table.take("name", text, default.name),
+            status=table.take("status", word(*CONNECTION_STATUSES), default.status),
+            workspace_id=table.take("workspace_id", text, default.workspace_id),
+            source_id=table.take("source_id", text, default.source_id),
+            destination_id=table.take("destination_id", text, default.destination_id),
+            source=table.take("source", _read_actor, default.source),
+            destination=table.take("destination", _read_actor, default.destination),
+            streams=table.take("streams", several(text), default.streams),
+            stream_namespace=table.take("stream_namespace", text, default.stream_namespace),
+            tags=table.take("tags", several(_read_tag), ()),
+            state=table.take("state", dict, {}),
+            namespace_definition=table.take(
+                "namespace_definition", word(*NAMESPACE_DEFINITIONS), default.namespace_definition
+            ),
+            namespace_format=table.take("namespace_format", text, default.namespace_format),
+            prefix=table.take("prefix", text, default.prefix),
+            cron_expression=table.take("cron_expression", text, default.cron_expression),
+        )
+        return ConnectionScenario(
+            connection=row,
+            job_scripts=table.take("job_scripts", several(read_job_script), ()),
+            connector=table.take("connector", _read_connector, None),
+            already_running=table.take("already_running", read_job_script, None),
+        )
 
 
 def _read_tag(value: Json) -> Tag:
-    table = Table(value)
-    default = Tag(name="")
-    tag = Tag(
-        tag_id=table.take("id", text, default.tag_id),
-        name=table.need("name", text),
-        color=table.take("color", text, default.color),
-    )
-    table.done()
-    return tag
+    with Table(value) as table:
+        default = Tag(name="")
+        return Tag(
+            tag_id=table.take("id", text, default.tag_id),
+            name=table.need("name", text),
+            color=table.take("color", text, default.color),
+        )
 
 
 def _read_actor(value: Json) -> Actor:
-    table = Table(value)
-    actor = Actor(
-        type=table.need("type", text),
-        name=table.take("name", text, ""),
-        configuration=table.take("configuration", dict, {}),
-    )
-    table.done()
-    return actor
+    with Table(value) as table:
+        return Actor(
+            type=table.need("type", text),
+            name=table.take("name", text, ""),
+            configuration=table.take("configuration", dict, {}),
+        )
 
 
 def _read_connector(value: Json) -> Connector:
-    table = Table(value)
-    connector = Connector(
-        source=table.take("source", text, "source-faker"),
-        config=table.take("config", dict, {}),
-        streams=table.take("streams", several(text), ()),
-        rows_per_second=table.take("rows_per_second", number, None),
-    )
-    table.done()
-    return connector
+    with Table(value) as table:
+        return Connector(
+            source=table.take("source", text, "source-faker"),
+            config=table.take("config", dict, {}),
+            streams=table.take("streams", several(text), ()),
+            rows_per_second=table.take("rows_per_second", number, None),
+        )
 
 
 def read_job_script(value: Json) -> JobScript:
@@ -208,136 +196,121 @@ def read_job_script(value: Json) -> JobScript:
     """
     if isinstance(value, str):
         return read_job_script({"script": value})
-    table = Table(value)
-    if "script" in table:
-        name = table.take("script", word(*job_scripts.BY_NAME), "")
-        return _ready_made(name, table.rest())
-    steps = table.need("steps", several(_read_step))
-    on_cancel = table.take("on_cancel", several(_read_step), None)
-    table.done()
-    return (
-        JobScript(steps=steps) if on_cancel is None else JobScript(steps=steps, on_cancel=on_cancel)
-    )
+    with Table(value) as table:
+        if "script" in table:
+            name = table.take("script", word(*job_scripts.BY_NAME), "")
+            return _ready_made(name, table.rest())
+        default = JobScript(steps=())
+        return JobScript(
+            steps=table.need("steps", several(_read_step)),
+            on_cancel=table.take("on_cancel", several(_read_step), default.on_cancel),
+        )
 
 
 def read_fault(value: Json) -> Fault:
     """Read a fault. Its answer is a name, or a table with a status."""
-    table = Table(value)
-    answer = table.take("answer", _read_answer, None)
-    retry_after = table.take("retry_after", number, None)
-    if retry_after is not None and answer is not None:
-        answer = answer.with_header("Retry-After", str(retry_after))
-    one: int | None = 1
-    fault = Fault(
-        on=table.need("on", text),
-        do=table.take("do", word(*FAULT_ACTIONS), "answer"),
-        answer=answer,
-        times=table.take("times", _times, one),
-        skip=table.take("skip", number, 0),
-        about=table.take("about", text, None),
-        wait=table.take("wait", seconds, timedelta(0)),
-        change=table.take("change", _read_change, None),
-        drip=table.take("drip", _read_drip, None),
-        job_appears_after=table.take("job_appears_after", seconds, None),
-        in_front=table.switch("in_front"),
-        lasts=table.take("lasts", seconds, None),
-    )
-    table.done()
-    return fault
+    with Table(value) as table:
+        answer = table.take("answer", _read_answer, None)
+        retry_after = table.take("retry_after", number, None)
+        if retry_after is not None and answer is not None:
+            answer = answer.with_header("Retry-After", str(retry_after))
+        one: int | None = 1
+        return Fault(
+            on=table.need("on", text),
+            do=table.take("do", word(*FAULT_ACTIONS), "answer"),
+            answer=answer,
+            times=table.take("times", _times, one),
+            skip=table.take("skip", number, 0),
+            about=table.take("about", text, None),
+            wait=table.take("wait", seconds, timedelta(0)),
+            change=table.take("change", _read_change, None),
+            drip=table.take("drip", _read_drip, None),
+            job_appears_after=table.take("job_appears_after", seconds, None),
+            in_front=table.switch("in_front"),
+            lasts=table.take("lasts", seconds, None),
+        )
 
 
 def _read_change(value: Json) -> Change:
-    table = Table(value)
-    change = Change(
-        set=table.take("set", dict, {}),
-        remove=table.take("remove", several(text), ()),
-        of=table.take("of", text, None),
-        hide=table.switch("hide"),
-        status=table.take("status", number, None),
-        headers=table.take("headers", dict, {}),
-        padding=table.take("padding", number, 0),
-    )
-    table.done()
-    return change
+    with Table(value) as table:
+        return Change(
+            set=table.take("set", dict, {}),
+            remove=table.take("remove", several(text), ()),
+            of=table.take("of", text, None),
+            hide=table.switch("hide"),
+            status=table.take("status", number, None),
+            headers=table.take("headers", dict, {}),
+            padding=table.take("padding", number, 0),
+        )
 
 
 def _read_drip(value: Json) -> Drip:
-    table = Table(value)
-    drip = Drip(
-        every=table.need("every", seconds),
-        header=table.switch("header"),
-        body=table.switch("body", usual=True),
-        size=table.take("size", number, 1),
-    )
-    table.done()
-    return drip
+    with Table(value) as table:
+        return Drip(
+            every=table.need("every", seconds),
+            header=table.switch("header"),
+            body=table.switch("body", usual=True),
+            size=table.take("size", number, 1),
+        )
 
 
 def read_quirks(value: Json) -> Quirks:
     """Read the quirks of a server; the keys are the attributes of `Quirks`."""
-    table = Table(value)
-    default = Quirks()
-    chosen = {}
-    for attribute in fields(Quirks):
-        usual = getattr(default, attribute.name)
-        chosen[attribute.name] = table.take(attribute.name, _kind_of(usual), usual)
-    table.done()
-    return Quirks(**chosen)
+    with Table(value) as table:
+        default = Quirks()
+        chosen = {}
+        for attribute in fields(Quirks):
+            usual = getattr(default, attribute.name)
+            chosen[attribute.name] = table.take(attribute.name, _kind_of(usual), usual)
+        return Quirks(**chosen)
 
 
 def _ready_made(name: str, arguments: Mapping[str, Json]) -> JobScript:
     """Make a ready-made script; the kind of each argument is that of its default."""
     make = job_scripts.BY_NAME[name]
-    table = Table(arguments)
-    chosen = {}
-    for parameter in inspect.signature(make).parameters.values():
-        key = parameter.name.rstrip("_")
-        usual = parameter.default
-        chosen[parameter.name] = table.take(key, _kind_of(usual), usual)
-    table.done()
-    return make(**chosen)
+    with Table(arguments) as table:
+        chosen = {}
+        for parameter in inspect.signature(make).parameters.values():
+            key = parameter.name.rstrip("_")
+            usual = parameter.default
+            chosen[parameter.name] = table.take(key, _kind_of(usual), usual)
+        return make(**chosen)
 
 
 def _read_step(value: Json) -> Step:
-    table = Table(value)
-    step = Step(
-        status=table.need("status", text),
-        at=table.take("at", seconds, timedelta(0)),
-        rows=table.take("rows", number, None),
-        bytes=table.take("bytes", number, None),
-        failure=table.take("failure", _read_failure, None),
-        connection_status=table.take("connection_status", word(*CONNECTION_STATUSES), None),
-    )
-    table.done()
-    return step
+    with Table(value) as table:
+        return Step(
+            status=table.need("status", text),
+            at=table.take("at", seconds, timedelta(0)),
+            rows=table.take("rows", number, None),
+            bytes=table.take("bytes", number, None),
+            failure=table.take("failure", _read_failure, None),
+            connection_status=table.take("connection_status", word(*CONNECTION_STATUSES), None),
+        )
 
 
 def _read_failure(value: Json) -> Failure:
     if isinstance(value, str):
         return Failure(reason=value)
-    table = Table(value)
-    failure = Failure(
-        reason=table.need("reason", text),
-        type=table.take("type", text, "system_error"),
-        origin=table.take("origin", text, "source"),
-    )
-    table.done()
-    return failure
+    with Table(value) as table:
+        return Failure(
+            reason=table.need("reason", text),
+            type=table.take("type", text, "system_error"),
+            origin=table.take("origin", text, "source"),
+        )
 
 
 def _read_answer(value: Json) -> Answer:
     if isinstance(value, str):
         name = word(*answers.BY_NAME)(value)
         return answers.BY_NAME[name]()
-    table = Table(value)
-    answer = Answer(
-        status=table.need("status", number),
-        body=table.take("body", anything, None),
-        content_type=table.take("content_type", text, "application/json"),
-        headers=table.take("headers", dict, {}),
-    )
-    table.done()
-    return answer
+    with Table(value) as table:
+        return Answer(
+            status=table.need("status", number),
+            body=table.take("body", anything, None),
+            content_type=table.take("content_type", text, "application/json"),
+            headers=table.take("headers", dict, {}),
+        )
 
 
 def _times(value: Json) -> int | None:
