@@ -22,7 +22,7 @@ from airbyte_sync import (
     step,
 )
 from airbyte_sync.commands import FetchJob, Now, Report, SubmitSync
-from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
+from airbyte_sync.drivers import AsyncPortInterpreter, PortInterpreter
 
 PACKAGE = Path(airbyte_sync.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))

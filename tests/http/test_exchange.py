@@ -10,7 +10,8 @@ import pytest
 
 from airbyte_sync import RequestNotSent
 from airbyte_sync_http import HttpRequest, HttpResponse
-from airbyte_sync_http.auth.exchange import Acquire, Release, TwoLocks, drive, drive_async
+from airbyte_sync_http.auth.tokens import Acquire, Release, TwoLocks
+from airbyte_sync_http.gateway import drive, drive_async
 
 REQUEST = HttpRequest(
     method="GET",

@@ -3,7 +3,16 @@
 from airbyte_sync.checkpoint import Checkpoint
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
 from airbyte_sync.commands import Command, Flow, Pause
-from airbyte_sync.drivers import AsyncInterpreter, Done, Interpreter, arun, run, step
+from airbyte_sync.drivers import (
+    AsyncInterpreter,
+    AsyncPortInterpreter,
+    Done,
+    Interpreter,
+    PortInterpreter,
+    arun,
+    run,
+    step,
+)
 from airbyte_sync.errors import (
     AirbyteSyncError,
     AlreadyClosed,
@@ -72,7 +81,6 @@ from airbyte_sync.flows import (
     watch,
     watching,
 )
-from airbyte_sync.interpreters import AsyncPortInterpreter, PortInterpreter
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,

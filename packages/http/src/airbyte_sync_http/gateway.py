@@ -6,16 +6,16 @@ Both gateways run the same flows; only the driver differs. What is asked and how
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
-from airbyte_sync.errors import AlreadyClosed, UnexpectedReply
+from airbyte_sync.errors import AirbyteSyncError, AlreadyClosed, UnexpectedReply
 from airbyte_sync.jobs import ConnectionStatus, is_similar_name
 from airbyte_sync_http.auth.credentials import secrets_of
-from airbyte_sync_http.auth.exchange import drive, drive_async
 from airbyte_sync_http.auth.hiding import hide
-from airbyte_sync_http.auth.tokens import Authenticator, TokenCache
+from airbyte_sync_http.auth.tokens import Acquire, Authenticator, Release, TokenCache
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Lineage
 from airbyte_sync_http.transports.base import AnswerTooLarge
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
     from airbyte_sync.ports import AsyncClock, Clock
     from airbyte_sync.requests import JobQuery
-    from airbyte_sync_http.auth.exchange import Exchange
     from airbyte_sync_http.auth.hiding import Secrets
+    from airbyte_sync_http.auth.tokens import Exchange
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transports.base import AsyncTransport, Transport
 
@@ -254,6 +254,66 @@ def _require_open(is_closed: bool) -> None:  # noqa: FBT001
             "this gateway was closed, so nothing was sent. Keep it open until the last sync that uses it has "
             "ended."
         )
+
+
+def drive(flow: Exchange[Result], transport: Transport) -> Result:
+    """
+    Drive a call to its end, blocking.
+
+    Args:
+        flow: What to ask.
+        transport: Sends the requests. Its errors are thrown into the flow.
+
+    Raises:
+        AirbyteSyncError: As the flow does.
+    """
+    with closing(flow), ExitStack() as locks:
+        try:
+            step = next(flow)
+            while True:
+                match step:
+                    case Acquire(lock=lock):
+                        locks.enter_context(lock.blocking)
+                        step = flow.send(None)
+                    case Release():
+                        locks.close()
+                        step = flow.send(None)
+                    case request:
+                        try:
+                            response = transport.send(request)
+                        except AirbyteSyncError as error:
+                            step = flow.throw(error)
+                        else:
+                            step = flow.send(response)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+
+async def drive_async(flow: Exchange[Result], transport: AsyncTransport) -> Result:
+    """Drive a call to its end on the running event loop; see :func:`drive`."""
+    with closing(flow):
+        async with AsyncExitStack() as locks:
+            try:
+                step = next(flow)
+                while True:
+                    match step:
+                        case Acquire(lock=lock):
+                            await locks.enter_async_context(lock.of_running_loop())
+                            step = flow.send(None)
+                        case Release():
+                            await locks.aclose()
+                            step = flow.send(None)
+                        case request:
+                            try:
+                                response = await transport.send(request)
+                            except AirbyteSyncError as error:
+                                step = flow.throw(error)
+                            else:
+                                step = flow.send(response)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
 
 
 def _learn(secrets: Secrets, on_token: Callable[[str], None] | None, token: str) -> None:

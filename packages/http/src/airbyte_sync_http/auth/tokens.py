@@ -8,16 +8,22 @@ However many callers find the token stale at once, one of them fetches the next 
 it, and share its failure too. When no token can be fetched, the request itself was surely not sent, and the
 error says so: an outage of the token route must not look like a submission in doubt.
 
+As in httpx's authentication, a call is a flow that yields requests and is sent their responses, and getting a
+token is just another request of the same flow. What a flow cannot do by itself is to wait for its turn: it
+yields :class:`Acquire` and :class:`Release`, and what drives it holds the lock of its own style in between.
+
 Source: docs.airbyte.com/developers/api-documentation; ``ApplicationsController.kt`` of airbyte-platform.
 """
 
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeVar
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from airbyte_sync.errors import (
     CallFailed,
@@ -29,22 +35,56 @@ from airbyte_sync.errors import (
     UnexpectedReply,
 )
 from airbyte_sync_http.auth.credentials import advice_on, with_credentials, with_token
-from airbyte_sync_http.auth.exchange import Acquire, Release, TwoLocks
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.errors_from_responses import refuses_credentials, unauthorized
 from airbyte_sync_http.settings import BasicAuth, ClientCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from airbyte_sync_http.auth.exchange import Exchange
     from airbyte_sync_http.settings import ServerSettings
+    from airbyte_sync_http.transports.base import HttpRequest
 
 Result = TypeVar("Result")
 
 LARGEST_MARGIN = timedelta(seconds=30)
 """A token is replaced this long before its end, or a fifth of its life before, if that is shorter."""
+
+
+class TwoLocks:
+    """A lock for threads, and one for the tasks of each event loop."""
+
+    def __init__(self) -> None:
+        # Reentrant: a signal may interrupt a request, and its handler make a call of its own.
+        self.blocking: AbstractContextManager[bool] = RLock()
+        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+            WeakKeyDictionary()
+        )
+
+    def of_running_loop(self) -> asyncio.Lock:
+        """Return the lock of the running event loop; a lock of asyncio serves one loop only."""
+        import asyncio  # noqa: PLC0415 - blocking programs never need it
+
+        return self._of_loops.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Wait for a lock, and hold it until :class:`Release`, or until the flow ends."""
+
+    lock: TwoLocks
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Release the lock that is held."""
+
+
+Exchange: TypeAlias = "Generator[HttpRequest | Acquire | Release, Any, Result]"
+"""A generator that yields requests, is sent their responses, and returns a ``Result``."""
 
 
 class TokenCache:
