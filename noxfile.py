@@ -35,7 +35,7 @@ REPEATING = [
 ]
 """Thousands of requests, which would take minutes with coverage, and cover nothing that others leave out."""
 COVERING = [
-    *(f"tests/{name}" for name in ("domain", "drivers", "http", "contract", "docs")),
+    *(f"tests/{name}" for name in ("domain", "drivers", "http", "runner", "contract", "docs")),
     *(f"--deselect={each}" for each in REPEATING),
 ]
 NOT_COVERING = [
@@ -100,7 +100,7 @@ def typing(session: nox.Session) -> None:
         external=True,
         env={"MYPYPATH": "tools:tools/bench"},
     )
-    for name in ("airbyte_sync", "airbyte_sync_http"):
+    for name in ("airbyte_sync", "airbyte_sync_http", "airbyte_sync_runner"):
         session.run(
             envs.COMPLETENESS.executable("basedpyright"),
             *("--verifytypes", name, "--ignoreexternal"),
@@ -136,7 +136,7 @@ def suites(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """The tests that need no Airflow, with branch coverage of domain and http."""
+    """The tests that need no Airflow, with branch coverage of domain, http and runner."""
     if session.posargs:
         _build(session, envs.CORE)
         _patiently(session, *_pytest(envs.CORE, *WITHOUT_LIVES, *session.posargs))

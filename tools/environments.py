@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"
 CONSTRAINTS = ROOT / "constraints"
-PACKAGES = ("domain", "http", "airflow", "airflow-dropin", "local", "testkit")
+PACKAGES = ("domain", "http", "runner", "airflow", "airflow-dropin", "local", "testkit")
 
 
 class CannotBuild(Exception):
@@ -59,7 +59,7 @@ class Environment:
 CORE = Environment(
     name="core",
     pythons=("3.11", "3.12", "3.13", "3.10"),
-    packages=("domain", "http", "local", "testkit"),
+    packages=("domain", "http", "runner", "local", "testkit"),
 )
 COMPLETENESS = Environment(name="completeness", pythons=("3.12", "3.11", "3.13", "3.10"))
 AIRFLOW_3 = Environment(
@@ -109,7 +109,7 @@ PYAIRBYTE_CLIENT = Environment(
 BENCH = Environment(
     name="clients",  # the official provider is there: both are measured in one environment
     pythons=("3.12", "3.11", "3.13"),
-    packages=("domain", "http", "airflow", "local", "testkit"),
+    packages=("domain", "http", "runner", "airflow", "local", "testkit"),
     place="bench",
 )
 
@@ -184,9 +184,11 @@ def build_wheels() -> dict[str, Path]:
 
 
 def build_wheels_of(sources: Path, folder: Path) -> None:
-    """Build the wheels of a checkout into a folder."""
+    """Build the wheels of a checkout into a folder; one of an earlier release may have fewer packages."""
     _install_constraints(CORE)  # hatchling is in it
     for name in PACKAGES:
+        if not (sources / "packages" / name).exists():
+            continue
         run_uv(
             *("build", "--quiet", "--wheel", "--no-build-isolation"),
             *("--python", CORE.python, "--out-dir", folder / name, sources / "packages" / name),
@@ -195,7 +197,8 @@ def build_wheels_of(sources: Path, folder: Path) -> None:
 
 def wheels_in(folder: Path) -> dict[str, Path]:
     """Return the wheels that were built into a folder, by package folder."""
-    return {name: next((folder / name).glob("*.whl")) for name in PACKAGES}
+    found = {name: next((folder / name).glob("*.whl"), None) for name in PACKAGES}
+    return {name: wheel for name, wheel in found.items() if wheel is not None}
 
 
 @cache

@@ -1,0 +1,38 @@
+"""Run Airbyte syncs to their end, whatever stops the process: interrupts, stores, many at once."""
+
+from airbyte_sync_runner.async_stores import AsyncFileStore, AsyncSqliteStore
+from airbyte_sync_runner.asynchronous import run_sync_async
+from airbyte_sync_runner.blocking import run_sync
+from airbyte_sync_runner.errors import RequestLocked, StoreFailed
+from airbyte_sync_runner.file_store import FileStore
+from airbyte_sync_runner.interrupts import OnInterrupt
+from airbyte_sync_runner.many import Outcome, run_many
+from airbyte_sync_runner.sqlite_store import SqliteStore
+from airbyte_sync_runner.stores import (
+    AsyncOpenRequest,
+    AsyncRequestStore,
+    OpenRequest,
+    RequestStore,
+    key_of,
+)
+from airbyte_sync_runner.version import __version__
+
+__all__ = [
+    "AsyncFileStore",
+    "AsyncOpenRequest",
+    "AsyncRequestStore",
+    "AsyncSqliteStore",
+    "FileStore",
+    "OnInterrupt",
+    "OpenRequest",
+    "Outcome",
+    "RequestLocked",
+    "RequestStore",
+    "SqliteStore",
+    "StoreFailed",
+    "__version__",
+    "key_of",
+    "run_many",
+    "run_sync",
+    "run_sync_async",
+]

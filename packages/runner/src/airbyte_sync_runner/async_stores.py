@@ -1,0 +1,108 @@
+"""The stores for an event loop: their files are read and written in threads, so that the loop never waits."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from airbyte_sync_runner.file_store import FileStore
+from airbyte_sync_runner.records import utc_now
+from airbyte_sync_runner.sqlite_store import SqliteStore
+from airbyte_sync_runner.stores import EXPIRE_AFTER
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime, timedelta
+
+    from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync_runner.records import StoredRequest
+
+T = TypeVar("T")
+
+
+class AsyncFileStore:
+    """The async counterpart of a :class:`~airbyte_sync_runner.FileStore`; both can share a folder."""
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        expire_after: timedelta | None = EXPIRE_AFTER,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """See :class:`~airbyte_sync_runner.FileStore`."""
+        self._store = FileStore(folder, expire_after=expire_after, clock=clock)
+
+    @asynccontextmanager
+    async def open(self, key: str, run_id: str | None = None) -> AsyncIterator[AsyncStoredRequest]:
+        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
+        async with _opened(self._store, key, run_id) as request:
+            yield request
+
+
+class AsyncSqliteStore:
+    """The async counterpart of a :class:`~airbyte_sync_runner.SqliteStore`; both can share a database."""
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str],
+        *,
+        expire_after: timedelta | None = EXPIRE_AFTER,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """See :class:`~airbyte_sync_runner.SqliteStore`."""
+        self._store = SqliteStore(database, expire_after=expire_after, clock=clock)
+
+    @asynccontextmanager
+    async def open(self, key: str, run_id: str | None = None) -> AsyncIterator[AsyncStoredRequest]:
+        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
+        async with _opened(self._store, key, run_id) as request:
+            yield request
+
+
+class AsyncStoredRequest:
+    """One request: an :class:`~airbyte_sync_runner.AsyncOpenRequest`."""
+
+    def __init__(self, request: StoredRequest) -> None:
+        self._request = request
+
+    async def load(self) -> Checkpoint | None:
+        """See :meth:`airbyte_sync.ports.CheckpointStore.load`."""
+        return await to_its_end(self._request.load)
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See :meth:`airbyte_sync.ports.CheckpointStore.save`."""
+        await to_its_end(partial(self._request.save, checkpoint))
+
+    async def clear(self) -> None:
+        """See :meth:`airbyte_sync_runner.OpenRequest.clear`."""
+        await to_its_end(self._request.clear)
+
+
+@asynccontextmanager
+async def _opened(
+    store: FileStore | SqliteStore, key: str, run_id: str | None
+) -> AsyncIterator[AsyncStoredRequest]:
+    lock, request = store.parts(key, run_id)
+    try:
+        await to_its_end(lock.acquire)
+        yield AsyncStoredRequest(request)
+    finally:
+        await to_its_end(lock.release)
+
+
+async def to_its_end(function: Callable[[], T]) -> T:
+    """
+    Call a function in a thread. A task that is cancelled meanwhile waits until the thread is done.
+
+    A thread cannot be stopped: what is done next must not overtake it.
+    """
+    work = asyncio.get_running_loop().run_in_executor(None, function)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise

@@ -1,0 +1,228 @@
+"""Run one sync to its end, on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from airbyte_sync.clocks import AsyncSystemClock
+from airbyte_sync.commands import Command, Pause, SubmitSync
+from airbyte_sync.drivers import arun
+from airbyte_sync.errors import AirbyteSyncError
+from airbyte_sync.flows import abandon, sync
+from airbyte_sync.interpreters import AsyncPortInterpreter, ignore
+from airbyte_sync_runner.blocking import DEFAULT_POLICY
+from airbyte_sync_runner.errors import StoreFailed
+from airbyte_sync_runner.interrupts import (
+    AsyncSignals,
+    OnInterrupt,
+    decide,
+    require_on_interrupt,
+)
+from airbyte_sync_runner.progress import (
+    AsyncProgress,
+    Position,
+    log_cancelled,
+    log_interrupted,
+    log_not_cancelled,
+    log_not_kept,
+)
+from airbyte_sync_runner.stores import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_sync.events import Event
+    from airbyte_sync.policy import SyncPolicy
+    from airbyte_sync.ports import AsyncClock, AsyncFeedPort, AsyncSyncGateway
+    from airbyte_sync.requests import SyncRequest
+    from airbyte_sync.results import SyncResult
+    from airbyte_sync_runner.stores import AsyncRequestStore
+
+
+async def run_sync_async(
+    gateway: AsyncSyncGateway,
+    request: SyncRequest,
+    policy: SyncPolicy = DEFAULT_POLICY,
+    *,
+    feed: AsyncFeedPort | None = None,
+    store: AsyncRequestStore | None = None,
+    run_id: str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    on_interrupt: OnInterrupt | None = None,
+    clock: AsyncClock | None = None,
+) -> SyncResult:
+    """
+    Run one sync to its end, whatever stops the process: on an event loop.
+
+    It is :func:`~airbyte_sync_runner.run_sync` for a task.
+
+    A cancelled task interrupts it as Ctrl-C does, and ``CancelledError`` goes on when the sync was
+    cancelled. For many at once there is :func:`~airbyte_sync_runner.run_many`.
+
+    Args:
+        gateway: Where jobs and connections are.
+        request: What to run.
+        policy: How to see it through. Its ``cancel_timeout`` bounds the cancellation.
+        feed: Share one among all that wait for jobs of the same server.
+        store: Remembers the request beyond this process.
+        run_id: As for :func:`~airbyte_sync_runner.run_sync`.
+        on_event: Called with everything that happens; a plain function that must not raise.
+        on_interrupt: As for :func:`~airbyte_sync_runner.run_sync`.
+        clock: Tells the time and waits; this machine's by default.
+
+    Returns:
+        As :func:`~airbyte_sync_runner.run_sync`.
+
+    Raises:
+        RequestLocked: Another process follows the same request. Nothing was sent.
+        StoreFailed: The store cannot be used. Nothing was sent.
+        AirbyteSyncError: As :func:`airbyte_sync.sync`. Where a sync may still run, the store keeps the
+            request.
+    """
+    require_on_interrupt(on_interrupt)
+    run = AsyncRun(
+        gateway,
+        request,
+        policy,
+        feed=feed,
+        store=store,
+        run_id=run_id,
+        on_event=on_event or ignore,
+        clock=clock or AsyncSystemClock(),
+    )
+    with AsyncSignals() as signals:
+        try:
+            await run.open()
+            return await run.follow()
+        except Exception:
+            raise
+        except BaseException as raised:
+            interruption = signals.interruption(raised)
+            with suppress(asyncio.CancelledError):  # interrupted again
+                await run.settle(decide(on_interrupt, interruption, has_store=store is not None))
+            raise await signals.outcome(raised) from None
+        finally:
+            await run.close()
+
+
+class AsyncRun:
+    """One request on an event loop: opened, followed, settled if it was interrupted, and closed."""
+
+    def __init__(
+        self,
+        gateway: AsyncSyncGateway,
+        request: SyncRequest,
+        policy: SyncPolicy,
+        *,
+        feed: AsyncFeedPort | None,
+        store: AsyncRequestStore | None,
+        run_id: str | None,
+        on_event: Callable[[Event], None],
+        clock: AsyncClock,
+    ) -> None:
+        self.request = request
+        self._policy = policy
+        self._store = store
+        self._run_id = run_id
+        self._opened = AsyncExitStack()
+        self._position = Position(clock.now)
+        self._progress = AsyncProgress(self._position)
+        # A feed waits for changes in tasks of its own, which a loop that ends has cancelled, too.
+        self._ports_for_cancelling = AsyncPortInterpreter(gateway, clock, on_event)
+
+        def ports(progress: AsyncProgress) -> AsyncPortInterpreter:
+            return AsyncPortInterpreter(gateway, clock, on_event, store=progress, feed=feed)
+
+        self._ports = ports
+
+    async def open(self) -> None:
+        """
+        Open the request in the store.
+
+        Raises:
+            RequestLocked: Another process follows it.
+            StoreFailed: The store cannot be used.
+        """
+        if self._store is not None:
+            opening = self._store.open(key_of(self.request), self._run_id)
+            stored = await self._opened.enter_async_context(opening)
+            self._progress = AsyncProgress(self._position, stored)
+
+    async def follow(self) -> SyncResult:
+        """Run the sync; its outcome is forgotten as the last thing before it is delivered."""
+        progress = self._progress
+        interpreter = _Interpreter(self._ports(progress), progress)
+        try:
+            result = await arun(sync(self.request, self._policy), interpreter)
+        except AirbyteSyncError as error:
+            if self._position.is_over(error):
+                await progress.clear()
+            raise
+        await progress.clear()
+        return result
+
+    async def settle(self, action: OnInterrupt) -> None:
+        """Do what an interruption is to do. A second one ends it at once."""
+        position, has_store = self._position, self._store is not None
+        if action is OnInterrupt.LEAVE_RUNNING:
+            if not position.is_kept:
+                try:
+                    await self._progress.keep()
+                except StoreFailed as error:
+                    log_not_kept(position, error)
+            if not position.has_nothing_to_cancel:
+                log_interrupted(position, action, has_store=has_store)
+            return
+        if position.latest is None or position.has_nothing_to_cancel:
+            await self._progress.clear()
+            return
+        log_interrupted(position, action, has_store=has_store)
+        try:
+            flow = abandon(position.latest, self._policy)
+            job = await arun(flow, self._ports_for_cancelling)
+        except AirbyteSyncError as error:
+            log_not_cancelled(position, error)
+            return
+        except asyncio.CancelledError:
+            log_not_cancelled(position, "It took too long, or was interrupted again.")
+            raise
+        if job is not None:
+            log_cancelled(job)
+        if position.is_over_after_cancelling(job):
+            await self._progress.clear()
+
+    async def close(self) -> None:
+        """Unlock the request."""
+        await self._opened.aclose()
+
+
+class _Interpreter:
+    """Carries out commands; a submission is not cut by an interruption."""
+
+    def __init__(self, ports: AsyncPortInterpreter, progress: AsyncProgress) -> None:
+        self._ports = ports
+        self._progress = progress
+
+    async def answer(self, command: Command[Any]) -> Any:
+        match command:
+            case SubmitSync(connection_id=connection_id):
+                return await self._submit(command, connection_id)
+            case Pause():
+                await self._progress.renew()
+        return await self._ports.answer(command)
+
+    async def _submit(self, command: Command[Any], connection_id: str) -> Any:
+        """Submit; when it is cancelled meanwhile, wait for the answer, so that the job is known."""
+        submission = asyncio.ensure_future(self._ports.answer(command))
+        try:
+            return await asyncio.shield(submission)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait([submission])
+            finally:
+                submission.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                self._progress.position.record_job(submission.result(), connection_id)
+            raise

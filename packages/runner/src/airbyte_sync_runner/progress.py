@@ -1,0 +1,239 @@
+"""How far a run has come: kept in memory for an interruption, and in the store for the next run."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airbyte_sync.checkpoint import Checkpoint
+from airbyte_sync.errors import AirbyteSyncError, JobGone, SyncCancelled, SyncFailed, SyncNotDone
+from airbyte_sync.events import Origin
+from airbyte_sync_runner.errors import StoreFailed
+from airbyte_sync_runner.interrupts import OnInterrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airbyte_sync.jobs import Job
+    from airbyte_sync_runner.stores import AsyncOpenRequest, OpenRequest
+
+RENEW_EVERY = timedelta(minutes=5)
+"""How often a record is saved anew while its sync is followed, so that it does not expire."""
+
+log = logging.getLogger("airbyte_sync")
+
+
+class Position:
+    """Where a run stands, whatever its store."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.latest: Checkpoint | None = None
+        """The checkpoint of this run, or of the one that it goes on with."""
+        self.is_kept = False
+        """Whether the store has that checkpoint."""
+        self.is_loaded = False
+        """Whether it is known what the store had of an earlier run."""
+        self._saved_at = now()
+
+    def record(self, checkpoint: Checkpoint) -> None:
+        """Take note of a checkpoint, which the store does not have yet."""
+        self.latest, self.is_kept = checkpoint, False
+
+    def record_saved(self) -> None:
+        """Take note that the store has the latest checkpoint."""
+        self.is_kept, self._saved_at = True, self._now()
+
+    def record_job(self, job: Job, connection_id: str) -> None:
+        """Take note of the job that answered a submission, before the flow has heard of it."""
+        before = self.latest
+        asked_at = self._now() if before is None else before.asked_at
+        self.record(
+            Checkpoint.watching(
+                job.job_id, Origin.STARTED, asked_at=asked_at, connection_id=connection_id
+            )
+        )
+
+    @property
+    def is_to_be_renewed(self) -> bool:
+        """Whether the record in the store has become old."""
+        return self.latest is not None and self._now() - self._saved_at >= RENEW_EVERY
+
+    @property
+    def has_nothing_to_cancel(self) -> bool:
+        """Whether no job is ours, and none may be."""
+        return self.latest is None or self.latest.has_nothing_to_cancel
+
+    def must_be_kept(self, checkpoint: Checkpoint) -> bool:
+        """Whether to stop where a checkpoint cannot be kept: before a submission, when nothing was sent."""
+        return checkpoint.job_id is None and checkpoint.in_doubt
+
+    def is_over(self, error: AirbyteSyncError) -> bool:
+        """Whether an error is the final outcome: nothing was started, or what was started has ended."""
+        if isinstance(error, (SyncFailed, SyncCancelled, JobGone)):
+            return True
+        if isinstance(error, SyncNotDone) and error.job is not None and error.job.status.is_final:
+            return True
+        return self.latest is None or (self.latest.job_id is None and not self.latest.in_doubt)
+
+    def is_over_after_cancelling(self, job: Job | None) -> bool:
+        """Whether nothing is left after a cancellation that came back with this job, or with none."""
+        return job is not None or self.latest is None or not self.latest.in_doubt
+
+    def __str__(self) -> str:
+        """Return what a log line calls the sync."""
+        if self.latest is None or self.latest.connection_id is None:
+            return "the sync"
+        if self.latest.job_id is None:
+            return f"the sync of Airbyte connection {self.latest.connection_id}"
+        return f"Airbyte job {self.latest.job_id} of connection {self.latest.connection_id}"
+
+
+class Progress:
+    """How far a run has come, as the store of its flow: a :class:`airbyte_sync.CheckpointStore`."""
+
+    def __init__(self, position: Position, stored: OpenRequest | None = None) -> None:
+        self.position = position
+        self._stored = stored
+
+    def load(self) -> Checkpoint | None:
+        """Return what an earlier run saved."""
+        if self._stored is None:
+            return None
+        loaded = self._stored.load()
+        self.position.is_loaded = True
+        if loaded is not None:
+            self.position.record(loaded)
+            self.position.record_saved()
+        return loaded
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint; only before a submission a store that fails stops the run."""
+        self.position.record(checkpoint)
+        try:
+            self.keep()
+        except StoreFailed as error:
+            if self.position.must_be_kept(checkpoint):
+                raise nothing_was_sent(error) from error
+            log_not_kept(self.position, error)
+
+    def keep(self) -> None:
+        """Bring the latest checkpoint to the store."""
+        if self._stored is not None and self.position.latest is not None:
+            self._stored.save(self.position.latest)
+            self.position.record_saved()
+
+    def renew(self) -> None:
+        """Save the record anew where it has become old."""
+        if self._stored is None or not self.position.is_to_be_renewed:
+            return
+        try:
+            self.keep()
+        except StoreFailed as error:
+            log_not_kept(self.position, error)
+
+    def clear(self) -> None:
+        """Forget the request: its outcome is about to be delivered."""
+        if self._stored is None or not self.position.is_loaded:
+            return
+        self.position.is_kept = False
+        try:
+            self._stored.clear()
+        except StoreFailed as error:
+            log_not_cleared(self.position, error)
+
+
+class AsyncProgress:
+    """The async counterpart of :class:`Progress`."""
+
+    def __init__(self, position: Position, stored: AsyncOpenRequest | None = None) -> None:
+        self.position = position
+        self._stored = stored
+
+    async def load(self) -> Checkpoint | None:
+        """See :meth:`Progress.load`."""
+        if self._stored is None:
+            return None
+        loaded = await self._stored.load()
+        self.position.is_loaded = True
+        if loaded is not None:
+            self.position.record(loaded)
+            self.position.record_saved()
+        return loaded
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """See :meth:`Progress.save`."""
+        self.position.record(checkpoint)
+        try:
+            await self.keep()
+        except StoreFailed as error:
+            if self.position.must_be_kept(checkpoint):
+                raise nothing_was_sent(error) from error
+            log_not_kept(self.position, error)
+
+    async def keep(self) -> None:
+        """See :meth:`Progress.keep`."""
+        if self._stored is not None and self.position.latest is not None:
+            await self._stored.save(self.position.latest)
+            self.position.record_saved()
+
+    async def renew(self) -> None:
+        """See :meth:`Progress.renew`."""
+        if self._stored is None or not self.position.is_to_be_renewed:
+            return
+        try:
+            await self.keep()
+        except StoreFailed as error:
+            log_not_kept(self.position, error)
+
+    async def clear(self) -> None:
+        """See :meth:`Progress.clear`."""
+        if self._stored is None or not self.position.is_loaded:
+            return
+        self.position.is_kept = False
+        try:
+            await self._stored.clear()
+        except StoreFailed as error:
+            log_not_cleared(self.position, error)
+
+
+def nothing_was_sent(error: StoreFailed) -> StoreFailed:
+    """Return the error of a store that could not keep a checkpoint before a submission."""
+    return StoreFailed(
+        f"the sync was not started, because the next run could not find it again: {error}"
+    )
+
+
+def log_not_kept(position: Position, error: StoreFailed) -> None:
+    """Say that the store does not know how far the sync has come. It is followed all the same."""
+    log.warning("How far %s has come could not be kept, and it goes on: %s", position, error)
+
+
+def log_not_cleared(position: Position, error: StoreFailed) -> None:
+    """Say that the store would answer the next request with this one's outcome."""
+    log.warning(
+        "The end of %s could not be recorded, so the same request made again goes on with it: %s",
+        position,
+        error,
+    )
+
+
+def log_interrupted(position: Position, action: OnInterrupt, *, has_store: bool) -> None:
+    """Say what becomes of the sync."""
+    if action is OnInterrupt.CANCEL:
+        log.warning("Interrupted: cancelling %s; interrupt again to stop at once", position)
+    elif has_store:
+        log.warning("Interrupted: %s goes on, and the next run follows it", position)
+    else:
+        log.warning("Interrupted: %s goes on, and nothing follows it", position)
+
+
+def log_cancelled(job: Job) -> None:
+    """Say how a sync has ended that was cancelled."""
+    log.warning("Airbyte job %s ended: %s", job.job_id, job.status)
+
+
+def log_not_cancelled(position: Position, why: object) -> None:
+    """Say what a person has to do."""
+    log.error("Could not cancel %s: cancel it in Airbyte. %s", position, why)
