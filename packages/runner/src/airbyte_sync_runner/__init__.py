@@ -6,6 +6,7 @@ from airbyte_sync_runner.blocking import run_sync
 from airbyte_sync_runner.errors import RequestLocked, StoreFailed
 from airbyte_sync_runner.file_store import FileStore
 from airbyte_sync_runner.interrupts import OnInterrupt
+from airbyte_sync_runner.log_events import LogEvents
 from airbyte_sync_runner.many import Outcome, run_many
 from airbyte_sync_runner.sqlite_store import SqliteStore
 from airbyte_sync_runner.stores import (
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncRequestStore",
     "AsyncSqliteStore",
     "FileStore",
+    "LogEvents",
     "OnInterrupt",
     "OpenRequest",
     "Outcome",

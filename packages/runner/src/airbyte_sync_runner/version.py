@@ -1,5 +1,3 @@
-"""The version of this distribution."""
+"""The version of this package, as ``pyproject.toml`` has it: a test compares them."""
 
-from typing import Final
-
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
