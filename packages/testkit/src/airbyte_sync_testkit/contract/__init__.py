@@ -5,6 +5,7 @@ from airbyte_sync_testkit.contract.gateway import (
     GatewayContract,
     GatewayFacts,
 )
+from airbyte_sync_testkit.contract.store import AsyncStoreContract, StoreContract, StoreFacts
 from airbyte_sync_testkit.contract.time import AsyncServerTime, ServerTime
 from airbyte_sync_testkit.contract.transport import (
     AsyncTransportContract,
@@ -15,10 +16,13 @@ from airbyte_sync_testkit.contract.transport import (
 __all__ = [
     "AsyncGatewayContract",
     "AsyncServerTime",
+    "AsyncStoreContract",
     "AsyncTransportContract",
     "GatewayContract",
     "GatewayFacts",
     "ServerTime",
+    "StoreContract",
+    "StoreFacts",
     "TransportContract",
     "TransportFacts",
 ]
