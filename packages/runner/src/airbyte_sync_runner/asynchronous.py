@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.clocks import AsyncSystemClock
-from airbyte_sync.commands import Command, Pause, SubmitSync
+from airbyte_sync.commands import Command, Pause, PortCall, SubmitSync
 from airbyte_sync.drivers import arun
 from airbyte_sync.errors import AirbyteSyncError
 from airbyte_sync.flows import abandon, sync
@@ -32,6 +32,7 @@ from airbyte_sync_runner.stores import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from airbyte_sync.events import Event
     from airbyte_sync.policy import SyncPolicy
@@ -121,6 +122,7 @@ class AsyncRun:
         run_id: str | None,
         on_event: Callable[[Event], None],
         clock: AsyncClock,
+        calls: AbstractAsyncContextManager[object] | None = None,
     ) -> None:
         self.request = request
         self._policy = policy
@@ -129,6 +131,8 @@ class AsyncRun:
         self._opened = AsyncExitStack()
         self._position = Position(clock.now)
         self._progress = AsyncProgress(self._position)
+        self._calls = nullcontext() if calls is None else calls
+        """Entered for each call that starts or cancels something: many runs do not call all at once."""
         # A feed waits for changes in tasks of its own, which a loop that ends has cancelled, too.
         self._ports_for_cancelling = AsyncPortInterpreter(gateway, clock, on_event)
 
@@ -153,7 +157,7 @@ class AsyncRun:
     async def follow(self) -> SyncResult:
         """Run the sync; its outcome is forgotten as the last thing before it is delivered."""
         progress = self._progress
-        interpreter = _Interpreter(self._ports(progress), progress)
+        interpreter = _Interpreter(self._ports(progress), progress, self._calls)
         try:
             result = await arun(sync(self.request, self._policy), interpreter)
         except AirbyteSyncError as error:
@@ -181,7 +185,7 @@ class AsyncRun:
         log_interrupted(position, action, has_store=has_store)
         try:
             flow = abandon(position.latest, self._policy)
-            job = await arun(flow, self._ports_for_cancelling)
+            job = await arun(flow, _Limited(self._ports_for_cancelling, self._calls))
         except AirbyteSyncError as error:
             log_not_cancelled(position, error)
             return
@@ -198,17 +202,40 @@ class AsyncRun:
         await self._opened.aclose()
 
 
+class _Limited:
+    """Carries out commands; few runs call the server at the same time."""
+
+    def __init__(
+        self, ports: AsyncPortInterpreter, calls: AbstractAsyncContextManager[object]
+    ) -> None:
+        self._ports = ports
+        self._calls = calls
+
+    async def answer(self, command: Command[Any]) -> Any:
+        if isinstance(command, PortCall):
+            async with self._calls:
+                return await self._ports.answer(command)
+        return await self._ports.answer(command)
+
+
 class _Interpreter:
     """Carries out commands; a submission is not cut by an interruption."""
 
-    def __init__(self, ports: AsyncPortInterpreter, progress: AsyncProgress) -> None:
+    def __init__(
+        self,
+        ports: AsyncPortInterpreter,
+        progress: AsyncProgress,
+        calls: AbstractAsyncContextManager[object],
+    ) -> None:
         self._ports = ports
         self._progress = progress
+        self._calls = calls
 
     async def answer(self, command: Command[Any]) -> Any:
         match command:
             case SubmitSync(connection_id=connection_id):
-                return await self._submit(command, connection_id)
+                async with self._calls:
+                    return await self._submit(command, connection_id)
             case Pause():
                 await self._progress.renew()
         return await self._ports.answer(command)

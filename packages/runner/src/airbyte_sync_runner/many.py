@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from airbyte_sync.results import SyncResult
     from airbyte_sync_runner.stores import AsyncRequestStore
 
-CANCELLED_AT_ONCE = 10
-"""How many syncs are cancelled at the same time: a self-managed Airbyte serves its API with five threads."""
+CALLS_AT_ONCE = 10
+"""How many calls that start or cancel syncs are under way at the same time: a self-managed Airbyte serves its
+whole public API with five threads."""
 GRACE = timedelta(seconds=30)
 """For how long all cancellations together may take longer than one."""
 
@@ -95,6 +96,7 @@ async def run_many(
     clock = clock or AsyncSystemClock()
     with AsyncSignals() as signals:
         async with JobFeed(gateway, clock) as feed:
+            calls = asyncio.Semaphore(CALLS_AT_ONCE)
             runs = [
                 AsyncRun(
                     gateway,
@@ -105,6 +107,7 @@ async def run_many(
                     run_id=run_id,
                     on_event=ignore if on_event is None else partial(on_event, request),
                     clock=clock,
+                    calls=calls,
                 )
                 for request in requests
             ]
@@ -165,13 +168,7 @@ class _Crowd:
         every task when it is interrupted, and this would cancel them once more.
         """
         await _end(self._tasks)
-        turn = asyncio.Semaphore(CANCELLED_AT_ONCE)
-
-        async def settle(run: AsyncRun) -> None:
-            async with turn:
-                await run.settle(action)
-
-        tasks = [asyncio.ensure_future(settle(run)) for run in self._unfinished]
+        tasks = [asyncio.ensure_future(run.settle(action)) for run in self._unfinished]
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=within.total_seconds())
