@@ -110,8 +110,10 @@ class _Row:
         rows = self._database.run(
             "SELECT document FROM airbyte_sync_requests WHERE name = ?", self._name
         )
-        document = rows[0][0] if rows else None
-        return document.encode() if isinstance(document, str) else document
+        if not rows:
+            return None
+        document: object = rows[0][0]
+        return document if isinstance(document, bytes) else str(document).encode()
 
     def write(self, document: bytes) -> None:
         self._database.run(
