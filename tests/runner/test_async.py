@@ -115,6 +115,15 @@ def test_many_run_at_once(virtually, airbyte):
     assert set(requests) == {request for request, _ in told}
 
 
+def test_outcomes_are_told_as_they_come(virtually, airbyte):
+    """The shortest sync is told first, and long before the last of them has ended."""
+    requests = requests_of(airbyte, 2)
+    airbyte.job_scripts.extend([LASTS_AN_HOUR, JobScript.of((0, "running"), (60, "succeeded"))])
+    told = []
+    outcomes = virtually(run_many, requests, PATIENT, on_outcome=told.append)
+    assert outcomes[::-1] == told
+
+
 def test_a_limit_holds(virtually, airbyte, clock):
     """Three at a time: nine take three times as long as three."""
     began = clock.now()

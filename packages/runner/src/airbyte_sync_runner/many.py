@@ -60,6 +60,7 @@ async def run_many(
     store: AsyncRequestStore | None = None,
     run_id: str | None = None,
     on_event: Callable[[SyncRequest, Event], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
     on_interrupt: OnInterrupt | None = None,
     clock: AsyncClock | None = None,
 ) -> list[Outcome]:
@@ -79,6 +80,7 @@ async def run_many(
         store: Remembers the requests beyond this process, each for itself.
         run_id: As for :func:`~airbyte_sync_runner.run_sync`, for all of them.
         on_event: Called with the request and what has happened; a plain function that must not raise.
+        on_outcome: Called with what became of a request as soon as that is known; as ``on_event``.
         on_interrupt: As for :func:`~airbyte_sync_runner.run_sync`.
         clock: Tells the time and waits; this machine's by default.
 
@@ -111,7 +113,7 @@ async def run_many(
                 )
                 for request in requests
             ]
-            crowd = _Crowd(runs, limit)
+            crowd = _Crowd(runs, limit, ignore if on_outcome is None else on_outcome)
             try:
                 return await crowd.follow()
             except Exception:
@@ -129,8 +131,11 @@ async def run_many(
 class _Crowd:
     """Many runs, each followed by a task of its own."""
 
-    def __init__(self, runs: list[AsyncRun], limit: int | None) -> None:
+    def __init__(
+        self, runs: list[AsyncRun], limit: int | None, on_outcome: Callable[[Outcome], object]
+    ) -> None:
         self._runs = runs
+        self._on_outcome = on_outcome
         self._turn = nullcontext() if limit is None else asyncio.Semaphore(limit)
         self._unfinished = dict.fromkeys(runs)
         """Those that have been opened, perhaps, and are not closed."""
@@ -154,6 +159,7 @@ class _Crowd:
                 await self._close(run)
                 raise
             await self._close(run)
+            self._on_outcome(outcome)
             return outcome
 
     async def _close(self, run: AsyncRun) -> None:
