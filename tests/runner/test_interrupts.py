@@ -10,7 +10,7 @@ import pytest
 from airbyte_sync import OnConflict, SyncPolicy
 from airbyte_sync.errors import RequestNotSent
 from airbyte_sync_local import JobScript, Step
-from airbyte_sync_runner import FileStore, OnInterrupt, run_sync
+from airbyte_sync_runner import FileStore, OnInterrupt, python_signal_handlers, run_sync
 from airbyte_sync_testkit import InMemoryAirbyte
 from airbyte_sync_testkit.memory import CallFault
 
@@ -262,3 +262,42 @@ def test_a_request_is_locked_until_its_sync_is_cancelled(run, store, airbyte, la
         run(store)
     with store.open(KEY):
         pass
+
+
+@pytest.mark.parametrize(("told", "expected"), [(CANCEL, "cancelled"), (LEAVE, "running")])
+def test_the_choice_may_be_made_when_it_happens(run, airbyte, later, told, expected):
+    """A scheduler knows only then why it stops a process."""
+    asked = []
+
+    def tell():
+        asked.append(statuses(airbyte))
+        return told
+
+    later(60, interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run(on_interrupt=tell)
+    assert ["running"] == asked[0]
+    assert [expected] == statuses(airbyte)
+
+
+class Stopped(BaseException):
+    """What a scheduler's own handler raises."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_handler_that_raises_is_stood_in_for(middle, clock, request_, number):
+    """It does not cut a submission: the job is known, and is cancelled."""
+
+    def stop(number, frame):
+        raise Stopped
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    middle.number = number
+    try:
+        with pytest.raises((KeyboardInterrupt, SystemExit)), python_signal_handlers():
+            run_sync(middle, request_, clock=clock)
+        assert [stop, stop] == [signal.getsignal(each) for each in before]
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert ["cancelled"] == statuses(middle)

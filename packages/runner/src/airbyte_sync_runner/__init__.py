@@ -5,7 +5,7 @@ from airbyte_sync_runner.asynchronous import run_sync_async
 from airbyte_sync_runner.blocking import run_sync
 from airbyte_sync_runner.errors import RequestLocked, StoreFailed
 from airbyte_sync_runner.file_store import FileStore
-from airbyte_sync_runner.interrupts import OnInterrupt
+from airbyte_sync_runner.interrupts import OnInterrupt, python_signal_handlers
 from airbyte_sync_runner.log_events import LogEvents
 from airbyte_sync_runner.many import Outcome, run_many
 from airbyte_sync_runner.sqlite_store import SqliteStore
@@ -34,6 +34,7 @@ __all__ = [
     "StoreFailed",
     "__version__",
     "key_of",
+    "python_signal_handlers",
     "run_many",
     "run_sync",
     "run_sync_async",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from airbyte_sync.ports import AsyncClock, AsyncFeedPort, AsyncSyncGateway
     from airbyte_sync.requests import SyncRequest
     from airbyte_sync.results import SyncResult
+    from airbyte_sync_runner.interrupts import ChoiceOnInterrupt
     from airbyte_sync_runner.stores import AsyncRequestStore
 
 
@@ -51,7 +52,7 @@ async def run_sync_async(
     store: AsyncRequestStore | None = None,
     run_id: str | None = None,
     on_event: Callable[[Event], None] | None = None,
-    on_interrupt: OnInterrupt | None = None,
+    on_interrupt: ChoiceOnInterrupt = None,
     clock: AsyncClock | None = None,
 ) -> SyncResult:
     """

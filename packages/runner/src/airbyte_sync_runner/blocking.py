@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airbyte_sync.ports import Clock, SyncGateway
     from airbyte_sync.requests import SyncRequest
     from airbyte_sync.results import SyncResult
+    from airbyte_sync_runner.interrupts import ChoiceOnInterrupt
     from airbyte_sync_runner.stores import RequestStore
 
 DEFAULT_POLICY = SyncPolicy()
@@ -44,7 +45,7 @@ def run_sync(
     store: RequestStore | None = None,
     run_id: str | None = None,
     on_event: Callable[[Event], None] | None = None,
-    on_interrupt: OnInterrupt | None = None,
+    on_interrupt: ChoiceOnInterrupt = None,
     clock: Clock | None = None,
 ) -> SyncResult:
     """
@@ -66,8 +67,8 @@ def run_sync(
         store: Remembers the request beyond this process.
         run_id: Which run of it, where the caller tells runs apart: another run id is a new request.
         on_event: Called with everything that happens; it must not raise.
-        on_interrupt: What an interruption does. Default: Ctrl-C cancels the sync, and SIGTERM does only
-            where there is no store.
+        on_interrupt: What an interruption does, or a function that tells when it happens. Default: Ctrl-C
+            cancels the sync, and SIGTERM does only where there is no store.
         clock: Tells the time and waits; this machine's by default.
 
     Returns:

@@ -14,7 +14,7 @@ import signal
 from contextlib import contextmanager, suppress
 from enum import Enum
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
 from airbyte_sync.checks import require_choice
@@ -40,19 +40,23 @@ class OnInterrupt(Enum):
     """Leave it: with a store, the next run of the same request goes on with it."""
 
 
+ChoiceOnInterrupt: TypeAlias = "OnInterrupt | Callable[[], OnInterrupt] | None"
+"""What a caller chooses: now, or by a function that is called when it happens."""
+
+
 def require_on_interrupt(value: object) -> None:
     """
     Refuse what says nothing about interruptions.
 
     Raises:
-        InvalidInput: It is neither an :class:`OnInterrupt` nor ``None``.
+        InvalidInput: It is neither an :class:`OnInterrupt` nor a function nor ``None``.
     """
-    if value is not None:
+    if value is not None and not callable(value):
         require_choice("on_interrupt", value, OnInterrupt)
 
 
 def decide(
-    on_interrupt: OnInterrupt | None, interruption: BaseException, *, has_store: bool
+    on_interrupt: ChoiceOnInterrupt, interruption: BaseException, *, has_store: bool
 ) -> OnInterrupt:
     """
     Return what to do about an interruption.
@@ -64,7 +68,7 @@ def decide(
         has_store: Whether the next run of the same request could go on with the sync.
     """
     if on_interrupt is not None:
-        return on_interrupt
+        return on_interrupt() if callable(on_interrupt) else on_interrupt
     is_wanted = isinstance(interruption, (KeyboardInterrupt, asyncio.CancelledError))
     return OnInterrupt.CANCEL if is_wanted or not has_store else OnInterrupt.LEAVE_RUNNING
 
@@ -83,6 +87,29 @@ def _installable() -> list[int]:
         for number, default in _DEFAULT_HANDLERS.items()
         if signal.getsignal(number) is default
     ]
+
+
+@contextmanager
+def python_signal_handlers() -> Iterator[None]:
+    """
+    Put Python's own signal handlers in the place of a scheduler's, and put those back at the end.
+
+    For an integration whose scheduler has handlers that raise: they would raise wherever the program
+    stands, also in the middle of a submission or of an event loop. Within this block the runner's handlers
+    stand in for them, and an interruption leaves it as ``KeyboardInterrupt``, for SIGTERM as
+    ``SystemExit(143)``. Outside of the main thread it does nothing.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _DEFAULT_HANDLERS}
+    for number, default in _DEFAULT_HANDLERS.items():
+        signal.signal(number, default)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Signals:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airbyte_sync.ports import AsyncClock, AsyncSyncGateway
     from airbyte_sync.requests import SyncRequest
     from airbyte_sync.results import SyncResult
+    from airbyte_sync_runner.interrupts import ChoiceOnInterrupt
     from airbyte_sync_runner.stores import AsyncRequestStore
 
 CALLS_AT_ONCE = 10
@@ -61,7 +62,7 @@ async def run_many(
     run_id: str | None = None,
     on_event: Callable[[SyncRequest, Event], None] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
-    on_interrupt: OnInterrupt | None = None,
+    on_interrupt: ChoiceOnInterrupt = None,
     clock: AsyncClock | None = None,
 ) -> list[Outcome]:
     """
@@ -113,7 +114,7 @@ async def run_many(
                 )
                 for request in requests
             ]
-            crowd = _Crowd(runs, limit, ignore if on_outcome is None else on_outcome)
+            crowd = _Crowd(runs, limit, on_outcome)
             try:
                 return await crowd.follow()
             except Exception:
@@ -132,7 +133,10 @@ class _Crowd:
     """Many runs, each followed by a task of its own."""
 
     def __init__(
-        self, runs: list[AsyncRun], limit: int | None, on_outcome: Callable[[Outcome], object]
+        self,
+        runs: list[AsyncRun],
+        limit: int | None,
+        on_outcome: Callable[[Outcome], None] | None,
     ) -> None:
         self._runs = runs
         self._on_outcome = on_outcome
@@ -159,7 +163,8 @@ class _Crowd:
                 await self._close(run)
                 raise
             await self._close(run)
-            self._on_outcome(outcome)
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
             return outcome
 
     async def _close(self, run: AsyncRun) -> None:
