@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.clocks import AsyncSystemClock
 from airbyte_sync.commands import Command, Pause, PortCall, SubmitSync
-from airbyte_sync.drivers import arun
+from airbyte_sync.drivers import AsyncPortInterpreter, arun, ignore
 from airbyte_sync.errors import AirbyteSyncError
 from airbyte_sync.flows import abandon, sync
-from airbyte_sync.interpreters import AsyncPortInterpreter, ignore
 from airbyte_sync_runner.blocking import DEFAULT_POLICY
 from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import (

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.clocks import SystemClock
 from airbyte_sync.commands import Command, LoadCheckpoint, Pause, SaveCheckpoint, SubmitSync
-from airbyte_sync.drivers import run
+from airbyte_sync.drivers import PortInterpreter, ignore, run
 from airbyte_sync.errors import AirbyteSyncError
 from airbyte_sync.flows import abandon, sync
-from airbyte_sync.interpreters import PortInterpreter, ignore
 from airbyte_sync.policy import SyncPolicy
 from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import OnInterrupt, Signals, decide, require_on_interrupt

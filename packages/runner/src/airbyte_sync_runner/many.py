@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.checks import require_count
 from airbyte_sync.clocks import AsyncSystemClock
+from airbyte_sync.drivers import ignore
 from airbyte_sync.errors import AirbyteSyncError, InvalidInput
-from airbyte_sync.interpreters import ignore
 from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_runner.asynchronous import AsyncRun
 from airbyte_sync_runner.blocking import DEFAULT_POLICY

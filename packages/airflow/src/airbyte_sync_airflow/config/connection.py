@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airbyte_sync import AirbyteSyncError, InvalidInput
-from airbyte_sync.config import is_set, read_seconds
+from airbyte_sync.config import is_set
 from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
 from airbyte_sync_airflow.config.fields import TIMEOUTS
 from airbyte_sync_airflow.config.policy_options import policy_defaults
