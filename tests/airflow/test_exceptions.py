@@ -117,6 +117,12 @@ def test_an_error_becomes_the_same_class_when_it_comes_from_a_trigger(error, exp
     assert 7 == outcome.job.job_id
 
 
+@pytest.mark.parametrize(("error", "expected"), DOCUMENTED.items())
+def test_a_task_fails_at_once_where_another_try_cannot_help(error, expected):
+    """Airflow's retries and the facts of the domain agree."""
+    assert ERRORS[error].retry_may_help is (expected not in FAIL_AT_ONCE)
+
+
 def test_an_error_of_another_release_is_a_failure():
     """A triggerer may be newer than the worker."""
     outcome = outcome_of({"error": "NotInventedYet", "message": "text"})

@@ -175,6 +175,7 @@ ERRORS = [
 ATTRIBUTES = {
     "status": some.none() | some.integers(100, 599),
     "retry_after": some.none() | durations,
+    "retry_safe": some.none() | some.booleans(),
     "connection": connections,
     "connections": some.lists(connections, max_size=2).map(tuple),
     "job": some.none() | jobs,

@@ -149,7 +149,7 @@ def test_every_driver_gives_the_same(play, scene, name):
 
 ON_THE_WAY = RefusedOnTheWay("no Route matched with those values", status=404)
 ERRORS = [LOST, NOT_SENT, SLOW_DOWN, TROUBLE, UnexpectedReply("half a page"), ON_THE_WAY]
-DOUBTS = [error for error in ERRORS if error.retry_safe is None]
+DOUBTS = [error for error in ERRORS if not error.retry_safe]
 REFUSALS = [
     BadRequest("no", status=400),
     Unauthorized("no", status=401),

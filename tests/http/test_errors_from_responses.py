@@ -164,4 +164,4 @@ def test_a_failure_at_an_id_that_is_no_uuid_is_told_apart(scripted, status, conn
         gateway.fetch_connection(connection_id)
     assert kind is type(caught.value)
     assert status == caught.value.status
-    assert caught.value.retry_safe is None
+    assert caught.value.retry_safe is False

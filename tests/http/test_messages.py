@@ -372,7 +372,7 @@ def test_what_is_no_document(body):
     """Half a document, a page or noise is not Airbyte's API; the error says where to look."""
     with pytest.raises(UnexpectedReply, match="That is not Airbyte's public API") as caught:
         FETCH.read(reply(body))
-    assert (200, None) == (caught.value.status, caught.value.retry_safe)
+    assert (200, False) == (caught.value.status, caught.value.retry_safe)
 
 
 # --- refusals ---

@@ -15,7 +15,27 @@ class AirbyteSyncError(Exception):
     The root: catch it to catch everything that this project raises on purpose.
 
     Every error can be pickled and copied with all its attributes, as process pools need it.
+
+    Two facts are on every error. They are its class's where they hold for all of it, and its own where they
+    depend on what happened.
+
+    Args:
+        *args: The text.
+        retry_safe: The fact of this error, where it differs from its class's.
     """
+
+    retry_safe: bool = False
+    """
+    Whether it is sure that nothing is left behind that another try could double: nothing was started, or
+    what was started has ended, or what runs is another client's.
+    """
+    retry_may_help: bool = True
+    """Whether another try may end otherwise, although no person has changed anything."""
+
+    def __init__(self, *args: object, retry_safe: bool | None = None) -> None:
+        super().__init__(*args)
+        if retry_safe is not None:
+            self.retry_safe = retry_safe
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is made anew from its positional arguments alone by default.
@@ -29,3 +49,6 @@ def _restored(kind: type[Error], args: tuple[Any, ...]) -> Error:
 
 class InvalidInput(AirbyteSyncError):
     """An argument or a setting cannot be right. Raised before anything was sent."""
+
+    retry_safe = True
+    retry_may_help = False

@@ -41,11 +41,15 @@
 
 Names state facts. What a program needs is in attributes; the text tells a person what to do next.
 No message holds a credential.
+
+Each error answers two questions (``docs/decisions/0024``): whether surely nothing is left behind,
+:attr:`~AirbyteSyncError.retry_safe`, and whether another try may end otherwise,
+:attr:`~AirbyteSyncError.retry_may_help`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from airbyte_sync.base_errors import AirbyteSyncError as AirbyteSyncError  # noqa: PLC0414 - exported
 from airbyte_sync.base_errors import InvalidInput as InvalidInput  # noqa: PLC0414 - exported
@@ -57,7 +61,14 @@ if TYPE_CHECKING:
 
 
 class InvalidCheckpoint(InvalidInput):
-    """A stored checkpoint is damaged, or of a version that this release does not read."""
+    """
+    A stored checkpoint is damaged, or of a version that this release does not read.
+
+    Its sync may be running. A try that does not begin with this checkpoint may find it.
+    """
+
+    retry_safe = False
+    retry_may_help = True
 
 
 class AlreadyClosed(AirbyteSyncError):
@@ -65,26 +76,28 @@ class AlreadyClosed(AirbyteSyncError):
     A gateway, a feed or a transport was used after it was closed. Nothing was sent.
 
     It is no :class:`CallFailed`: no policy waits for something that is closed to open again. Close what
-    syncs share only when the last of them has ended.
+    syncs share only when the last of them has ended. A sync that was waited for meanwhile is running.
     """
 
 
 class CallFailed(AirbyteSyncError):
     """
-    One call to Airbyte gave no usable answer.
+    One call to Airbyte gave no usable answer. ``retry_safe`` says whether it was surely not carried out.
 
     Attributes:
         status: The HTTP status, where an answer came.
         retry_after: How long the server asked us to stay away, where it said so.
     """
 
-    retry_safe: ClassVar[bool | None] = None
-    """``True``: surely not carried out. ``None``: unknown. ``False``: repeating cannot help."""
-
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after: timedelta | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: timedelta | None = None,
+        retry_safe: bool | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, retry_safe=retry_safe)
         self.status = status
         self.retry_after = retry_after
 
@@ -92,7 +105,7 @@ class CallFailed(AirbyteSyncError):
 class RequestNotSent(CallFailed):
     """The request never left this machine, so it was surely not carried out."""
 
-    retry_safe: ClassVar[bool | None] = True
+    retry_safe = True
 
 
 class ResponseNotReceived(CallFailed):
@@ -114,7 +127,7 @@ class UnreadableId(ServerTrouble):
 class Throttled(CallFailed):
     """The server answered 429. Airbyte's own limiter sends no ``Retry-After``, on purpose."""
 
-    retry_safe: ClassVar[bool | None] = True
+    retry_safe = True
 
 
 class UnexpectedReply(CallFailed):
@@ -132,13 +145,14 @@ class RefusedOnTheWay(UnexpectedReply):
     A redirect and a 4xx that is not in Airbyte's words prove that Airbyte did not carry it out.
     """
 
-    retry_safe: ClassVar[bool | None] = True
+    retry_safe = True
 
 
 class Refused(CallFailed):
-    """The server understood the request and said no."""
+    """The server understood the request and said no: it did not carry it out."""
 
-    retry_safe: ClassVar[bool | None] = False
+    retry_safe = True
+    retry_may_help = False
 
 
 class BadRequest(Refused):
@@ -162,7 +176,9 @@ class Unprocessable(Refused):
 
 
 class SyncAlreadyRunning(Refused):
-    """409: the connection has an active job. The server does not tell which one."""
+    """409: the connection has an active job. The server does not tell which one. It ends some day."""
+
+    retry_may_help = True
 
 
 class JobNotRunning(Refused):
@@ -170,7 +186,14 @@ class JobNotRunning(Refused):
 
 
 class StateConflict(Refused):
-    """409 for a reason the server keeps to itself: see the connection's status."""
+    """
+    409 for a reason the server keeps to itself: see the connection's status.
+
+    So it proves nothing about a submission either: the policy looks for its job before it submits again.
+    """
+
+    retry_safe = False
+    retry_may_help = True
 
 
 class ConnectionUnavailable(AirbyteSyncError):
@@ -181,13 +204,21 @@ class ConnectionUnavailable(AirbyteSyncError):
         connection: What the server says about it.
     """
 
-    def __init__(self, message: str, *, connection: Connection) -> None:
-        super().__init__(message)
+    retry_safe = True
+    retry_may_help = False
+
+    def __init__(
+        self, message: str, *, connection: Connection, retry_safe: bool | None = None
+    ) -> None:
+        super().__init__(message, retry_safe=retry_safe)
         self.connection = connection
 
 
 class ConnectionNotFound(AirbyteSyncError):
     """No connection that we may see has this name."""
+
+    retry_safe = True
+    retry_may_help = False
 
 
 class ConnectionAmbiguous(AirbyteSyncError):
@@ -198,8 +229,13 @@ class ConnectionAmbiguous(AirbyteSyncError):
         connections: All of them.
     """
 
-    def __init__(self, message: str, *, connections: tuple[Connection, ...]) -> None:
-        super().__init__(message)
+    retry_safe = True
+    retry_may_help = False
+
+    def __init__(
+        self, message: str, *, connections: tuple[Connection, ...], retry_safe: bool | None = None
+    ) -> None:
+        super().__init__(message, retry_safe=retry_safe)
         self.connections = connections
 
 
@@ -211,8 +247,10 @@ class SyncNotDone(AirbyteSyncError):
         job: The job at the last poll, where there was one.
     """
 
-    def __init__(self, message: str, *, job: Job | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, job: Job | None = None, retry_safe: bool | None = None
+    ) -> None:
+        super().__init__(message, retry_safe=retry_safe)
         self.job = job
 
 
@@ -224,19 +262,33 @@ class SyncFailed(SyncNotDone):
         reason: Why, where Airbyte says.
     """
 
+    retry_safe = True
+
     def __init__(
-        self, message: str, *, job: Job | None = None, reason: FailureReason | None = None
+        self,
+        message: str,
+        *,
+        job: Job | None = None,
+        reason: FailureReason | None = None,
+        retry_safe: bool | None = None,
     ) -> None:
-        super().__init__(message, job=job)
+        super().__init__(message, job=job, retry_safe=retry_safe)
         self.reason = reason
 
 
 class SyncCancelled(SyncNotDone):
     """The job was cancelled: by a person, by the scheduler, or by Airbyte itself."""
 
+    retry_safe = True
+
 
 class SyncTimedOut(SyncNotDone):
-    """The sync did not end within ``timeout``, which counts from when the request has its job."""
+    """
+    The sync did not end within ``timeout``, which counts from when the request has its job.
+
+    ``retry_safe`` where it never had one, or Airbyte says that its job has ended; not where the job was left
+    running, or its cancellation is not confirmed.
+    """
 
 
 class DeadlinePassed(SyncTimedOut):
@@ -244,11 +296,17 @@ class DeadlinePassed(SyncTimedOut):
 
 
 class QueueTimedOut(SyncNotDone):
-    """The sync did not begin within ``queue_timeout``: Airbyte or its connection was too busy."""
+    """
+    The sync did not begin within ``queue_timeout``: Airbyte or its connection was too busy.
+
+    ``retry_safe`` as of :class:`SyncTimedOut`.
+    """
 
 
 class SyncSkipped(SyncNotDone):
     """Another sync of the connection runs, and the caller asked to skip in that case."""
+
+    retry_safe = True
 
 
 class SubmitInDoubt(SyncNotDone):
@@ -263,9 +321,15 @@ class JobGone(SyncNotDone):
     request made again starts a new job.
     """
 
+    retry_safe = True
+
 
 class ServerUnreachable(SyncNotDone):
-    """The job could not be seen for longer than the policy allows. It may well be running."""
+    """
+    The job could not be seen for longer than the policy allows. It may well be running.
+
+    ``retry_safe`` where Airbyte has accepted no submission in that time, or the job is another client's.
+    """
 
 
 class WrongAddress(ServerUnreachable):

@@ -189,6 +189,8 @@ class JobPage:
 
     def __post_init__(self) -> None:
         require_type("jobs", self.jobs, tuple, "a tuple of Job")
+        for job in self.jobs:
+            require_type("one of jobs", job, Job, "a tuple of Job")
         if self.server_time is not None:
             require_moment("server_time", self.server_time)
 

@@ -41,7 +41,7 @@ class SyncPort(Protocol):
             SyncAlreadyRunning: The connection has an active job.
             StateConflict: 409 for another reason; read the connection to explain it.
             RequestNotSent: Surely nothing was started.
-            CallFailed: Any other subclass; ``retry_safe`` says whether something may have started.
+            CallFailed: Any other subclass; something may have started unless it is ``retry_safe``.
         """
         ...
 

@@ -157,6 +157,8 @@ class JobQuery:
         given: object = self.connection_id
         if isinstance(given, UUID):
             object.__setattr__(self, "connection_id", str(given))
+        elif given is not None:
+            require_text("connection_id", given)
         if self.job_type is not None:
             require_choice("job_type", self.job_type, JobType)
         if self.updated_since is not None:

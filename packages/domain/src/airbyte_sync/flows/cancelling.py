@@ -12,6 +12,7 @@ from airbyte_sync.errors import (
     CancelUnconfirmed,
     JobNotRunning,
     NotFound,
+    Refused,
     StateConflict,
     SyncAlreadyRunning,
     SyncNotDone,
@@ -21,6 +22,7 @@ from airbyte_sync.flows.failures import (
     ensure_succeeded,
     how_to_give_more_time,
     last_error,
+    record_what_is_left,
     timed_out,
 )
 from airbyte_sync.flows.job_list import newer_that_ended
@@ -59,6 +61,7 @@ def end_at_deadline(
             policy,
             f", and its cancellation is not confirmed: {error} Check the job in Airbyte.",
             error.job if isinstance(error, SyncNotDone) else None,
+            has_ended=False,
         ) from error
     if cancelling.cancel_sent and job.status == JobStatus.CANCELLED:
         raise timed_out(
@@ -68,6 +71,7 @@ def end_at_deadline(
             f" and was cancelled; Airbyte says {job.status}. "
             f"{how_to_give_more_time(checkpoint, cancelling)} if it needs longer.",
             job,
+            has_ended=True,
         )
     return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
 
@@ -82,7 +86,8 @@ def _poll_for_the_last_time(
             job = yield from FetchJob(cancelling.job_id)
             require_same_connection(checkpoint, job)
         except CallFailed as error:
-            if error.retry_safe is False and not checkpoint.may_have_a_job:
+            if not error.retry_may_help and not checkpoint.may_have_a_job:
+                record_what_is_left(checkpoint, error)
                 raise
             if now >= cancelling.cancel_until:
                 raise timed_out(
@@ -91,6 +96,7 @@ def _poll_for_the_last_time(
                     policy,
                     ", as far as we know: it could not be seen. Look at it in Airbyte before you start "
                     f"it again.{last_error(error)}",
+                    has_ended=False,
                 ) from error
             checkpoint = pausing_between_tries(
                 checkpoint, policy, now, error, cancelling.cancel_until
@@ -104,6 +110,7 @@ def _poll_for_the_last_time(
                 f"; it was left running. {how_to_give_more_time(checkpoint, cancelling)} if it needs "
                 "longer.",
                 job,
+                has_ended=False,
             )
         yield from Report(JobEnded(job=job))
         return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
@@ -143,7 +150,8 @@ def cancel_until_terminal(
         except CallFailed as error:
             # The poll a moment ago showed the job: that it is unknown, or in another state, may pass.
             is_final_word = job is not None and not isinstance(error, _ABOUT_A_STATE)
-            if error.retry_safe is False and (is_final_word or not checkpoint.may_have_a_job):
+            if not error.retry_may_help and (is_final_word or not checkpoint.may_have_a_job):
+                record_what_is_left(checkpoint, error)
                 raise
             failure = error
         if failure is None and job is not None and job.status.is_final:
@@ -187,7 +195,7 @@ def pausing_between_tries(
 ) -> Checkpoint:
     """Pause a little after the deadline; longer where the server asks for it, but not beyond ``latest``."""
     pause = timedelta(seconds=2 ** min(checkpoint.polls, 3))
-    if failure is not None and failure.retry_safe is not False:
+    if failure is not None and not isinstance(failure, Refused):
         backoff = policy.backoff(failure, failures=checkpoint.polls, seed=seed_of(checkpoint))
         pause = max(pause, backoff)
     until = min(now + pause, latest)

@@ -41,12 +41,14 @@ def resolve_conflict(
                 f"connection {active.connection_id} is busy with job {active.job_id} "
                 f"({active.job_type}, {active.status}): skipped, as on_conflict asks",
                 job=active,
+                retry_safe=checkpoint.has_nothing_to_cancel,
             )
         case OnConflict.FAIL:
             raise SyncAlreadyRunning(
                 f"connection {active.connection_id} is busy with job {active.job_id} "
                 f"({active.job_type}, {active.status}). Wait for it, or set on_conflict to queue, "
-                "attach or skip."
+                "attach or skip.",
+                retry_safe=checkpoint.has_nothing_to_cancel,
             )
         case OnConflict.ATTACH if checkpoint.job_type.covers(active.job_type):
             return (
@@ -110,5 +112,6 @@ def wait_for_other_job(
                 f"{job.job_id} ({job.status}), which is not ours. Set on_conflict to attach or skip, or "
                 f"{advice}.",
                 job=job,
+                retry_safe=checkpoint.has_nothing_to_cancel,
             )
         checkpoint = with_next_poll(checkpoint, policy, now, job.job_id)

@@ -116,7 +116,7 @@ def require_known_id(connection_id: str) -> Flow[None]:
     except Unauthorized:
         raise
     except CallFailed as error:
-        if not (error.retry_safe is False or isinstance(error, UnreadableId)):
+        if error.retry_may_help and not isinstance(error, UnreadableId):
             raise
         raise InvalidInput(
             f"connection_id {connection_id!r} is not a UUID, and Airbyte knows no such connection "

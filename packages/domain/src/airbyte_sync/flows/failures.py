@@ -10,6 +10,7 @@ from airbyte_sync.commands import ExplainFailure, Flow
 from airbyte_sync.errors import (
     CallFailed,
     DeadlinePassed,
+    NotFound,
     QueueTimedOut,
     ServerUnreachable,
     SubmitInDoubt,
@@ -68,16 +69,25 @@ def timed_out(
     policy: SyncPolicy,
     outcome: str,
     job: Job | None = None,
+    *,
+    has_ended: bool,
 ) -> SyncNotDone:
     """Say which clock has run out, and what became of the job."""
+    is_safe = has_ended or checkpoint.has_nothing_to_cancel
     if cancelling.queued_too_long:
         patience = f"did not begin{_time_to_begin(policy)}"
-        return QueueTimedOut(f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job)
+        return QueueTimedOut(
+            f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job, retry_safe=is_safe
+        )
     if checkpoint.deadline_name is not None and checkpoint.deadline is not None:
         patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.deadline_name})"
-        return DeadlinePassed(f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job)
+        return DeadlinePassed(
+            f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job, retry_safe=is_safe
+        )
     patience = f"did not end{_within(policy.timeout)} (timeout)"
-    return SyncTimedOut(f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job)
+    return SyncTimedOut(
+        f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job, retry_safe=is_safe
+    )
 
 
 def _within(duration: timedelta | None) -> str:
@@ -144,7 +154,8 @@ def without_a_job(
     kind, patience, advice = clock_of_the_wait(checkpoint, policy)
     return kind(
         f"no sync of connection {checkpoint.connection_id} could be started{patience}, and none is running "
-        f"for this request. Start it again, or {advice}.{last_error(error)}"
+        f"for this request. Start it again, or {advice}.{last_error(error)}",
+        retry_safe=True,
     )
 
 
@@ -199,6 +210,12 @@ def _how_it_was_lost(checkpoint: Checkpoint) -> str:
     return f"the last answer was HTTP status {status}, which leaves the outcome open"
 
 
+def record_what_is_left(checkpoint: Checkpoint, error: CallFailed) -> None:
+    """Record in a refusal that ends a flow that a job of ours may go on; it speaks of one call only."""
+    if not (checkpoint.has_nothing_to_cancel or isinstance(error, NotFound)):
+        error.retry_safe = False
+
+
 def give_up_on_a_stranger(checkpoint: Checkpoint, now: datetime, error: CallFailed) -> None:
     """Raise when a server that has never answered as Airbyte does had its time to do so."""
     since = checkpoint.strange_since
@@ -212,7 +229,8 @@ def give_up_on_a_stranger(checkpoint: Checkpoint, now: datetime, error: CallFail
     )
     raise WrongAddress(
         f"what answers at the server's address has never answered as Airbyte does, for "
-        f"{(now - since).total_seconds():.0f} s. {in_doubt}The last error: {error}"
+        f"{(now - since).total_seconds():.0f} s. {in_doubt}The last error: {error}",
+        retry_safe=checkpoint.has_nothing_to_cancel,
     ) from error
 
 
@@ -229,7 +247,8 @@ def give_up_when_unreachable(
     patience = f"{policy.unreachable_timeout.total_seconds():g} s"
     raise ServerUnreachable(
         f"Airbyte job {checkpoint.job_id} could not be seen for {patience}. It may well be running, and "
-        f"was left alone: look at it in Airbyte before you start it again.{last_error(error)}"
+        f"was left alone: look at it in Airbyte before you start it again.{last_error(error)}",
+        retry_safe=checkpoint.has_nothing_to_cancel,
     ) from error
 
 
@@ -239,7 +258,8 @@ def _none_was_accepted(
     patience = f"{policy.unreachable_timeout.total_seconds():g} s"
     return ServerUnreachable(
         f"Airbyte accepted no sync of connection {checkpoint.connection_id} for {patience}; none is "
-        f"running for this request. Start it again when Airbyte is back.{last_error(error)}"
+        f"running for this request. Start it again when Airbyte is back.{last_error(error)}",
+        retry_safe=True,
     )
 
 

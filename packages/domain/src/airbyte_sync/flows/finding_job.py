@@ -134,7 +134,7 @@ def after_nothing_came(
         try:
             connection = yield from FetchConnection(connection_id)
         except CallFailed as error:
-            if error.retry_safe is False:
+            if not error.retry_may_help:
                 yield from SaveCheckpoint(anew)
                 status = finding.submissions.lost_status
                 lost = "" if status is None else f" (it was answered with {status})"

@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.commands import Flow, Now, Pause, Report
-from airbyte_sync.errors import CallFailed, UnexpectedReply
+from airbyte_sync.errors import CallFailed, Refused, UnexpectedReply
 from airbyte_sync.events import PollFailed
 from airbyte_sync.flows.failures import (
     PATIENCE_WITH_STRANGERS,
     give_up_on_a_stranger,
     give_up_when_unreachable,
     has_waited_too_long,
+    record_what_is_left,
     without_a_job,
 )
 from airbyte_sync.jobs import is_same_id
@@ -126,7 +127,7 @@ def record_who_answered(checkpoint: Checkpoint, error: CallFailed, now: datetime
     """
     if checkpoint.knows_the_server:
         return checkpoint
-    if error.retry_safe is False:
+    if isinstance(error, Refused):
         return replace(checkpoint, has_met_airbyte=True, strange_since=None)
     is_strange = isinstance(error, UnexpectedReply)
     return replace(
@@ -148,7 +149,8 @@ def on_poll_failure(
 ) -> Flow[Checkpoint]:
     """A failed poll never ends a wait by itself; a refusal where there is no job, or failing for too
     long, does."""
-    if error.retry_safe is False and not checkpoint.may_have_a_job:
+    if not error.retry_may_help and not checkpoint.may_have_a_job:
+        record_what_is_left(checkpoint, error)
         raise error
     checkpoint = record_who_answered(record_failure(checkpoint, now), error, now)
     give_up_on_a_stranger(checkpoint, now, error)

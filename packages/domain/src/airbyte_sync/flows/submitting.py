@@ -68,16 +68,15 @@ def submit_once(
         yield from _explain_conflict(checkpoint, submitting, error)
         return (yield from _doubt(record_answer(checkpoint), lost, policy, error, now))
     except CallFailed as error:
-        if error.retry_safe is not None:
-            yield from clear_pending(checkpoint)
-        if error.retry_safe is False:
-            raise type(error)(
-                f"no sync of connection {submitting.connection_id} was started: {error}",
-                status=error.status,
-            ) from error
-        if error.retry_safe is True:
+        if not error.retry_safe:
+            return (yield from _doubt(checkpoint, lost, policy, error, now))
+        yield from clear_pending(checkpoint)
+        if error.retry_may_help:
             return (yield from _postpone(checkpoint, finding, policy, error))
-        return (yield from _doubt(checkpoint, lost, policy, error, now))
+        raise type(error)(
+            f"no sync of connection {submitting.connection_id} was started: {error}",
+            status=error.status,
+        ) from error
     return (yield from start_watching(checkpoint, policy, Happened.SUBMITTED, job, Origin.STARTED))
 
 

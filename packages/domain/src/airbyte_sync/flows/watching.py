@@ -88,7 +88,7 @@ def wait_until_it_ends(
             job = yield from FetchJob(watching.job_id, recent=not is_to_be_judged)
             require_same_connection(checkpoint, job)
         except CallFailed as error:
-            is_refusal = error.retry_safe is False and not checkpoint.may_have_a_job
+            is_refusal = not error.retry_may_help and not checkpoint.may_have_a_job
             if is_late(checkpoint, now) and not is_refusal:
                 return _to_cancelling(checkpoint, watching, policy, now)
             if isinstance(error, NotFound) and checkpoint.may_have_a_job:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from airbyte_sync.errors import UnexpectedReply
+from airbyte_sync.errors import Refused, UnexpectedReply
 from airbyte_sync.policy import SyncPolicy
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class CircuitBreaker:
     def record_failure(self, error: CallFailed) -> bool:
         """Count a failure; return whether the breaker is to be opened, if a single job can be read."""
         self.failures += 1
-        is_about_the_list = error.retry_safe is None or isinstance(error, UnexpectedReply)
-        is_refused = error.retry_safe is False
+        is_about_the_list = not error.retry_safe or isinstance(error, UnexpectedReply)
+        is_refused = isinstance(error, Refused)
         return is_refused or (is_about_the_list and self.failures >= MAX_FAILURES)
 
     def pause(self, error: CallFailed) -> None:

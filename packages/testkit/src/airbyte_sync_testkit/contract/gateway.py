@@ -171,7 +171,7 @@ class GatewayFacts:
         clock.advance(timedelta(seconds=1))
         with pytest.raises(SyncAlreadyRunning, match="already running") as caught:
             gateway.submit(connection.connection_id, JobType.SYNC)
-        assert (409, False) == (caught.value.status, caught.value.retry_safe)
+        assert (409, True) == (caught.value.status, caught.value.retry_safe)
 
     @pytest.mark.parametrize("status", ["inactive", "deprecated", "locked"])
     def test_a_connection_that_is_off_is_a_conflict(
@@ -449,7 +449,7 @@ class GatewayFacts:
         self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
     ) -> None:
         """A gateway's 4xx may be repeated; an answer at status 200 that is not Airbyte's is in doubt."""
-        for answer, retry_safe in ((answers.no_route(), True), (answers.login_page(), None)):
+        for answer, retry_safe in ((answers.no_route(), True), (answers.login_page(), False)):
             airbyte.inject(Fault(on="POST /jobs", do="answer", answer=answer))
             with pytest.raises(UnexpectedReply) as caught:
                 gateway.submit(connection.connection_id, JobType.SYNC)
@@ -471,7 +471,7 @@ class GatewayFacts:
         airbyte.inject(Fault(on=operation, do="alter", change=Change(set={"jobId": 999})))
         with pytest.raises(UnexpectedReply, match="999") as caught:
             (gateway.fetch_job if operation.startswith("GET") else gateway.cancel)(job_id)
-        assert caught.value.retry_safe is None
+        assert caught.value.retry_safe is False
         assert job_id == gateway.fetch_job(job_id).job_id
 
     @pytest.mark.parametrize(
@@ -558,7 +558,7 @@ class GatewayFacts:
         airbyte.inject(Fault(on="POST /jobs", do=action))
         with pytest.raises(ResponseNotReceived) as caught:
             gateway.submit(connection.connection_id, JobType.SYNC)
-        assert caught.value.retry_safe is None
+        assert caught.value.retry_safe is False
         assert 1 == asked_for(airbyte, "POST /jobs")
 
     def test_nobody_there_is_not_in_doubt(
