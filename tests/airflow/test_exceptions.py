@@ -15,8 +15,9 @@ from airbyte_sync_airflow.compat.airflow import (
 )
 from airbyte_sync_airflow.config.arguments import JobTypeName, OnConflictName
 from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS
+from airbyte_sync_airflow.exceptions_from_errors import airflow_exceptions
 from airbyte_sync_airflow.report.job_summary import JobSummary
-from airbyte_sync_airflow.triggerer.event import airflow_exceptions, failure, outcome_of
+from airbyte_sync_airflow.triggerer.event import failure, outcome_of
 
 DOCUMENTED = {
     "AirbyteSyncError": "AirbyteTransientError",

@@ -221,7 +221,7 @@ class AirbyteHook(BaseHook):
 
     @contextmanager
     def _gateway(self) -> Iterator[AirbyteGateway]:
-        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
+        from airbyte_sync_airflow.exceptions_from_errors import airflow_exceptions
 
         with airflow_exceptions(), self.get_conn() as gateway:
             yield gateway
@@ -229,8 +229,8 @@ class AirbyteHook(BaseHook):
     @contextmanager
     def _session(self) -> Iterator[tuple[AirbyteServer, Interpreter]]:
         from airbyte_sync_airflow.composition import open_interpreter
+        from airbyte_sync_airflow.exceptions_from_errors import airflow_exceptions
         from airbyte_sync_airflow.report.task_log import TaskLog
-        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
 
         with airflow_exceptions():
             server = self._server()

@@ -250,8 +250,8 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
     @contextmanager
     def _session(self, context: Context, job: JobSummary | None = None) -> Iterator[TaskSession]:
         from airbyte_sync_airflow.config.connection import read_server
+        from airbyte_sync_airflow.exceptions_from_errors import airflow_exceptions
         from airbyte_sync_airflow.report.task_log import Follower
-        from airbyte_sync_airflow.triggerer.event import airflow_exceptions
         from airbyte_sync_airflow.worker.session import open_session
 
         self._conn_id = rendered_conn_id(self, context)
@@ -297,9 +297,9 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
                 if isinstance(turn, Pause):
                     self._defer(session, turn.checkpoint)
                 submission = turn.result
-            job_id = self._follow(session, submission.checkpoint)
+            self._follow(session, submission.job_id, submission.checkpoint)
             self._finish(session.store)
-            return job_id
+            return submission.job_id
 
     def _request(self, session: TaskSession) -> SyncRequest:
         from airbyte_sync import JobType, SyncRequest, find_connection
@@ -337,11 +337,11 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             else None,
         )
 
-    def _follow(self, session: TaskSession, checkpoint: Checkpoint) -> int:
+    def _follow(self, session: TaskSession, job_id: int, checkpoint: Checkpoint) -> None:
         """Tell of the job, and wait for its end where this task is to wait."""
         from airbyte_sync import Pause, resume
 
-        self.job_id = checkpoint.job_id
+        self.job_id = job_id
         session.announce()
         if not self.asynchronous:
             flow = resume(checkpoint, session.policy)
@@ -351,18 +351,18 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
                 self._defer(session, turn.checkpoint)
             session.publish()
             self._job = session.follower.job
-        return checkpoint.job_id  # type: ignore[return-value]  # a followed request has one
 
     def _conclude(self, context: Context, outcome: EventOutcome) -> int:
         """Go on from what our own trigger said."""
         from airbyte_sync_airflow.exceptions import AirbyteJobGone
         from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
-        if outcome.checkpoint is not None:
+        if outcome.checkpoint is not None and outcome.job is not None:
             with self._session(context) as session:
                 session.follower.continue_with(outcome.job, outcome.checkpoint)
                 session.store.save(outcome.checkpoint)
-                return self._follow(session, outcome.checkpoint)
+                self._follow(session, outcome.job.job_id, outcome.checkpoint)
+            return outcome.job.job_id
         self._job = outcome.job
         if outcome.job is not None:
             self.job_id = outcome.job.job_id
@@ -399,9 +399,10 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             turn = session.step(flow)
             if isinstance(turn, Pause):
                 session.store.save(turn.checkpoint)
-                return self._follow(session, turn.checkpoint)
-            session.announce()
-            self._job = session.follower.job
+                self._follow(session, event.job_id, turn.checkpoint)
+            else:
+                session.announce()
+                self._job = session.follower.job
             return event.job_id
 
     def _finish(self, store: RequestStore) -> None:

@@ -88,7 +88,7 @@ class Follower:
         elif self._introduce is None or not is_in_announcement:
             self._write(event)
 
-    def continue_with(self, job: JobSummary | None, checkpoint: Checkpoint) -> None:
+    def continue_with(self, job: JobSummary, checkpoint: Checkpoint) -> None:
         """Go on where a trigger came to the job."""
         self.job = job
         self._introduce = partial(introduce, origin=checkpoint.origin or Origin.STARTED)

@@ -1,4 +1,4 @@
-"""How a flow's end becomes Airflow's: as an exception here, or as an event from a trigger.
+"""A trigger's end, as the event that tells the task of it.
 
 A trigger lives in another process than the task, so its end travels as JSON and is judged in the
 task: the same error becomes the same exception in every mode.
@@ -6,42 +6,20 @@ task: the same error becomes the same exception in every mode.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync import Checkpoint, JobStatus, errors
 from airbyte_sync.texts import shown
 from airbyte_sync_airflow import exceptions
+from airbyte_sync_airflow.exceptions_from_errors import exception_for
 from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_http.protocol.cleaning import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from airbyte_sync_airflow.compat.airflow import AirflowException
-
-_EXCEPTIONS: tuple[tuple[type[errors.AirbyteSyncError], type[AirflowException]], ...] = (
-    (errors.InvalidCheckpoint, exceptions.AirbyteTransientError),
-    (errors.InvalidInput, exceptions.AirbyteInputInvalid),
-    (errors.ConnectionUnavailable, exceptions.AirbyteConnectionUnavailable),
-    (errors.ConnectionNotFound, exceptions.AirbyteConnectionUnavailable),
-    (errors.ConnectionAmbiguous, exceptions.AirbyteInputInvalid),
-    (errors.SyncAlreadyRunning, exceptions.AirbyteConnectionBusy),
-    (errors.StateConflict, exceptions.AirbyteTransientError),
-    (errors.Refused, exceptions.AirbyteRefused),
-    (errors.SyncFailed, exceptions.AirbyteSyncFailed),
-    (errors.SyncCancelled, exceptions.AirbyteSyncCancelled),
-    (errors.SyncTimedOut, exceptions.AirbyteSyncTimedOut),
-    (errors.QueueTimedOut, exceptions.AirbyteQueueTimedOut),
-    (errors.SyncSkipped, exceptions.AirbyteSyncSkipped),
-    (errors.SubmitInDoubt, exceptions.AirbyteSubmitInDoubt),
-    (errors.JobGone, exceptions.AirbyteJobGone),
-    (errors.WrongAddress, exceptions.AirbyteWrongAddress),
-    (errors.ServerUnreachable, exceptions.AirbyteServerUnreachable),
-    (errors.AirbyteSyncError, exceptions.AirbyteTransientError),
-)
-"""The first that fits counts."""
 
 _UPGRADE_ORDER = (
     "The triggerer runs another release than the worker that deferred this task: upgrade the triggerers "
@@ -57,7 +35,7 @@ class EventOutcome:
     job: JobSummary | None = None
     """The job, as far as the trigger knew it."""
     checkpoint: Checkpoint | None = None
-    """Set where the request has only just got its job: from here it is waited for."""
+    """Set, with the job, where the request has only just got it: from here it is waited for."""
     error: AirflowException | None = None
     """What the task is to raise."""
 
@@ -75,17 +53,6 @@ class EventOutcome:
                 "the trigger reported neither a job nor an error"
             )
         return self.job.job_id
-
-
-@contextmanager
-def airflow_exceptions(
-    when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
-) -> Iterator[None]:
-    """Raise what Airflow understands in the place of a domain error; see :func:`outcome_of`."""
-    try:
-        yield
-    except errors.AirbyteSyncError as error:
-        raise _exception(type(error), clean(str(error)), when_late) from error
 
 
 def success(job: JobSummary) -> dict[str, Any]:
@@ -166,15 +133,15 @@ def _read(event: Any, when_late: type[AirflowException]) -> EventOutcome:
                 kind, message = _error_named(name), clean(message)
                 if issubclass(kind, errors.InvalidCheckpoint):
                     message = f"{message}. {_UPGRADE_ORDER}"
-                return EventOutcome(job=_job_in(others), error=_exception(kind, message, when_late))
-            case {"job": job, "checkpoint": checkpoint, **others} if not others:
-                outcome = EventOutcome(
-                    job=JobSummary.from_json(job), checkpoint=Checkpoint.from_json(checkpoint)
+                return EventOutcome(
+                    job=_job_in(others), error=exception_for(kind, message, when_late)
                 )
-                if outcome.checkpoint.job_id == outcome.job.job_id:  # type: ignore[union-attr]
-                    return outcome
-            case {"job": job, **others} if not others:
-                return EventOutcome(job=JobSummary.from_json(job))
+            case {"job": told, "checkpoint": stored, **others} if not others:
+                job, checkpoint = JobSummary.from_json(told), Checkpoint.from_json(stored)
+                if checkpoint.job_id == job.job_id:
+                    return EventOutcome(job=job, checkpoint=checkpoint)
+            case {"job": told, **others} if not others:
+                return EventOutcome(job=JobSummary.from_json(told))
     except (errors.AirbyteSyncError, TypeError, ValueError):
         pass
     return EventOutcome(
@@ -194,12 +161,3 @@ def _error_named(name: str) -> type[errors.AirbyteSyncError]:
     if isinstance(kind, type) and issubclass(kind, errors.AirbyteSyncError):
         return kind
     return errors.AirbyteSyncError
-
-
-def _exception(
-    kind: type[errors.AirbyteSyncError], message: str, when_late: type[AirflowException]
-) -> AirflowException:
-    # ``execution_timeout``, the caller's own deadline, means the same for every task of Airflow.
-    if issubclass(kind, errors.SyncTimedOut) and not issubclass(kind, errors.DeadlinePassed):
-        return when_late(message)
-    return next(ours for theirs, ours in _EXCEPTIONS if issubclass(kind, theirs))(message)
