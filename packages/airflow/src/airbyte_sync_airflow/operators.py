@@ -342,14 +342,14 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
         from airbyte_sync import Pause, resume
 
         self.job_id = job_id
-        session.announce()
+        session.tell()
         if not self.asynchronous:
             flow = resume(checkpoint, session.policy)
             if not self.deferrable:
                 session.run(flow)
             elif isinstance(turn := session.step(flow), Pause):
                 self._defer(session, turn.checkpoint)
-            session.publish()
+            session.tell()
             self._job = session.follower.job
 
     def _conclude(self, context: Context, outcome: EventOutcome) -> int:
@@ -401,7 +401,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
                 session.store.save(turn.checkpoint)
                 self._follow(session, event.job_id, turn.checkpoint)
             else:
-                session.announce()
+                session.tell()
                 self._job = session.follower.job
             return event.job_id
 

@@ -92,7 +92,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
     """Where the last poke left off, in this process or, in mode ``reschedule``, in the one before."""
     _began: datetime | None = None
     """When the first poke of this try began, where an earlier process made it."""
-    _is_announced = False
+    _is_told = False
     """Whether this process has left XCom and link, so that further pokes need not."""
 
     def execute(self, context: Context) -> Any:
@@ -128,7 +128,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
         show nothing new.
         """
         self._conn_id, self._server, self._checkpoint, self._follower = "", None, None, None
-        self._began, self._is_announced = None, False
+        self._began, self._is_told = None, False
         begin(self)
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
@@ -290,7 +290,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
 
         policy = replace(session.policy, cancel_timeout=LAST_POLLS)
         session.run(end_now(self._checkpoint, policy, deadline_name=deadline_name))  # type: ignore[arg-type]
-        session.announce()
+        session.tell()
 
     def _job_awaited(self) -> int | None:
         from airbyte_sync_airflow.config.arguments import job_id_from
@@ -349,14 +349,11 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
         )
         turn = session.step(flow)
         self._checkpoint = None if isinstance(turn, Done) else _without_a_schedule(turn.checkpoint)
-        if not self._is_announced:
-            session.announce()
+        if isinstance(turn, Done) or not self._is_told:
+            session.tell()
             job = session.follower.job
-            self._is_announced = job is not None and job.status is not None
-        if isinstance(turn, Done):
-            session.publish()
-            return None
-        return turn
+            self._is_told = job is not None and job.status is not None
+        return None if isinstance(turn, Done) else turn
 
     def _policy(self, server: AirbyteServer) -> SyncPolicy:
         from airbyte_sync_airflow.config.arguments import watch_policy

@@ -56,12 +56,17 @@ class TaskSession:
         """Wait in this process for as long as a flow asked to."""
         self.interpreter.answer(pause)
 
-    def announce(self) -> None:
-        """Tell which job it is and where its link leads, before the wait for its end begins."""
-        if self.follower.job is not None:
-            self.follower.job = self.describe(self.follower.job)
+    def tell(self) -> None:
+        """
+        Tell what is known of the job: how the task came to it, once, in the log; the rest by XCom and link.
+
+        Before the wait for its end begins, and when it has ended.
+        """
+        if self.follower.job is None:
+            return
+        self.follower.job = self.describe(self.follower.job)
         self.follower.announce()
-        self.publish()
+        publish(self.task, self.context, self.follower.job)
 
     def describe(self, job: JobSummary) -> JobSummary:
         """Find out what a person calls the connection, and the job's link."""
@@ -72,11 +77,6 @@ class TaskSession:
         if self.connection is None:
             return job
         return job.described(self.connection, self.server.settings.ui_url)
-
-    def publish(self) -> None:
-        """Leave what is known of the job for other tasks and for the link."""
-        if self.follower.job is not None:
-            publish(self.task, self.context, self.follower.job)
 
     def defer(self, checkpoint: Checkpoint, *, conn_id: str, cancel_on_kill: bool) -> NoReturn:
         """Leave the rest to a trigger; the task's ``execute_complete`` is told how it ended."""
@@ -157,5 +157,5 @@ def open_session(
         except AirbyteSyncError as error:
             if follower.job is not None:
                 follower.job = follower.job.failed(error)
-                session.announce()
+                session.tell()
             raise
