@@ -39,9 +39,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.checks import require_text, require_type
+from airbyte_sync.config import is_set
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http.config_values import (
-    is_set,
     read_client_cert,
     read_flag,
     read_headers,

@@ -1,30 +1,25 @@
 """What people write for a setting, and what it means: plain words and numbers of any source.
 
-A value may come from a form, an environment, a file or a program, as a text or in a type of its own. No error
-repeats one that may hold a secret.
+A value may come from a form, an environment, a file or a program, as a text or in a type of its own.
+:mod:`airbyte_sync.config` reads flags and seconds, as those of a policy. No error repeats a value that may hold
+a secret.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airbyte_sync import config
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http.protocol.cleaning import shown
 
-_FLAGS = {"true": True, "false": False}
-_LONGEST = timedelta(days=3650)
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+_WORDS = ("true", "false")
 _ONE_PROXY_FOR_EACH = '{"http": "http://proxy:8080", "https": "http://proxy:8080"}'
-
-
-def is_set(value: object) -> bool:
-    """Tell whether a value says anything: forms and environments leave empty texts and nulls behind."""
-    return not (
-        value is None or value in ({}, []) or (isinstance(value, str) and not value.strip())
-    )
 
 
 def read_text(what: str, value: object) -> str:
@@ -70,10 +65,10 @@ def read_flag(what: str, value: object) -> bool:
     Raises:
         InvalidInput: It means neither.
     """
-    text = str(value).strip().lower() if isinstance(value, (bool, str)) else ""
-    if text not in _FLAGS:
-        raise InvalidInput(f"{what} is {shown(value)}: write true or false")
-    return _FLAGS[text]
+    try:
+        return config.read_flag(value)
+    except ValueError as error:
+        raise InvalidInput(f"{what} is {shown(value)}: {config.TRUE_OR_FALSE}") from error
 
 
 def read_seconds(what: str, value: object) -> timedelta:
@@ -87,14 +82,10 @@ def read_seconds(what: str, value: object) -> timedelta:
     Raises:
         InvalidInput: It cannot be one.
     """
-    is_number = isinstance(value, (int, float, str)) and not isinstance(value, bool)
     try:
-        seconds = float(value) if is_number else math.nan  # type: ignore[arg-type]
-    except (ValueError, OverflowError):
-        seconds = math.nan
-    if not 0 < seconds <= _LONGEST.total_seconds():
-        raise InvalidInput(f"{what} is {shown(value)}: give a number of seconds above zero")
-    return timedelta(seconds=seconds)
+        return config.read_seconds(value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{what} is {shown(value)}: {config.ABOVE_ZERO}") from error
 
 
 def read_proxies(what: str, value: object) -> dict[str, str]:
@@ -164,8 +155,8 @@ def read_verify(what: str, value: object) -> bool | str:
     match value:
         case bool(checks):
             return checks
-        case str(text) if text.strip().lower() in _FLAGS:
-            return _FLAGS[text.strip().lower()]
+        case str(text) if text.strip().lower() in _WORDS:
+            return config.read_flag(text)
         case str(path):
             return path.strip()
     raise InvalidInput(f"{what} is neither true nor false nor the path of a CA bundle")
