@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from airbyte_sync import (
+    AsyncSystemClock,
     Checkpoint,
     Connection,
     ConnectionStatus,
@@ -22,12 +23,15 @@ from airbyte_sync import (
     JobStatus,
     Origin,
     PollSchedule,
+    PortInterpreter,
     SyncPolicy,
     SyncRequest,
     cancel,
+    sync,
     watch,
 )
 from airbyte_sync.phases import Asked, Cancelling, ConnectionBusy, FindingJob, Submitting, Watching
+from airbyte_sync_testkit import AsyncInMemoryAirbyte
 
 ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -142,6 +146,44 @@ def test_a_request_whose_end_has_no_time_zone_is_refused_before_any_call(world):
     with pytest.raises(InvalidInput, match=r"deadline is .*which has no time zone"):
         world.run(watch(7, SyncPolicy(), deadline=NAIVE))
     assert [] == world.airbyte.calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            (ID, SyncPolicy()),
+            r"request is '.*': give a SyncRequest, as in SyncRequest\(connection_id=",
+        ),
+        ((SyncRequest(connection_id=ID), {"timeout": 60}), "policy is .*: give a SyncPolicy"),
+        ((SyncPolicy(), SyncRequest(connection_id=ID)), "give a SyncRequest"),
+    ],
+)
+def test_what_is_no_request_is_refused_before_any_call(world, arguments, text):
+    """A bare id, a dict, or both in the wrong order."""
+    with pytest.raises(InvalidInput, match=text):
+        world.run(sync(*arguments))
+    assert [] == world.airbyte.calls
+
+
+@pytest.mark.parametrize("argument", ["gateway", "clock", "store"])
+def test_an_async_port_is_no_blocking_one(world, argument):
+    """Its calls would return at once: a loop of polls without a pause, on coroutines."""
+    ports = {"gateway": world.airbyte, "clock": world.clock}
+    others = {
+        "gateway": AsyncInMemoryAirbyte(world.airbyte),
+        "clock": AsyncSystemClock(),
+        "store": AsyncNothing(),
+    }
+    with pytest.raises(
+        InvalidInput, match=f"^{argument} is async, of type Async.*: give a blocking"
+    ):
+        PortInterpreter(**{**ports, argument: others[argument]})
+
+
+class AsyncNothing:
+    async def load(self):
+        return None
 
 
 def test_a_long_value_is_cut():

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Choice = TypeVar("Choice", bound=Enum)
 
+_ASYNC_DEF = 0x80
+"""``inspect.CO_COROUTINE``, without loading ``inspect``."""
+
 
 def require_type(
     name: str,
@@ -115,6 +118,26 @@ def require_moment(name: str, value: object) -> None:
     require_type(name, value, datetime, expected)
     if isinstance(value, datetime) and value.utcoffset() is None:
         raise InvalidInput(f"{name} is {shown(value)}, which has no time zone: give {expected}")
+
+
+def require_blocking(name: str, port: object, method: str) -> None:
+    """
+    Refuse an async port where a blocking one is meant: its calls would return at once, and do nothing.
+
+    Args:
+        name: The argument, for the text.
+        port: What was given.
+        method: A method of it.
+
+    Raises:
+        InvalidInput: The method is written with ``async def``.
+    """
+    code = getattr(getattr(port, method, None), "__code__", None)
+    if code is not None and code.co_flags & _ASYNC_DEF:
+        raise InvalidInput(
+            f"{name} is async, of type {type(port).__name__}: give a blocking one, or use arun() with an "
+            "AsyncPortInterpreter"
+        )
 
 
 def require_choice(name: str, value: object, choices: type[Choice]) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from airbyte_sync.checks import require_blocking
 from airbyte_sync.commands import (
     Command,
     FetchJob,
@@ -167,7 +168,13 @@ class PortInterpreter:
             clock: Tells the time and waits.
             on_event: Called with every event a flow reports; it must not raise.
             store: Remembers the request for when it is made again; without one nothing is remembered.
+
+        Raises:
+            InvalidInput: One of the ports is async.
         """
+        require_blocking("gateway", gateway, "fetch_job")
+        require_blocking("clock", clock, "sleep")
+        require_blocking("store", store, "load")
         self._gateway = gateway
         self._clock = clock
         self._on_event = on_event

@@ -1,8 +1,8 @@
 """What people write for a setting, and what it means: plain words and numbers of any source.
 
 A value may come from a form, an environment, a file or a program, as a text or in a type of its own.
-:mod:`airbyte_sync.config` reads flags and seconds, as those of a policy. No error repeats a value that may hold
-a secret.
+:mod:`airbyte_sync.config` reads flags and seconds, as those of a policy. No error repeats one that may hold a
+secret.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint
+from airbyte_sync.checks import require_type
 from airbyte_sync.commands import FetchJob, Flow, LoadCheckpoint, Now, Report
 from airbyte_sync.errors import CallFailed, InvalidCheckpoint
 from airbyte_sync.events import EarlierTryLookedFor, JobRecalled, Origin
@@ -40,14 +41,15 @@ from airbyte_sync.phases import (
     Submitting,
     Watching,
 )
+from airbyte_sync.policy import SyncPolicy
+from airbyte_sync.requests import SyncRequest
 from airbyte_sync.results import Submission, SyncResult
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airbyte_sync.jobs import Job
-    from airbyte_sync.policy import SyncPolicy
-    from airbyte_sync.requests import EarlierTries, SyncRequest
+    from airbyte_sync.requests import EarlierTries
 
 
 def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
@@ -64,7 +66,8 @@ def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
         The job, which has succeeded, and how we came to it.
 
     Raises:
-        InvalidInput: The connection id is not a UUID, and the server does not know it.
+        InvalidInput: The connection id is not a UUID, and the server does not know it; or an argument is of
+            a wrong type.
         Refused: The server said no to something that repeating cannot fix.
         ConnectionUnavailable: The connection is inactive, locked or deleted.
         SyncNotDone: One of its subclasses says what became of the sync.
@@ -87,6 +90,10 @@ def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
     Raises:
         As :func:`sync`, as far as it gets.
     """
+    require_type(
+        "request", request, SyncRequest, "a SyncRequest, as in SyncRequest(connection_id=...)"
+    )
+    require_type("policy", policy, SyncPolicy, "a SyncPolicy, as in SyncPolicy()")
     now = yield from Now()
     asked = Checkpoint(
         phase=Asked(),
