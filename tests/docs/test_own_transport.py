@@ -54,11 +54,12 @@ def test_it_is_found_by_its_name(tmp_path, monkeypatch):
                 "PYTHONPATH": os.pathsep.join(
                     [str(tmp_path), str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])]
                 ),
-                "AIRBYTE_URL": airbyte.base_url,
-                "AIRBYTE_CLIENT_ID": "id",
-                "AIRBYTE_CLIENT_SECRET": "secret",
-                "AIRBYTE_TRANSPORT": name,
+                "AIRBYTE_SYNC_URL": airbyte.base_url,
+                "AIRBYTE_SYNC_CLIENT_ID": "id",
+                "AIRBYTE_SYNC_CLIENT_SECRET": "secret",
+                "AIRBYTE_SYNC_TRANSPORT": name,
             },
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,

@@ -51,6 +51,20 @@ class Outcome:
     error: AirbyteSyncError | None = None
     """What :func:`~airbyte_sync_runner.run_sync` raises."""
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the sync has succeeded."""
+        return self.error is None
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        connection_id = self.request.connection_id
+        if self.result is None:
+            return f"{connection_id}: {type(self.error).__name__}: {self.error}"
+        job = self.result.job
+        rows = "" if job.rows is None else f", {job.rows:,} rows"
+        return f"{connection_id}: job {job.job_id} {job.status}{rows}"
+
 
 async def run_many(
     gateway: AsyncSyncGateway,
