@@ -29,6 +29,6 @@ def test_the_snippets_are_tests_that_pass(tmp_path):
         timeout=600,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert 5 == len(snippets)
-    for number in range(5):
+    assert 6 == len(snippets)
+    for number in range(6):
         assert f"test_snippet_{number}.py::" in done.stdout
