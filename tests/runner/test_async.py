@@ -21,7 +21,12 @@ from airbyte_sync import (
     SyncPolicy,
     SyncRequest,
 )
-from airbyte_sync.errors import Forbidden
+from airbyte_sync.errors import (
+    AlreadyClosed,
+    Forbidden,
+    RequestNotSent,
+    ResponseNotReceived,
+)
 from airbyte_sync_http.feed.feed import JobFeed
 from airbyte_sync_local import JobScript
 from airbyte_sync_runner import (
@@ -215,16 +220,6 @@ def test_a_bug_in_a_callback_stops_no_other_sync(virtually, airbyte):
 # --- in real time ---
 
 
-class Slow(AsyncInMemoryAirbyte):
-    """A server whose answer to a submission takes a moment."""
-
-    async def submit(self, connection_id, job_type):
-        job = await super().submit(connection_id, job_type)
-        self.submitted.set()
-        await asyncio.sleep(0.2)
-        return job
-
-
 def when_running(number, happen):
     """Let something happen when so many syncs have started: what to give as ``on_event``."""
     started = []
@@ -246,23 +241,78 @@ def in_memory():
     return InMemoryAirbyte(clock=VirtualClock())
 
 
-def test_a_submission_is_not_cut(request_):
-    """An interruption waits for its answer, and cancels the job."""
-    airbyte = in_memory()
-    airbyte.add_connection(request_.connection_id)
-    airbyte.job_scripts.append(LASTS_AN_HOUR)
+class Slow(AsyncInMemoryAirbyte):
+    """A server whose answer to a submission takes a moment; the task that waits for it is cancelled."""
 
-    async def main():
+    error = None
+
+    async def submit(self, connection_id, job_type):
+        job = None if self.error else await super().submit(connection_id, job_type)
+        self.task.cancel()
+        await asyncio.sleep(0.2)
+        if self.error is not None:
+            raise self.error
+        self.has_answered = True
+        return job
+
+
+@pytest.fixture
+def interrupt_while_submitting(request_, new_async_store):
+    """Run a request on a slow server; return it, and what the store keeps."""
+
+    def interrupt(**options):
+        airbyte = in_memory()
+        airbyte.add_connection(request_.connection_id)
+        airbyte.job_scripts.append(LASTS_AN_HOUR)
         gateway = Slow(airbyte)
-        gateway.submitted = asyncio.Event()
-        task = asyncio.ensure_future(run_sync_async(gateway, request_, QUICK))
-        await gateway.submitted.wait()
-        task.cancel()
-        await task
+        gateway.has_answered = False
+        gateway.error = options.pop("error", None)
 
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(main())
-    assert ["cancelled"] == statuses(airbyte)
+        async def main():
+            gateway.task = asyncio.current_task()
+            await run_sync_async(gateway, request_, QUICK, store=new_async_store(), **options)
+
+        async def kept():
+            async with new_async_store().open(key_of(request_)) as opened:
+                return await opened.load()
+
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(main())
+        return gateway, asyncio.run(kept())
+
+    return interrupt
+
+
+def test_a_submission_is_not_cut(interrupt_while_submitting):
+    """An interruption waits for its answer, and cancels the job."""
+    gateway, kept = interrupt_while_submitting()
+    assert (True, None) == (gateway.has_answered, kept)
+    assert ["cancelled"] == statuses(gateway.airbyte)
+
+
+def test_a_submission_that_is_left_alone_is_not_waited_for(interrupt_while_submitting):
+    """The store knows that it was made."""
+    gateway, kept = interrupt_while_submitting(on_interrupt=LEAVE)
+    assert (False, True) == (gateway.has_answered, kept.in_doubt)
+    assert ["running"] == statuses(gateway.airbyte)
+
+
+def test_a_submission_that_was_not_carried_out_leaves_nothing(interrupt_while_submitting):
+    """There is nothing to look for."""
+    gateway, kept = interrupt_while_submitting(error=RequestNotSent("no route to host"))
+    assert (None, 0) == (kept, gateway.airbyte.count("find_jobs"))
+
+
+def test_a_submission_that_may_have_been_carried_out_is_looked_for(interrupt_while_submitting):
+    """Once; the store keeps it, because its job may appear later."""
+    gateway, kept = interrupt_while_submitting(error=ResponseNotReceived("timed out"))
+    assert (True, 1) == (kept.in_doubt, gateway.airbyte.count("find_jobs"))
+
+
+def test_a_gateway_that_is_closed_meanwhile_changes_nothing(interrupt_while_submitting):
+    """The cancellation goes on all the same."""
+    _, kept = interrupt_while_submitting(error=AlreadyClosed("this gateway was closed"))
+    assert kept.in_doubt
 
 
 @pytest.mark.parametrize("function", [run_sync_async, run_many])

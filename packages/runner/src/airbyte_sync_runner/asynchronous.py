@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync.clocks import AsyncSystemClock
 from airbyte_sync.commands import Command, Pause, PortCall, SubmitSync
 from airbyte_sync.drivers import AsyncPortInterpreter, arun, ignore
-from airbyte_sync.errors import AirbyteSyncError
+from airbyte_sync.errors import AirbyteSyncError, CallFailed
 from airbyte_sync.flows import abandon, sync
 from airbyte_sync_runner.blocking import DEFAULT_POLICY
 from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import (
     AsyncSignals,
     OnInterrupt,
-    decide,
     require_on_interrupt,
 )
 from airbyte_sync_runner.progress import (
@@ -83,26 +82,27 @@ async def run_sync_async(
             request.
     """
     require_on_interrupt(on_interrupt)
-    run = AsyncRun(
-        gateway,
-        request,
-        policy,
-        feed=feed,
-        store=store,
-        run_id=run_id,
-        on_event=on_event or ignore,
-        clock=clock or AsyncSystemClock(),
-    )
-    with AsyncSignals() as signals:
+    with AsyncSignals(on_interrupt, has_store=store is not None) as signals:
+        run = AsyncRun(
+            gateway,
+            request,
+            policy,
+            feed=feed,
+            store=store,
+            run_id=run_id,
+            on_event=on_event or ignore,
+            clock=clock or AsyncSystemClock(),
+            what_to_do=signals.what_to_do,
+        )
         try:
             await run.open()
             return await run.follow()
         except Exception:
             raise
         except BaseException as raised:
-            interruption = signals.interruption(raised)
+            signals.note(raised)
             with suppress(asyncio.CancelledError):  # interrupted again
-                await run.settle(decide(on_interrupt, interruption, has_store=store is not None))
+                await run.settle()
             raise await signals.outcome(raised) from None
         finally:
             await run.close()
@@ -122,9 +122,11 @@ class AsyncRun:
         run_id: str | None,
         on_event: Callable[[Event], None],
         clock: AsyncClock,
+        what_to_do: Callable[[], OnInterrupt],
         calls: AbstractAsyncContextManager[object] | None = None,
     ) -> None:
         self.request = request
+        self._what_to_do = what_to_do
         self._policy = policy
         self._store = store
         self._run_id = run_id
@@ -157,7 +159,7 @@ class AsyncRun:
     async def follow(self) -> SyncResult:
         """Run the sync; its outcome is forgotten as the last thing before it is delivered."""
         progress = self._progress
-        interpreter = _Interpreter(self._ports(progress), progress, self._calls)
+        interpreter = _Interpreter(self._ports(progress), progress, self._calls, self._what_to_do)
         try:
             result = await arun(sync(self.request, self._policy), interpreter)
         except AirbyteSyncError as error:
@@ -167,9 +169,10 @@ class AsyncRun:
         await progress.clear()
         return result
 
-    async def settle(self, action: OnInterrupt) -> None:
+    async def settle(self) -> None:
         """Do what an interruption is to do. A second one ends it at once."""
         position, has_store = self._position, self._store is not None
+        action = self._what_to_do()
         if action is OnInterrupt.LEAVE_RUNNING:
             if not position.is_kept:
                 try:
@@ -226,10 +229,12 @@ class _Interpreter:
         ports: AsyncPortInterpreter,
         progress: AsyncProgress,
         calls: AbstractAsyncContextManager[object],
+        what_to_do: Callable[[], OnInterrupt],
     ) -> None:
         self._ports = ports
         self._progress = progress
         self._calls = calls
+        self._what_to_do = what_to_do
 
     async def answer(self, command: Command[Any]) -> Any:
         match command:
@@ -246,10 +251,17 @@ class _Interpreter:
         try:
             return await asyncio.shield(submission)
         except asyncio.CancelledError:
+            if self._what_to_do() is OnInterrupt.LEAVE_RUNNING:
+                submission.cancel()
             try:
                 await asyncio.wait([submission])
             finally:
                 submission.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                self._progress.position.record_job(submission.result(), connection_id)
+            position = self._progress.position
+            try:
+                position.record_job(submission.result(), connection_id)
+            except CallFailed as error:
+                position.record_no_job(error)
+            except AirbyteSyncError:
+                pass
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync.clocks import SystemClock
 from airbyte_sync.commands import Command, LoadCheckpoint, Pause, SaveCheckpoint, SubmitSync
 from airbyte_sync.drivers import PortInterpreter, ignore, run
-from airbyte_sync.errors import AirbyteSyncError
+from airbyte_sync.errors import AirbyteSyncError, CallFailed
 from airbyte_sync.flows import abandon, sync
 from airbyte_sync.policy import SyncPolicy
 from airbyte_sync_runner.errors import StoreFailed
@@ -133,15 +133,25 @@ class _Interpreter:
         match command:
             case SubmitSync(connection_id=connection_id):
                 with self._signals.held_back(self._is_cancelled_by):
-                    job = self._ports.answer(command)
-                    self.progress.position.record_job(job, connection_id)
-                return job
+                    return self._submit(command, connection_id)
             case LoadCheckpoint() | SaveCheckpoint():
                 with self._signals.held_back():
                     return self._ports.answer(command)
             case Pause():
                 self.progress.renew()
         return self._ports.answer(command)
+
+    def _submit(self, command: Command[Any], connection_id: str) -> Any:
+        """Submit, and take note of the answer before an interruption that was held back is raised."""
+        position = self.progress.position
+        try:
+            job = self._ports.answer(command)
+        except CallFailed as error:
+            if self._signals.pending is not None:
+                position.record_no_job(error)
+            raise
+        position.record_job(job, connection_id)
+        return job
 
     def _is_cancelled_by(self, interruption: BaseException) -> bool:
         """Tell whether the job has to be known, because it is to be cancelled."""

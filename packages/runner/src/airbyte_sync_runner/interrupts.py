@@ -175,9 +175,12 @@ class AsyncSignals:
     Where :func:`asyncio.run` handles Ctrl-C, as from Python 3.11 on, it cancels the main task itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_interrupt: ChoiceOnInterrupt, *, has_store: bool) -> None:
         self.number: int | None = None
         """The signal that has interrupted this run."""
+        self._on_interrupt = on_interrupt
+        self._has_store = has_store
+        self._raised: BaseException = asyncio.CancelledError()
         self._task: asyncio.Task[Any] | None = None
         self._loop: _LoopSignals | None = None
 
@@ -202,9 +205,14 @@ class AsyncSignals:
         if self._task is not None:
             self._task.cancel()
 
-    def interruption(self, raised: BaseException) -> BaseException:
-        """Return what has interrupted this run: what a signal stands for, or what was raised."""
-        return raised if self.number is None else exit_by(self.number)
+    def note(self, raised: BaseException) -> None:
+        """Take note of what has interrupted this run; that it was cancelled is assumed before."""
+        self._raised = raised
+
+    def what_to_do(self) -> OnInterrupt:
+        """Return what to do about the interruption: about a signal, or about what was raised."""
+        interruption = self._raised if self.number is None else exit_by(self.number)
+        return decide(self._on_interrupt, interruption, has_store=self._has_store)
 
     async def outcome(self, raised: BaseException) -> BaseException:
         """

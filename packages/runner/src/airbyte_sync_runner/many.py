@@ -18,8 +18,6 @@ from airbyte_sync_runner.asynchronous import AsyncRun
 from airbyte_sync_runner.blocking import DEFAULT_POLICY
 from airbyte_sync_runner.interrupts import (
     AsyncSignals,
-    OnInterrupt,
-    decide,
     require_on_interrupt,
 )
 
@@ -111,7 +109,7 @@ async def run_many(
         if limit < 1:
             raise InvalidInput(f"limit is {limit}: give a number above zero, or None for no limit")
     clock = clock or AsyncSystemClock()
-    with AsyncSignals() as signals:
+    with AsyncSignals(on_interrupt, has_store=store is not None) as signals:
         async with JobFeed(gateway, clock) as feed:
             calls = asyncio.Semaphore(CALLS_AT_ONCE)
             runs = [
@@ -124,6 +122,7 @@ async def run_many(
                     run_id=run_id,
                     on_event=ignore if on_event is None else partial(on_event, request),
                     clock=clock,
+                    what_to_do=signals.what_to_do,
                     calls=calls,
                 )
                 for request in requests
@@ -134,10 +133,9 @@ async def run_many(
             except Exception:
                 raise
             except BaseException as raised:
-                interruption = signals.interruption(raised)
-                action = decide(on_interrupt, interruption, has_store=store is not None)
+                signals.note(raised)
                 with suppress(asyncio.CancelledError):  # interrupted again
-                    await crowd.settle(action, policy.cancel_timeout + GRACE)
+                    await crowd.settle(policy.cancel_timeout + GRACE)
                 raise await signals.outcome(raised) from None
             finally:
                 await crowd.close()
@@ -185,7 +183,7 @@ class _Crowd:
         await run.close()
         del self._unfinished[run]
 
-    async def settle(self, action: OnInterrupt, within: timedelta) -> None:
+    async def settle(self, within: timedelta) -> None:
         """
         Do what an interruption is to do to all that are not finished, in a certain time.
 
@@ -193,7 +191,7 @@ class _Crowd:
         every task when it is interrupted, and this would cancel them once more.
         """
         await _end(self._tasks)
-        tasks = [asyncio.ensure_future(run.settle(action)) for run in self._unfinished]
+        tasks = [asyncio.ensure_future(run.settle()) for run in self._unfinished]
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=within.total_seconds())

@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint
-from airbyte_sync.errors import AirbyteSyncError, JobGone, SyncCancelled, SyncFailed, SyncNotDone
+from airbyte_sync.errors import (
+    AirbyteSyncError,
+    CallFailed,
+    JobGone,
+    SyncCancelled,
+    SyncFailed,
+    SyncNotDone,
+)
 from airbyte_sync.events import Origin
 from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import OnInterrupt
@@ -55,6 +62,11 @@ class Position:
             )
         )
 
+    def record_no_job(self, error: CallFailed) -> None:
+        """Take note that a submission, the only one so far, was surely not carried out."""
+        if error.retry_safe and self.latest is not None and self.latest.submissions.lost <= 1:
+            self.latest, self.is_kept = None, False
+
     @property
     def is_to_be_renewed(self) -> bool:
         """Whether the record in the store has become old."""
@@ -70,12 +82,11 @@ class Position:
         return checkpoint.job_id is None and checkpoint.in_doubt
 
     def is_over(self, error: AirbyteSyncError) -> bool:
-        """Whether an error is the final outcome: nothing was started, or what was started has ended."""
-        if isinstance(error, (SyncFailed, SyncCancelled, JobGone)):
+        """Whether an error is the final outcome: no job is ours or may be, or it has ended or is gone."""
+        if self.has_nothing_to_cancel or isinstance(error, (SyncFailed, SyncCancelled, JobGone)):
             return True
-        if isinstance(error, SyncNotDone) and error.job is not None and error.job.status.is_final:
-            return True
-        return self.latest is None or (self.latest.job_id is None and not self.latest.in_doubt)
+        job = error.job if isinstance(error, SyncNotDone) else None
+        return job is not None and job.status.is_final
 
     def is_over_after_cancelling(self, job: Job | None) -> bool:
         """Whether nothing is left after a cancellation that came back with this job, or with none."""
