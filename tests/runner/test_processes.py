@@ -243,8 +243,7 @@ def test_a_second_process_starts_nothing_and_says_so(start, finish, server, conn
         assert "so nothing was sent" in errors
 
 
-@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("chosen", ["cancel", "leave_running"])
+@pytest.mark.parametrize(("stop", "chosen"), [("SIGINT", "leave_running"), ("SIGTERM", "cancel")])
 def test_two_hundred_are_interrupted_together(start, server, connections, stop, chosen):
     """Two hundred are cancelled, or left; nothing is left open, and nothing is destroyed."""
     ids = connections(200)
