@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RENEW_EVERY = timedelta(minutes=5)
 """How often a record is saved anew while its sync is followed, so that it does not expire."""
 
-log = logging.getLogger("airbyte_sync")
+log: logging.Logger = logging.getLogger("airbyte_sync")
 
 
 class Position:
@@ -38,19 +38,21 @@ class Position:
         self._now = now
         self.latest: Checkpoint | None = None
         """The checkpoint of this run, or of the one that it goes on with."""
-        self.is_kept = False
+        self.is_kept: bool = False
         """Whether the store has that checkpoint."""
-        self.is_loaded = False
+        self.is_loaded: bool = False
         """Whether it is known what the store had of an earlier run."""
         self._saved_at = now()
 
     def record(self, checkpoint: Checkpoint) -> None:
         """Take note of a checkpoint, which the store does not have yet."""
-        self.latest, self.is_kept = checkpoint, False
+        self.latest = checkpoint
+        self.is_kept = False
 
     def record_saved(self) -> None:
         """Take note that the store has the latest checkpoint."""
-        self.is_kept, self._saved_at = True, self._now()
+        self.is_kept = True
+        self._saved_at = self._now()
 
     def record_job(self, job: Job, connection_id: str) -> None:
         """Take note of the job that answered a submission, before the flow has heard of it."""
@@ -65,7 +67,8 @@ class Position:
     def record_no_job(self, error: CallFailed) -> None:
         """Take note that a submission, the only one so far, was surely not carried out."""
         if error.retry_safe and self.latest is not None and self.latest.submissions.lost <= 1:
-            self.latest, self.is_kept = None, False
+            self.latest = None
+            self.is_kept = False
 
     @property
     def is_to_be_renewed(self) -> bool:

@@ -23,7 +23,7 @@ LARGEST = 1_000_000
 """Bytes of a record that are read: one has about 500."""
 _READABLE = 40
 
-log = logging.getLogger("airbyte_sync")
+log: logging.Logger = logging.getLogger("airbyte_sync")
 
 
 def utc_now() -> datetime:
