@@ -41,6 +41,7 @@ COVERING = [
 NOT_COVERING = [
     *(f"tests/{name}" for name in ("architecture", "local", "samples", "testkit")),
     *REPEATING,
+    *(f"docs/examples/{name}/tests" for name in envs.EXAMPLES),
     # What the scenes stand on, and that needs no Airflow to be tested.
     *(f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")),
 ]

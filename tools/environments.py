@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"
 CONSTRAINTS = ROOT / "constraints"
 PACKAGES = ("domain", "http", "runner", "airflow", "airflow-dropin", "local", "testkit")
+EXAMPLES = ("httpx_transport",)
+"""The examples that are distributions of their own, by their folder under ``docs/examples``."""
 
 
 class CannotBuild(Exception):
@@ -36,6 +38,8 @@ class Environment:
     """The Python versions it supports, the best one first."""
     packages: tuple[str, ...] = ()
     """The packages of this repository that it holds."""
+    examples: tuple[str, ...] = ()
+    """The examples that are installed beside them."""
     place: str = ""
     """Its folder, where that is not its name."""
     more: tuple[str, ...] = ()
@@ -60,12 +64,21 @@ CORE = Environment(
     name="core",
     pythons=("3.11", "3.12", "3.13", "3.10"),
     packages=("domain", "http", "runner", "local", "testkit"),
+    examples=EXAMPLES,
 )
 COMPLETENESS = Environment(name="completeness", pythons=("3.12", "3.11", "3.13", "3.10"))
 AIRFLOW_3 = Environment(
-    name="airflow-3.3", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
+    name="airflow-3.3",
+    pythons=("3.12", "3.11", "3.13", "3.10"),
+    packages=PACKAGES,
+    examples=EXAMPLES,
 )
-AIRFLOW_34 = Environment(name="airflow-3.4", pythons=("3.12", "3.11", "3.13"), packages=PACKAGES)
+AIRFLOW_34 = Environment(
+    name="airflow-3.4",
+    pythons=("3.12", "3.11", "3.13"),
+    packages=PACKAGES,
+    examples=EXAMPLES,
+)
 AIRFLOW_32 = Environment(
     name="airflow-3.2", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
 )
@@ -73,7 +86,12 @@ AIRFLOW_31 = Environment(
     name="airflow-3.1", pythons=("3.12", "3.11", "3.13", "3.10"), packages=PACKAGES
 )
 AIRFLOW_30 = Environment(name="airflow-3.0", pythons=("3.12", "3.11", "3.10"), packages=PACKAGES)
-AIRFLOW_2 = Environment(name="airflow-2.11", pythons=("3.11", "3.12", "3.10"), packages=PACKAGES)
+AIRFLOW_2 = Environment(
+    name="airflow-2.11",
+    pythons=("3.11", "3.12", "3.10"),
+    packages=PACKAGES,
+    examples=EXAMPLES,
+)
 UPGRADING = Environment(
     name="airflow-3.3",
     pythons=("3.12", "3.11", "3.13", "3.10"),
@@ -113,6 +131,9 @@ BENCH = Environment(
     place="bench",
 )
 
+
+_WHEELS = DEV / "wheels"
+_EXAMPLE_WHEELS = _WHEELS / "examples"
 
 WAITING = {
     AIRFLOW_34.name: "it waits for apache-airflow 3.4.0, which the package registry does not have yet. "
@@ -165,6 +186,7 @@ def _install_packages(environment: Environment) -> None:
     if stamp.exists() and stamp.read_text() == state:
         return
     chosen = [wheels[name] for name in environment.packages]
+    chosen += [next((_EXAMPLE_WHEELS / name).glob("*.whl")) for name in environment.examples]
     run_uv(
         *("pip", "install", "--quiet", "--no-deps", "--reinstall", "--python", environment.python),
         *chosen,
@@ -173,12 +195,14 @@ def _install_packages(environment: Environment) -> None:
 
 
 def build_wheels() -> dict[str, Path]:
-    """Build the wheels of this repository and return them by package folder."""
-    folder = DEV / "wheels"
+    """Build the wheels of this repository and return those of the packages by their folder."""
+    folder = _WHEELS
     stamp = folder / "sources.stamp"
     if not (stamp.exists() and stamp.read_text() == _sources_digest()):
         shutil.rmtree(folder, ignore_errors=True)
         build_wheels_of(ROOT, folder)
+        for name in EXAMPLES:
+            _build_wheel(ROOT / "docs" / "examples" / name, _EXAMPLE_WHEELS / name)
         stamp.write_text(_sources_digest())
     return wheels_in(folder)
 
@@ -187,12 +211,15 @@ def build_wheels_of(sources: Path, folder: Path) -> None:
     """Build the wheels of a checkout into a folder; one of an earlier release may have fewer packages."""
     _install_constraints(CORE)  # hatchling is in it
     for name in PACKAGES:
-        if not (sources / "packages" / name).exists():
-            continue
-        run_uv(
-            *("build", "--quiet", "--wheel", "--no-build-isolation"),
-            *("--python", CORE.python, "--out-dir", folder / name, sources / "packages" / name),
-        )
+        if (sources / "packages" / name).exists():
+            _build_wheel(sources / "packages" / name, folder / name)
+
+
+def _build_wheel(project: Path, folder: Path) -> None:
+    run_uv(
+        *("build", "--quiet", "--wheel", "--no-build-isolation"),
+        *("--python", CORE.python, "--out-dir", folder, project),
+    )
 
 
 def wheels_in(folder: Path) -> dict[str, Path]:
@@ -238,10 +265,12 @@ def _version_of(python: Path) -> str | None:
 
 @cache
 def _sources_digest() -> str:
+    projects = [ROOT / "packages" / name for name in PACKAGES]
+    projects += [ROOT / "docs" / "examples" / name for name in EXAMPLES]
     files = sorted(
         path
-        for package in PACKAGES
-        for path in (ROOT / "packages" / package).rglob("*")
+        for project in projects
+        for path in project.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and ".mypy_cache" not in path.parts
     )
     return _digest(*files)

@@ -90,8 +90,11 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
         ({"host": ""}, "has no scheme: write https://api.airbyte.com"),
         ({"host": "ftp://airbyte.internal"}, "begins with ftp://"),
         ({"host": "http://user:pass@airbyte.internal"}, "user name or password"),
-        ({"extra": {"transport": "carrier-pigeon"}}, "'carrier-pigeon'; known are: requests"),
-        ({"extra": {"async_transport": "carrier-pigeon"}}, "known are: aiohttp"),
+        (
+            {"extra": {"transport": "carrier-pigeon"}},
+            "'carrier-pigeon'; known are: httpx, requests",
+        ),
+        ({"extra": {"async_transport": "carrier-pigeon"}}, "known are: aiohttp, httpx"),
         ({"extra": {"proxies": ["http://proxy"]}}, "'proxies' is not a JSON object"),
         ({"extra": {"auth": "kerberos"}}, "'client_credentials', 'basic'"),
         ({"extra": {"verify": "/no/such/bundle.pem"}}, "there is no such file"),

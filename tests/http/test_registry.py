@@ -64,12 +64,12 @@ def test_a_transport_of_the_other_kind_is_named_as_such():
     settings = ServerSettings(base_url="http://localhost:8000")
     with pytest.raises(
         UnknownTransport,
-        match=r"'aiohttp': that is an async transport, for open_async_gateway .* are: requests",
+        match=r"'aiohttp': that is an async transport, for open_async_gateway .* are: httpx, requests",
     ):
         open_gateway(settings, "aiohttp")
     with pytest.raises(
         UnknownTransport,
-        match=r"'requests': that is a blocking transport, for open_gateway .* are: aiohttp",
+        match=r"'requests': that is a blocking transport, for open_gateway .* are: aiohttp, httpx",
     ):
         open_async_gateway(settings, "requests")
     with pytest.raises(

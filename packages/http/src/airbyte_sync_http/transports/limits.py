@@ -126,7 +126,7 @@ class CallLimits:
             OSError: It went wrong in any other way.
         """
         failure: OSError = OSError(f"the name {host} has no address")
-        found = self._look_up(host, port)
+        found = self.look_up(host, port)
         for number, (family, kind, protocol, _, address) in enumerate(found):
             line = _BoundedSocket(family, kind, protocol)
             try:
@@ -144,8 +144,22 @@ class CallLimits:
                 return line
         raise failure
 
-    def _look_up(self, host: str, port: int) -> list[tuple[Any, ...]]:
-        """Resolve a name in a thread that is left to itself when it takes too long: it cannot be stopped."""
+    def look_up(self, host: str, port: int) -> list[tuple[Any, ...]]:
+        """
+        Look up a name, in a thread that is left to itself when it takes too long: it cannot be stopped.
+
+        Args:
+            host: A name, or an address.
+            port: The port.
+
+        Returns:
+            What :func:`socket.getaddrinfo` returns.
+
+        Raises:
+            socket.gaierror: The name is not known.
+            TimeoutError: It took too long.
+            OSError: It is no name that can be looked up.
+        """
         try:
             return socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST

@@ -1,0 +1,93 @@
+"""The example of a transport over httpx is installed from its wheel, and syncs go through it."""
+
+import asyncio
+import logging
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+import airbyte_httpx_transport
+from airbyte_sync import (
+    AsyncPortInterpreter,
+    PortInterpreter,
+    SyncPolicy,
+    SyncRequest,
+    arun,
+    run,
+    sync,
+)
+from airbyte_sync_http import (
+    ClientCredentials,
+    ServerSettings,
+    open_async_gateway,
+    open_gateway,
+)
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
+from airbyte_sync_testkit import AsyncVirtualClock, VirtualClock
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def airbyte(clock):
+    auth = RequireClientCredentials(client_id="id", client_secret="secret")
+    with LocalAirbyte(clock=clock.now, auth=auth) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(airbyte):
+    auth = ClientCredentials(client_id="id", client_secret="secret")
+    return ServerSettings(base_url=airbyte.base_url, auth=auth)
+
+
+@pytest.fixture
+def request_for_a_sync(airbyte):
+    return SyncRequest(connection_id=airbyte.add_connection().connection_id)
+
+
+@pytest.fixture
+def sent_by_httpx(caplog):
+    """Count the requests that httpx has sent: its engine logs each."""
+    caplog.set_level(logging.DEBUG, "httpcore.http11")
+    return lambda: caplog.text.count("send_request_headers.started")
+
+
+def test_it_is_installed_from_its_wheel():
+    """What is tested is what its users would get."""
+    assert ROOT / "docs" not in Path(airbyte_httpx_transport.__file__).parents
+    found = {
+        (entry.group, entry.name) for entry in distribution("airbyte-httpx-transport").entry_points
+    }
+    assert {
+        ("airbyte_sync.transports", "httpx"),
+        ("airbyte_sync.async_transports", "httpx"),
+    } == found
+
+
+def test_a_blocking_sync_goes_through_it(
+    airbyte, settings, request_for_a_sync, clock, sent_by_httpx
+):
+    """It is found by its name."""
+    with open_gateway(settings, "httpx") as gateway:
+        result = run(sync(request_for_a_sync, SyncPolicy()), PortInterpreter(gateway, clock))
+    assert "succeeded" == result.job.status
+    assert len(airbyte.requests) == sent_by_httpx() >= 3
+
+
+def test_an_async_sync_goes_through_it(airbyte, settings, request_for_a_sync, clock, sent_by_httpx):
+    """The async one has the same name."""
+
+    async def main():
+        async with open_async_gateway(settings, "httpx") as gateway:
+            interpreter = AsyncPortInterpreter(gateway, AsyncVirtualClock(clock))
+            return await arun(sync(request_for_a_sync, SyncPolicy()), interpreter)
+
+    assert "succeeded" == asyncio.run(main()).job.status
+    assert len(airbyte.requests) == sent_by_httpx() >= 3
