@@ -93,3 +93,22 @@ def test_a_failing_fact_shows_its_values(tmp_path):
     )
     done = run_pytest(tmp_path, "-k", "returns_every_status and 404")
     assert "assert (404, b'body') == (418, b'')" in done.stdout, done.stdout + done.stderr
+
+
+def test_only_a_suite_says_what_is_broken(tmp_path):
+    """A test of a user's own, even one in the place of a fact, shows what it always has."""
+    (tmp_path / "test_mine.py").write_text(
+        """
+from airbyte_sync_testkit.contract import TransportContract
+
+def test_mine():
+    assert False
+
+class TestMine(TransportContract):
+    def test_is_a_transport(self):
+        assert False
+"""
+    )
+    done = run_pytest(tmp_path, "-k", "test_mine or is_a_transport")
+    assert "2 failed" in done.stdout
+    assert "The fact that is broken" not in done.stdout

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import inspect
 import re
 import subprocess
 import sys
 import warnings
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -53,6 +55,7 @@ from airbyte_sync_http.protocol.json_node import JsonNode
 from airbyte_sync_http.transports.aiohttp_transport import AiohttpTransport
 from airbyte_sync_http.transports.base import causes
 from airbyte_sync_http.transports.requests_transport import RequestsTransport
+from airbyte_sync_testkit import contract
 from airbyte_sync_testkit.contract import (
     AsyncTransportContract,
     GatewayContract,
@@ -66,14 +69,14 @@ CAUGHT_BY = {}
 UNPROVEN = {"a_reset_at_once_is_one_or_the_other", "is_a_transport"}
 
 
-def _caught_by(contract, tests, fixture, new):
+def _caught_by(suite, tests, fixture, new):
     def put_to_the_test(adapter):
         name = f"Wrong{adapter.__name__}"
         CAUGHT_BY[name] = {f"test_{test}" for test in tests}
         provided = pytest.fixture(lambda self: new(adapter), name=fixture)
         globals()[name] = new_class(
             name,
-            (contract,),
+            (suite,),
             exec_body=lambda body: body.update({fixture: provided, "__module__": __name__}),
         )
         return adapter
@@ -1000,7 +1003,7 @@ class TellsTheSecretInAnError(AirbyteGateway):
 
 
 def run_suites(names, report):
-    """Run the suites on some of them, and yield (adapter, test) for each test that fails."""
+    """Run the suites on some of them; return by (adapter, test) what each test that fails says."""
     command = ["-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junitxml={report}"]
     chosen = [f"{Path(__file__).relative_to(ROOT)}::{name}" for name in names]
     done = subprocess.run(
@@ -1012,11 +1015,13 @@ def run_suites(names, report):
         timeout=3600,
     )
     assert 1 == done.returncode, done.stdout + done.stderr
-    return {
-        (case.get("classname").rpartition(".")[2], case.get("name").partition("[")[0])
-        for case in ET.parse(report).iter("testcase")  # noqa: S314 - pytest wrote it just now
-        if case.find("failure") is not None or case.find("error") is not None
-    }
+    failures = defaultdict(str)
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it just now
+        test = case.get("classname").rpartition(".")[2], case.get("name").partition("[")[0]
+        for said in case:
+            if said.tag in {"failure", "error"}:  # an error may follow a failure, in what cleans up
+                failures[test] += f"{said.text}\n"
+    return failures
 
 
 @pytest.fixture(scope="module")
@@ -1028,7 +1033,7 @@ def failed(tmp_path_factory):
         halves = pool.map(
             run_suites, [names[::2], names[1::2]], [reports / "even.xml", reports / "odd.xml"]
         )
-    return set().union(*halves)
+    return {failure: text for half in halves for failure, text in half.items()}
 
 
 @pytest.mark.parametrize("adapter", CAUGHT_BY)
@@ -1037,13 +1042,42 @@ def test_it_is_caught_in_its_place(failed, adapter):
     assert CAUGHT_BY[adapter] == {test for name, test in failed if name == adapter}
 
 
+def test_each_failure_says_what_is_broken_and_what_that_does_to_users(failed):
+    """Both stand below the traceback, in the words of the fact."""
+    assert failed
+    for (adapter, test), said in failed.items():
+        fact, harm = fact_and_harm(globals()[adapter], test)
+        assert f"The fact that is broken: {fact}\nWhat users get: {harm}\n" in said, test
+
+
+def test_every_fact_has_both():
+    """A suite of the kit has no test without them."""
+    suites = [getattr(contract, name) for name in contract.__all__ if name.endswith("Contract")]
+    assert len(suites) >= 4
+    for suite in suites:
+        for test in facts_of(suite):
+            fact, harm = fact_and_harm(suite, test)
+            assert fact.endswith("."), (suite, test)
+            assert harm.endswith("."), (suite, test)
+
+
+def facts_of(suite):
+    return [name for name in dir(suite) if name.startswith("test_")]
+
+
+def fact_and_harm(suite, test):
+    told = inspect.getdoc(getattr(suite, test))
+    fact, between, harm = " ".join(told.split()).partition(" Otherwise: ")
+    assert between, f"{suite.__name__}.{test} does not say what users get where it does not hold"
+    return fact, harm
+
+
 def test_what_no_wrong_adapter_here_shows():
     """These facts of the suites are proven by right adapters only; the list may get shorter."""
     facts = {
         name
-        for contract in (TransportContract, AsyncTransportContract, GatewayContract)
-        for name in dir(contract)
-        if name.startswith("test_")
+        for suite in (TransportContract, AsyncTransportContract, GatewayContract)
+        for name in facts_of(suite)
     }
     assert UNPROVEN == {
         name.removeprefix("test_") for name in facts.difference(*CAUGHT_BY.values())

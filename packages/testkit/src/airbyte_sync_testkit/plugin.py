@@ -1,4 +1,4 @@
-"""The pytest plugin: a local Airbyte for any test that asks for one.
+"""The pytest plugin: a local Airbyte for any test that asks for one, and the words of a suite that fails.
 
 Every pytest run where the package is installed loads this module: what it needs is imported by the fixture.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from airbyte_sync_local import LocalAirbyte
 
@@ -25,6 +25,23 @@ def pytest_configure(config: pytest.Config) -> None:
         "local_airbyte(scenario=None, **options): what the fixture local_airbyte starts with: a Scenario or "
         "the path of a scenario file, from the test's folder, and whatever else LocalAirbyte takes",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a contract suite say below a traceback which fact is broken, and what that does to users."""
+    report = yield
+    test = getattr(item, "function", None)
+    show = getattr(report.longrepr, "addsection", None)
+    if report.failed and call.when == "call" and test is not None and show is not None:
+        from airbyte_sync_testkit.contract.facts import broken_fact  # noqa: PLC0415 - see above
+
+        fact = broken_fact(test)
+        if fact is not None:
+            show("contract", fact, "-")
+    return report
 
 
 @pytest.fixture

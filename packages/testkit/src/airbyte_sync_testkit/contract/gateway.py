@@ -143,7 +143,11 @@ class GatewayFacts:
     def test_submits_a_sync(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """A submission is answered with the new job, which carries no statistics yet."""
+        """
+        A submission is answered with the new job, which carries no statistics yet.
+
+        Otherwise: the task follows another job, or shows the numbers of an earlier one.
+        """
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         assert connection.connection_id == job.connection_id
         assert ("pending", "sync") == (job.status.word, job.job_type)
@@ -153,20 +157,32 @@ class GatewayFacts:
     def test_submits_once(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
     ) -> None:
-        """One call is one request."""
+        """
+        One call is one request.
+
+        Otherwise: one request starts two syncs.
+        """
         gateway.submit(connection.connection_id, JobType.SYNC)
         assert 1 == asked_for(airbyte, "POST /jobs")
         assert 1 == len(airbyte.jobs)
 
     def test_clears_as_a_reset(self, gateway: SyncGateway, connection: ServerConnection) -> None:
-        """Airbyte runs a clear as a reset, and says so."""
+        """
+        The job of a clear is a reset, as Airbyte runs it, and counts as a clear.
+
+        Otherwise: a clear that was started is not recognised after a lost reply, and is started again.
+        """
         job = gateway.submit(connection.connection_id, JobType.CLEAR)
         assert JobType.CLEAR.covers(job.job_type)
 
     def test_a_busy_connection_is_told_apart(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """A sync of a connection that runs one is refused, by a name of its own."""
+        """
+        A sync of a connection that runs one is refused, by a name of its own.
+
+        Otherwise: on_conflict has no effect: a busy connection fails the task, or is retried as an outage.
+        """
         gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(timedelta(seconds=1))
         with pytest.raises(SyncAlreadyRunning, match="already running") as caught:
@@ -181,7 +197,12 @@ class GatewayFacts:
         connection: ServerConnection,
         status: ConnectionStatusWord,
     ) -> None:
-        """The server does not tell why; the gateway does not guess."""
+        """
+        A connection that is switched off is a conflict: the server does not tell why, and the gateway does
+        not guess.
+
+        Otherwise: a task waits for a sync to end, though its connection is switched off.
+        """
         airbyte.add_connection(replace(connection, status=status))
         with pytest.raises(StateConflict, match="Could not fulfill request"):
             gateway.submit(connection.connection_id, JobType.SYNC)
@@ -189,7 +210,11 @@ class GatewayFacts:
     def test_a_refresh_is_not_offered(
         self, gateway: SyncGateway, connection: ServerConnection
     ) -> None:
-        """Airbyte's own words reach the user."""
+        """
+        A refresh is refused, and Airbyte's own words reach the user.
+
+        Otherwise: users see a refusal without its reason.
+        """
         with pytest.raises(Unprocessable, match="Refreshes are not supported"):
             gateway.submit(connection.connection_id, JobType.REFRESH)
 
@@ -200,7 +225,11 @@ class GatewayFacts:
         connection: ServerConnection,
         clock: ServerTime,
     ) -> None:
-        """The reply to a cancellation is the job."""
+        """
+        The reply to a cancellation is the job.
+
+        Otherwise: a task that is killed or times out leaves its sync running.
+        """
         airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(MINUTE)
@@ -210,7 +239,11 @@ class GatewayFacts:
     def test_nothing_to_cancel_is_told_apart(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """A cancellation on an idle connection is refused, by a name of its own."""
+        """
+        A cancellation on an idle connection is refused, by a name of its own.
+
+        Otherwise: cancelling a job that has just ended fails the task, or is tried for ever.
+        """
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(MINUTE)
         with pytest.raises(JobNotRunning):
@@ -221,7 +254,11 @@ class GatewayFacts:
     def test_fetches_a_job(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """A poll of an ended job tells everything."""
+        """
+        A poll of an ended job tells everything.
+
+        Otherwise: users see wrong rows, bytes or times, or wait for a sync that has ended.
+        """
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(MINUTE)
         ended = gateway.fetch_job(job.job_id)
@@ -233,7 +270,11 @@ class GatewayFacts:
     def test_reads_a_time_without_seconds(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """Airbyte leaves the seconds out when they are zero: 10:16 is ``2026-08-21T10:16Z``."""
+        """
+        Airbyte leaves the seconds out when they are zero: 10:16 is ``2026-08-21T10:16Z``.
+
+        Otherwise: one reply in sixty cannot be read, at random.
+        """
         clock.advance(timedelta(seconds=60 - clock.now().second))
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         assert (0, clock.now()) == (job.created_at.second, job.created_at)
@@ -246,7 +287,11 @@ class GatewayFacts:
         connection: ServerConnection,
         clock: ServerTime,
     ) -> None:
-        """Statuses are an open set."""
+        """
+        An unknown status is passed on and ends nothing: statuses are an open set.
+
+        Otherwise: a new release of Airbyte breaks tasks, or ends them while their sync still runs.
+        """
         airbyte.add_connection(
             connection, job_scripts=[job_scripts.says_unknown_word("hibernating")]
         )
@@ -256,14 +301,22 @@ class GatewayFacts:
         assert ("hibernating", False, False) == (status.word, status.is_known, status.is_final)
 
     def test_an_unknown_job_is_not_found(self, gateway: SyncGateway) -> None:
-        """An administrator gets 409 for it; that is not a conflict."""
+        """
+        An unknown job is not found. An administrator gets 409 for it; that is not a conflict.
+
+        Otherwise: a job that is gone is waited for as if its connection were busy.
+        """
         with pytest.raises(NotFound):
             gateway.fetch_job(77)
 
     def test_a_member_may_not_know(
         self, open_gateway: OpenGateway, serve: Serve, clock: ServerTime
     ) -> None:
-        """Any other caller gets 403, for jobs and connections alike."""
+        """
+        A caller who is no administrator gets 403, for jobs and connections alike.
+
+        Otherwise: users without the permission are told that a job does not exist.
+        """
         airbyte = serve(quirks=Quirks(caller=Caller.MEMBER))
         gateway = open_gateway(ServerSettings(base_url=airbyte.base_url), clock)
         with pytest.raises(Forbidden, match="required permissions"):
@@ -276,7 +329,11 @@ class GatewayFacts:
     def test_lists_the_newest_jobs_first(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """Unlike Airbyte, whose default is oldest first; pages go by offset."""
+        """
+        Jobs are listed newest first, unlike in Airbyte, whose default is oldest first; pages go by offset.
+
+        Otherwise: after a lost reply the task adopts an old job, or finds none and syncs twice.
+        """
         ids = []
         for _ in range(5):
             ids.append(gateway.submit(connection.connection_id, JobType.SYNC).job_id)
@@ -289,7 +346,11 @@ class GatewayFacts:
     def test_lists_jobs_of_one_type(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """The job type is a filter."""
+        """
+        A query for one job type gives jobs of that type only.
+
+        Otherwise: after a lost reply the task of a sync adopts a reset.
+        """
         gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(MINUTE)
         gateway.submit(connection.connection_id, JobType.RESET)
@@ -299,7 +360,11 @@ class GatewayFacts:
     def test_lists_the_jobs_of_every_connection(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
-        """A query that names no connection is about all of them."""
+        """
+        A query that names no connection is about all of them.
+
+        Otherwise: deferred tasks notice late that their syncs have ended.
+        """
         ids = []
         for _ in range(3):
             connection = airbyte.add_connection()
@@ -310,7 +375,12 @@ class GatewayFacts:
     def test_lists_what_has_changed_since(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
-        """The moment counts, the newest change comes last, and what has not changed is left out."""
+        """
+        What has changed since a moment is listed, the newest change last, and what has not changed is left
+        out.
+
+        Otherwise: deferred tasks notice late that their syncs have ended.
+        """
         slow, quiet = (airbyte.add_connection(job_scripts=[life]) for life in SLOW_AND_QUIET)
         submitted = [
             gateway.submit(connection.connection_id, JobType.SYNC).job_id
@@ -329,7 +399,12 @@ class GatewayFacts:
     def test_a_page_tells_the_servers_time(
         self, gateway: SyncGateway, connection: ServerConnection, clock: ServerTime
     ) -> None:
-        """What job times are compared with is the server's clock."""
+        """
+        A page of jobs tells the server's time: job times are compared with it.
+
+        Otherwise: where two clocks differ, a task adopts a job from before its request, or syncs twice after
+        a lost reply.
+        """
         page = gateway.find_jobs(JobQuery(connection_id=connection.connection_id))
         assert ((), clock.now()) == (page.jobs, page.server_time)
 
@@ -337,7 +412,11 @@ class GatewayFacts:
     def test_fetches_a_connection(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, status: ConnectionStatus
     ) -> None:
-        """Whatever its status."""
+        """
+        A connection is read, whatever its status.
+
+        Otherwise: links, names and lineage are wrong, or a task waits for a connection that is switched off.
+        """
         word = cast("ConnectionStatusWord", status.value)
         there = airbyte.add_connection(ServerConnection(name="Shop", status=word))
         connection = gateway.fetch_connection(there.connection_id)
@@ -347,14 +426,22 @@ class GatewayFacts:
         assert there.destination_id == connection.destination_id
 
     def test_an_unknown_connection_is_not_found(self, gateway: SyncGateway) -> None:
-        """An administrator gets 404 for it."""
+        """
+        An unknown connection is not found: an administrator gets 404 for it.
+
+        Otherwise: a wrong id is retried as an outage.
+        """
         with pytest.raises(NotFound):
             gateway.fetch_connection(UNKNOWN_ID)
 
     def test_finds_connections_by_name_on_any_page(
         self, gateway: SyncGateway, airbyte: LocalAirbyte
     ) -> None:
-        """Airbyte has no such search: all pages are gone through."""
+        """
+        A name is found on any page. Airbyte has no such search: all pages are gone through.
+
+        Otherwise: connection_name works in small workspaces only.
+        """
         for number in range(250):
             airbyte.add_connection(ServerConnection(name=f"Shop {number}"))
         names = ["Shop 0", "Shop 100", "Shop 249", "Shop 250"]
@@ -364,7 +451,12 @@ class GatewayFacts:
     def test_finds_connections_whose_names_are_nearly_the_one(
         self, gateway: SyncGateway, airbyte: LocalAirbyte
     ) -> None:
-        """In case, in white space or in how a letter is composed: the caller decides which are meant."""
+        """
+        Names that differ in case, in white space or in how a letter is composed are found: the caller decides
+        which are meant.
+
+        Otherwise: a name that looks right is reported as unknown.
+        """
         names = ["Caf\u00e9 orders ", "cafe\u0301  Orders", "Cafe orders"]
         for name in names:
             airbyte.add_connection(ServerConnection(name=name))
@@ -374,7 +466,11 @@ class GatewayFacts:
     def test_finds_connections_in_a_workspace(
         self, gateway: SyncGateway, airbyte: LocalAirbyte
     ) -> None:
-        """Two may carry one name; deleted ones are left out."""
+        """
+        Connections are found in one workspace or in all. Two may carry one name; deleted ones are left out.
+
+        Otherwise: a connection of another workspace is synced, or a deleted one.
+        """
         one = airbyte.add_connection(ServerConnection(name="Shop"))
         other = airbyte.add_connection(ServerConnection(name="Shop", workspace_id=UNKNOWN_ID))
         airbyte.add_connection(ServerConnection(name="Shop", status="deprecated"))
@@ -430,7 +526,12 @@ class GatewayFacts:
         answer: Answer,
         error: type[CallFailed],
     ) -> None:
-        """Every answer in the way of a call becomes a domain error with its status."""
+        """
+        Every answer in the way of a call becomes a domain error with its status.
+
+        Otherwise: what would pass is given up, and what cannot pass is retried; after a submission, the
+        connection syncs twice.
+        """
         airbyte.inject(Fault(on="*", do="answer", answer=answer, times=None))
         query = JobQuery(connection_id=connection.connection_id)
         for call in (
@@ -448,7 +549,12 @@ class GatewayFacts:
     def test_what_refuses_on_the_way_did_not_carry_it_out(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
     ) -> None:
-        """A gateway's 4xx may be repeated; an answer at status 200 that is not Airbyte's is in doubt."""
+        """
+        A gateway's 4xx may be repeated; an answer at status 200 that is not Airbyte's is in doubt.
+
+        Otherwise: a proxy's refusal starts a search for a job that cannot exist, or a login page makes a
+        connection sync twice.
+        """
         for answer, retry_safe in ((answers.no_route(), True), (answers.login_page(), False)):
             airbyte.inject(Fault(on="POST /jobs", do="answer", answer=answer))
             with pytest.raises(UnexpectedReply) as caught:
@@ -464,7 +570,11 @@ class GatewayFacts:
         clock: ServerTime,
         operation: str,
     ) -> None:
-        """A cache or a proxy that mixes up replies must not end a wait for another job."""
+        """
+        A reply about another job is no answer: a cache or a proxy that mixes up replies must not end a wait.
+
+        Otherwise: a task succeeds because another sync has.
+        """
         airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
         job_id = gateway.submit(connection.connection_id, JobType.SYNC).job_id
         clock.advance(MINUTE)
@@ -484,7 +594,11 @@ class GatewayFacts:
         connection: ServerConnection,
         operation: str,
     ) -> None:
-        """A job of another connection is not the one that was asked for."""
+        """
+        A reply about another connection is no answer.
+
+        Otherwise: a task follows the sync of another connection, and cancels it when it times out.
+        """
         connection_id = connection.connection_id
         if operation != "POST /jobs":
             gateway.submit(connection_id, JobType.SYNC)
@@ -501,7 +615,11 @@ class GatewayFacts:
     def test_ids_may_differ_in_case(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
     ) -> None:
-        """People write UUIDs in upper case, servers in either."""
+        """
+        Ids that differ in case are the same: people write UUIDs in upper case, servers in either.
+
+        Otherwise: connections whose id is written in upper case cannot be synced.
+        """
         connection_id = connection.connection_id
         change = Change(set={"connectionId": connection_id.upper()})
         airbyte.inject(Fault(on="*", do="alter", change=change, times=None))
@@ -528,7 +646,11 @@ class GatewayFacts:
         connection: ServerConnection,
         change: Change,
     ) -> None:
-        """What is known from the request needs no repetition by the server."""
+        """
+        The reply to a submission needs a job id only: the rest is known from the request.
+
+        Otherwise: a sync that has started is searched for, because of a field that is not needed.
+        """
         airbyte.inject(Fault(on="POST /jobs", do="alter", change=change))
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         assert (1, "sync", connection.connection_id) == (
@@ -539,7 +661,11 @@ class GatewayFacts:
         assert not job.status.is_final
 
     def test_honours_retry_after(self, gateway: SyncGateway, airbyte: LocalAirbyte) -> None:
-        """A server that says when to come back is heard."""
+        """
+        A server that says when to come back is heard.
+
+        Otherwise: a busy server is asked again too soon, and refuses for longer.
+        """
         answer = answers.rate_limited().with_header("Retry-After", "120")
         airbyte.inject(Fault(on="GET /jobs/{jobId}", do="answer", answer=answer))
         with pytest.raises(Throttled) as caught:
@@ -554,7 +680,11 @@ class GatewayFacts:
         connection: ServerConnection,
         action: FaultAction,
     ) -> None:
-        """The connection drops, before or after the job was made: in doubt, and not repeated."""
+        """
+        The connection drops, before or after the job was made: in doubt, and not repeated.
+
+        Otherwise: the connection syncs twice, or a sync that runs is reported as never started.
+        """
         airbyte.inject(Fault(on="POST /jobs", do=action))
         with pytest.raises(ResponseNotReceived) as caught:
             gateway.submit(connection.connection_id, JobType.SYNC)
@@ -564,7 +694,11 @@ class GatewayFacts:
     def test_nobody_there_is_not_in_doubt(
         self, open_gateway: OpenGateway, clock: ServerTime
     ) -> None:
-        """No connection came about: surely nothing was started."""
+        """
+        No connection came about: surely nothing was started.
+
+        Otherwise: while Airbyte is down, tasks search for jobs that cannot exist.
+        """
         gateway = open_gateway(ServerSettings(base_url="http://127.0.0.1:1"), clock)
         with pytest.raises(RequestNotSent) as caught:
             gateway.submit(UNKNOWN_ID, JobType.SYNC)
@@ -573,7 +707,11 @@ class GatewayFacts:
     def test_a_wrong_address_is_no_reply(
         self, open_gateway: OpenGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
-        """The web application answers any path with a page: that is no reply of Airbyte's API."""
+        """
+        The web application answers any path with a page: that is no reply of Airbyte's API.
+
+        Otherwise: a web page counts as a job, and the task waits for it.
+        """
         settings = ServerSettings(base_url=f"{airbyte.base_url}/airbyte/v1")
         gateway = open_gateway(settings, clock)
         with pytest.raises(UnexpectedReply):
@@ -606,7 +744,11 @@ class GatewayFacts:
         right: Auth,
         wrong: Auth,
     ) -> None:
-        """They are let in or refused; a refusal is final at once."""
+        """
+        Constant credentials are let in or refused; a refusal is final at once.
+
+        Otherwise: right credentials are refused, or wrong ones are tried until the account is locked.
+        """
         with LocalAirbyte(auth=server) as airbyte:
             connection = airbyte.add_connection()
             settings = ServerSettings(base_url=airbyte.base_url, auth=right)
@@ -638,7 +780,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """A token is bought at the first call and kept."""
+        """
+        A token is fetched at the first call and kept.
+
+        Otherwise: each poll costs two requests, and the server throttles.
+        """
         gateway = open_gateway(settings, clock)
         connection = guarded.add_connection()
         for _ in range(3):
@@ -652,7 +798,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """No call is refused because a token ended."""
+        """
+        No call is refused because a token ended.
+
+        Otherwise: during long syncs a call is refused each time a token ends.
+        """
         gateway = open_gateway(settings, clock)
         connection = guarded.add_connection()
         for _ in range(30):
@@ -668,7 +818,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """A 401 means that nothing was carried out, so even a submission is made again."""
+        """
+        A 401 means that nothing was carried out, so even a submission is made again.
+
+        Otherwise: a token that was withdrawn early fails tasks whose credentials are right.
+        """
         gateway = open_gateway(settings, clock)
         connection = guarded.add_connection()
         fault = Fault(on="POST /jobs", do="answer", answer=answers.unauthorized_empty())
@@ -689,7 +843,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """Fresh tokens that are refused, too, come from the wrong place."""
+        """
+        The refusal of a fresh token is final: it comes from the wrong place.
+
+        Otherwise: a client without permission asks for tokens without end.
+        """
         guarded.inject(
             Fault(on="GET *", do="answer", answer=answers.unauthorized_empty(), times=None)
         )
@@ -704,7 +862,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """400 or 401 from the token route, as the edition has it: the credentials are wrong."""
+        """
+        400 or 401 from the token route, as the edition has it, means that the credentials are wrong.
+
+        Otherwise: a wrong secret is retried until the task times out, or is in its log.
+        """
         auth = ClientCredentials(client_id="me", client_secret="guess")
         gateway = open_gateway(replace(settings, auth=auth), clock)
         with pytest.raises(Unauthorized) as caught:
@@ -719,7 +881,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """404 from the token route: this server wants no credentials."""
+        """
+        404 from the token route means that this server wants no credentials: those that are given are wrong.
+
+        Otherwise: a server that has no token route is retried as an outage.
+        """
         gateway = open_gateway(replace(settings, base_url=airbyte.base_url), clock)
         with pytest.raises(Unauthorized):
             gateway.fetch_job(1)
@@ -733,7 +899,11 @@ class GatewayFacts:
         clock: ServerTime,
         action: FaultAction,
     ) -> None:
-        """Without a token the submission was surely not sent."""
+        """
+        Without a token the submission was surely not sent.
+
+        Otherwise: the task searches for a job that cannot exist, before it tries again.
+        """
         answer = answers.bad_gateway() if action == "answer" else None
         guarded.inject(Fault(on="POST /applications/token", do=action, answer=answer))
         with pytest.raises(RequestNotSent):
@@ -759,7 +929,11 @@ class GatewayFacts:
         clock: ServerTime,
         answer: Answer,
     ) -> None:
-        """A gateway in the place of the token route says nothing about the credentials."""
+        """
+        A gateway in the place of the token route says nothing about the credentials.
+
+        Otherwise: users replace credentials that are right, while a proxy is set up wrongly.
+        """
         guarded.inject(Fault(on="POST /applications/token", do="answer", answer=answer))
         with pytest.raises(RefusedOnTheWay):
             open_gateway(settings, clock).submit(UNKNOWN_ID, JobType.SYNC)
@@ -772,7 +946,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """429 stays 429."""
+        """
+        429 from the token route stays 429.
+
+        Otherwise: right credentials count as wrong while the server is busy, and the task fails for good.
+        """
         guarded.inject(
             Fault(on="POST /applications/token", do="answer", answer=answers.rate_limited())
         )
@@ -786,7 +964,11 @@ class GatewayFacts:
         settings: ServerSettings,
         clock: ServerTime,
     ) -> None:
-        """Not even if the server sends it back."""
+        """
+        No error holds a secret, not even one that the server sends back.
+
+        Otherwise: the client secret is in the task's log.
+        """
         echo = Answer(status=500, body={"message": f"what is {SECRET}?"})
         guarded.inject(Fault(on="POST /applications/token", do="answer", answer=echo))
         with pytest.raises(CallFailed) as caught:
@@ -802,7 +984,11 @@ class GatewayFacts:
         connection: ServerConnection,
         clock: ServerTime,
     ) -> None:
-        """Best effort: a reason with words in it, or none, or an error that the caller goes on from."""
+        """
+        Why a job failed is told in words, or not at all, or by an error that the caller goes on from.
+
+        Otherwise: the task of a failed sync breaks off while it asks for the reason.
+        """
         airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
         job = gateway.submit(connection.connection_id, JobType.SYNC)
         clock.advance(timedelta(hours=1))
@@ -813,13 +999,22 @@ class GatewayFacts:
     # --- form ---
 
     def test_has_every_port(self, gateway: SyncGateway) -> None:
-        """It is what the flows ask for."""
+        """
+        It has every method that the flows call.
+
+        Otherwise: a task breaks off in the middle, with its sync running.
+        """
         assert [] == [method for method in PORT_METHODS if not hasattr(gateway, method)]
 
     def test_says_who_it_is(
         self, open_gateway: OpenGateway, serve: Serve, clock: ServerTime
     ) -> None:
-        """A user agent goes with every request, and the headers that the network wants."""
+        """
+        A user agent goes with every request, and so do the headers that the network wants.
+
+        Otherwise: a proxy that wants a header refuses every request, and an administrator cannot tell which
+        client asks.
+        """
         airbyte = serve(recorded_headers=["X-Ingress"])
         settings = ServerSettings(base_url=airbyte.base_url, headers={"X-Ingress": "open"})
         gateway = open_gateway(settings, clock)
@@ -883,7 +1078,11 @@ class AsyncGatewayContract(GatewayFacts):
         new_gateway: Callable[[ServerSettings, AsyncServerTime], AsyncSyncGateway],
         method: str,
     ) -> None:
-        """A class with a blocking method would pass for the port, and block the loop."""
+        """
+        Every method is a coroutine function: a class with a blocking one would pass for the port.
+
+        Otherwise: one call stops the event loop, and all deferred tasks of a triggerer stand still.
+        """
         settings = ServerSettings(base_url="http://127.0.0.1:1")
         loop = asyncio.new_event_loop()
         with ExitStack() as stack:

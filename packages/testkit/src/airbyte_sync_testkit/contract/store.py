@@ -115,7 +115,11 @@ class StoreFacts:
     def test_nothing_is_remembered_of_a_request_that_was_never_made(
         self, open_store: OpenStore
     ) -> None:
-        """Else the first run of a request would follow a sync that is not its own."""
+        """
+        A request that was never made has nothing saved.
+
+        Otherwise: the first run of a request follows a sync that is not its own.
+        """
         with open_store().open(KEY) as request:
             assert request.load() is None
 
@@ -123,14 +127,22 @@ class StoreFacts:
     def test_what_was_saved_is_found_by_the_next_process(
         self, open_store: OpenStore, phase: str
     ) -> None:
-        """Else a run that was killed leaves a sync that nothing follows, and the next one starts a second."""
+        """
+        What one process has saved is found by the next one, whatever its phase.
+
+        Otherwise: a run that was killed leaves a sync that nothing follows, and the next one starts a second.
+        """
         with open_store().open(KEY) as request:
             request.save(PHASES[phase])
         with open_store().open(KEY) as request:
             assert PHASES[phase] == request.load()
 
     def test_the_last_checkpoint_counts(self, open_store: OpenStore) -> None:
-        """Else the next run goes on from where the request no longer stands."""
+        """
+        Of several checkpoints the last one is found.
+
+        Otherwise: the next run goes on from where the request no longer stands.
+        """
         with open_store().open(KEY) as request:
             request.save(PHASES["in doubt"])
             request.save(CHECKPOINT)
@@ -139,7 +151,11 @@ class StoreFacts:
             assert CHECKPOINT == request.load()
 
     def test_what_was_cleared_is_forgotten(self, open_store: OpenStore) -> None:
-        """Else yesterday's success answers today's request, and no sync runs."""
+        """
+        What was cleared is not found again.
+
+        Otherwise: yesterday's success answers today's request, and no sync runs.
+        """
         with open_store().open(KEY) as request:
             request.save(CHECKPOINT)
             request.clear()
@@ -148,13 +164,21 @@ class StoreFacts:
             assert request.load() is None
 
     def test_clearing_nothing_does_no_harm(self, open_store: OpenStore) -> None:
-        """A request that is refused has saved nothing."""
+        """
+        A request that has saved nothing can be cleared, and cleared again.
+
+        Otherwise: a request that was refused ends with an error of the store, in the place of the reason.
+        """
         with open_store().open(KEY) as request:
             request.clear()
             request.clear()
 
     def test_a_request_can_be_made_again_after_it_was_cleared(self, open_store: OpenStore) -> None:
-        """Else tomorrow's sync is not remembered."""
+        """
+        What is saved after clearing is found.
+
+        Otherwise: tomorrow's sync is not remembered.
+        """
         with open_store().open(KEY) as request:
             request.save(CHECKPOINT)
             request.clear()
@@ -163,7 +187,11 @@ class StoreFacts:
             assert OTHER == request.load()
 
     def test_what_was_saved_stays_when_the_run_fails(self, open_store: OpenStore) -> None:
-        """Else an error on the way forgets a sync that runs."""
+        """
+        What was saved stays when the run ends with an error.
+
+        Otherwise: an error on the way forgets a sync that runs.
+        """
         with suppress(ZeroDivisionError), open_store().open(KEY) as request:
             request.save(CHECKPOINT)
             raise ZeroDivisionError
@@ -173,7 +201,11 @@ class StoreFacts:
     # --- whose it is ---
 
     def test_another_key_is_another_request(self, open_store: OpenStore) -> None:
-        """Else one connection's run follows the sync of another."""
+        """
+        Two keys are two requests.
+
+        Otherwise: one connection's run follows the sync of another.
+        """
         with open_store().open(KEY) as request, open_store().open("another") as another:
             request.save(CHECKPOINT)
             assert another.load() is None
@@ -181,7 +213,11 @@ class StoreFacts:
             assert CHECKPOINT == request.load()
 
     def test_odd_keys_are_kept_apart(self, open_store: OpenStore) -> None:
-        """Else keys that differ in case, in a slash or far from their beginning share a record."""
+        """
+        Keys that differ in case, in a slash or far from their beginning are different requests.
+
+        Otherwise: such requests share a record, and one follows the sync of another.
+        """
         saved = {
             key: Checkpoint.watching(place, Origin.STARTED, asked_at=NOON)
             for place, key in enumerate(ODD_KEYS.values())
@@ -194,7 +230,11 @@ class StoreFacts:
                 assert checkpoint == request.load(), key
 
     def test_another_run_id_is_another_request(self, open_store: OpenStore) -> None:
-        """Else a scheduler's run of today is answered with yesterday's sync."""
+        """
+        Two run ids of one key are two requests.
+
+        Otherwise: a scheduler's run of today is answered with yesterday's sync.
+        """
         with open_store().open(KEY, "monday") as request:
             request.save(CHECKPOINT)
         for other in ("tuesday", "MONDAY", "", None, "None"):
@@ -204,7 +244,11 @@ class StoreFacts:
             assert CHECKPOINT == request.load()
 
     def test_a_key_and_a_run_id_are_not_mixed_up(self, open_store: OpenStore) -> None:
-        """Else two requests share a record because their names happen to join to the same text."""
+        """
+        A key and a run id are not joined to one text.
+
+        Otherwise: two requests share a record because their names happen to join to the same text.
+        """
         with open_store().open("a", "b c") as request:
             request.save(CHECKPOINT)
         for key, run_id in (("a b", "c"), ("a b c", None), ("b c", "a")):
@@ -214,7 +258,11 @@ class StoreFacts:
     # --- who has it ---
 
     def test_a_request_is_followed_once(self, open_store: OpenStore) -> None:
-        """Else two processes follow one request, and each starts a sync."""
+        """
+        A request that is open cannot be opened again, and the error names its key.
+
+        Otherwise: two processes follow one request, and each starts a sync.
+        """
         store = open_store()
         with store.open(KEY) as request:
             request.save(CHECKPOINT)
@@ -225,14 +273,22 @@ class StoreFacts:
             assert CHECKPOINT == request.load()
 
     def test_a_refused_process_takes_no_lock_away(self, open_store: OpenStore) -> None:
-        """Else the third process gets in because the second was refused."""
+        """
+        A process that is refused leaves the lock as it is.
+
+        Otherwise: the third process gets in because the second was refused.
+        """
         with open_store().open(KEY):
             for _ in range(3):
                 with pytest.raises(RequestLocked), open_store().open(KEY):
                     pass
 
     def test_other_requests_can_be_opened_meanwhile(self, open_store: OpenStore) -> None:
-        """Else one long sync holds up all others."""
+        """
+        Other requests can be opened while one is open.
+
+        Otherwise: one long sync holds up all others.
+        """
         with open_store().open(KEY), open_store().open("another"), open_store().open(KEY, "run"):
             pass
 
@@ -240,7 +296,11 @@ class StoreFacts:
     def test_a_request_can_be_opened_when_the_one_before_is_closed(
         self, open_store: OpenStore, error: type[BaseException] | None
     ) -> None:
-        """Else the next run is refused for ever."""
+        """
+        A request that was closed can be opened again, whatever it ended with.
+
+        Otherwise: the next run is refused for ever.
+        """
         with suppress(ZeroDivisionError, KeyboardInterrupt), open_store().open(KEY) as request:
             request.save(CHECKPOINT)
             if error is not None:
@@ -251,7 +311,11 @@ class StoreFacts:
     # --- for how long ---
 
     def test_what_has_expired_is_forgotten(self, open_store: OpenStore) -> None:
-        """Else a success of long ago answers a request of today."""
+        """
+        What is older than the expiry is not found, and what is just as old is.
+
+        Otherwise: a success of long ago answers a request of today.
+        """
         with open_store().open(KEY) as request:
             request.save(CHECKPOINT)
         with open_store(clock=lambda: NOON + HOUR).open(KEY) as request:
@@ -261,7 +325,11 @@ class StoreFacts:
             assert request.load() is None
 
     def test_each_save_counts_anew(self, open_store: OpenStore) -> None:
-        """Else a sync of many hours is forgotten while its process is alive."""
+        """
+        The expiry counts from the last save.
+
+        Otherwise: a sync of many hours is forgotten while its process is alive.
+        """
         moments = iter([NOON, NOON + HOUR, NOON + 2 * HOUR])
         with open_store(clock=lambda: next(moments)).open(KEY) as request:
             request.save(CHECKPOINT)
@@ -269,7 +337,11 @@ class StoreFacts:
             assert CHECKPOINT == request.load()
 
     def test_without_an_end_nothing_expires(self, open_store: OpenStore) -> None:
-        """Where the caller tells runs apart by an id."""
+        """
+        Without an expiry nothing is forgotten.
+
+        Otherwise: where run ids tell requests apart, an old run that is tried again starts a second sync.
+        """
         with open_store(expire_after=None).open(KEY) as request:
             request.save(CHECKPOINT)
         later = NOON + timedelta(days=1000)
@@ -299,7 +371,11 @@ class StoreContract(StoreFacts):
         return open_one
 
     def test_it_is_what_the_runner_asks_for(self, new_store: Callable[..., RequestStore]) -> None:
-        """It has every method of the protocols."""
+        """
+        It has every method of the protocols.
+
+        Otherwise: the first run fails with an error about a missing attribute.
+        """
         store = new_store(clock=lambda: NOON, expire_after=None)
         assert isinstance(store, RequestStore)
         with store.open(KEY) as request:
@@ -340,7 +416,11 @@ class AsyncStoreContract(StoreFacts):
     def test_it_is_what_the_runner_asks_for(
         self, new_store: Callable[..., AsyncRequestStore], loop: asyncio.AbstractEventLoop
     ) -> None:
-        """It has every method of the protocols."""
+        """
+        It has every method of the protocols.
+
+        Otherwise: the first run fails with an error about a missing attribute.
+        """
         store = new_store(clock=lambda: NOON, expire_after=None)
         assert isinstance(store, AsyncRequestStore)
 
@@ -353,7 +433,11 @@ class AsyncStoreContract(StoreFacts):
     def test_a_cancelled_task_leaves_nothing_locked(
         self, new_store: Callable[..., AsyncRequestStore], loop: asyncio.AbstractEventLoop
     ) -> None:
-        """Else a process that goes on after an interruption cannot make the request again."""
+        """
+        A task that is cancelled while it opens, saves or follows a request leaves no lock.
+
+        Otherwise: a process that goes on after an interruption cannot make the request again.
+        """
         store = new_store(clock=lambda: NOON, expire_after=None)
 
         async def open_and_save() -> None:

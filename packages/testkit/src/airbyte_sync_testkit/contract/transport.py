@@ -119,7 +119,11 @@ class TransportFacts:
     # --- what is sent and what is returned ---
 
     def test_sends_what_it_is_given(self, open_transport: OpenTransport) -> None:
-        """Method, target, headers and body arrive as they were given."""
+        """
+        Method, target, headers and body arrive as they were given.
+
+        Otherwise: Airbyte is asked for something else than was meant.
+        """
         with RawServer(answering(answer())) as server:
             target = "/v1/jobs?orderBy=createdAt%7CDESC&limit=5"
             open_transport().send(post(server.url + target, headers={"X-One": "1"}))
@@ -129,7 +133,11 @@ class TransportFacts:
         assert b'{"a": 1}' == request.body
 
     def test_a_request_without_a_body_has_none(self, open_transport: OpenTransport) -> None:
-        """A GET and a DELETE carry no body."""
+        """
+        A GET and a DELETE carry no body.
+
+        Otherwise: firewalls refuse polls and cancellations, because theirs have no body.
+        """
         with RawServer(answering(answer())) as server:
             transport = open_transport()
             transport.send(get(server.url))
@@ -139,21 +147,34 @@ class TransportFacts:
 
     @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "401 No", "404 No", "503 No"])
     def test_returns_every_status(self, open_transport: OpenTransport, status: str) -> None:
-        """No status raises."""
+        """
+        No status raises.
+
+        Otherwise: a busy connection, a wrong secret and a server in trouble all look like a broken network,
+        and are retried as one.
+        """
         body = b"" if status.startswith("204") else b"body"
         with RawServer(answering(answer(body, status=status))) as server:
             response = open_transport().send(get(server.url))
         assert (int(status[:3]), body) == (response.status, response.body)
 
     def test_headers_are_found_in_any_case(self, open_transport: OpenTransport) -> None:
-        """A header is looked up whatever the case of its name."""
+        """
+        A header is looked up whatever the case of its name.
+
+        Otherwise: behind some proxies a server's Retry-After is overlooked, and it is asked again too soon.
+        """
         with RawServer(answering(answer(headers=("rEtRy-AfTeR: 7",)))) as server:
             response = open_transport().send(get(server.url))
         assert "7" == response.header("Retry-After")
         assert response.header("X-Absent") is None
 
     def test_decompresses(self, open_transport: OpenTransport) -> None:
-        """A compressed body is returned as it was before, whichever kind of ``deflate`` a server means."""
+        """
+        A compressed body is returned as it was before, whichever kind of ``deflate`` a server means.
+
+        Otherwise: syncs fail wherever a server or a proxy compresses, because no reply can be read.
+        """
         raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         for encoding, body in (
             ("gzip", gzip.compress(BODY)),
@@ -171,7 +192,12 @@ class TransportFacts:
     def test_never_follows_a_redirect(
         self, open_transport: OpenTransport, status: str, location: str
     ) -> None:
-        """A redirect is returned, even one that leads nowhere."""
+        """
+        A redirect is returned, even one that leads nowhere.
+
+        Otherwise: the token goes to an address that is not configured, or a submission becomes a GET and
+        starts nothing.
+        """
         redirect = answer(status=status, headers=(f"Location: {location}",))
         with RawServer(answering(redirect)) as server:
             response = open_transport().send(post(server.url))
@@ -179,7 +205,11 @@ class TransportFacts:
         assert 1 == len(server.requests)
 
     def test_keeps_no_cookie(self, open_transport: OpenTransport) -> None:
-        """A cookie that one answer sets is not in the next request."""
+        """
+        A cookie that one answer sets is not in the next request.
+
+        Otherwise: a proxy's session sticks to a worker, and its requests are answered for an earlier login.
+        """
         with RawServer(answering(answer(headers=("Set-Cookie: a=b; Path=/",)))) as server:
             transport = open_transport()
             transport.send(get(server.url))
@@ -189,7 +219,11 @@ class TransportFacts:
     def test_does_not_read_netrc(
         self, open_transport: OpenTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The password of ``~/.netrc`` neither joins a request nor replaces its credentials."""
+        """
+        The password of ``~/.netrc`` neither joins a request nor replaces its credentials.
+
+        Otherwise: on machines with such a file syncs are refused, or run as another user.
+        """
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login somebody password else\n")
         netrc.chmod(0o600)
@@ -204,12 +238,22 @@ class TransportFacts:
     # --- proven unsent ---
 
     def test_a_refused_connection_is_proof(self, open_transport: OpenTransport) -> None:
-        """There is no listener: surely not sent."""
+        """
+        There is no listener: surely not sent.
+
+        Otherwise: while Airbyte is down, tasks search for jobs that cannot exist, and start their syncs
+        minutes late.
+        """
         with refused_port() as port, pytest.raises(RequestNotSent, match=r"[Rr]efused"):
             open_transport().send(post(f"http://127.0.0.1:{port}/"))
 
     def test_a_connection_that_takes_too_long_is_proof(self, open_transport: OpenTransport) -> None:
-        """The connect timeout passes: surely not sent."""
+        """
+        The connect timeout passes: surely not sent.
+
+        Otherwise: after each slow connection the task searches for a job that cannot exist, before it tries
+        again.
+        """
         began = monotonic()
         with unreachable_port() as port, pytest.raises(RequestNotSent):
             open_transport().send(post(f"http://127.0.0.1:{port}/", connect_timeout=SHORT))
@@ -218,7 +262,11 @@ class TransportFacts:
     def test_a_certificate_that_nobody_vouches_for_is_proof(
         self, open_transport: OpenTransport, server_tls: ssl.SSLContext
     ) -> None:
-        """The server shows a certificate that we do not trust: surely not sent."""
+        """
+        The server shows a certificate that we do not trust: surely not sent.
+
+        Otherwise: credentials go to any server that answers, or a wrong bundle looks like a lost reply.
+        """
         with (
             RawServer(answering(answer()), tls=server_tls) as server,
             pytest.raises(RequestNotSent, match="certificate"),
@@ -227,7 +275,12 @@ class TransportFacts:
         assert [] == server.requests
 
     def test_tls_to_a_server_without_is_proof(self, open_transport: OpenTransport) -> None:
-        """``https://`` to a port that speaks plain HTTP: the handshake fails, surely not sent."""
+        """
+        ``https://`` to a port that speaks plain HTTP: the handshake fails, surely not sent.
+
+        Otherwise: a wrong scheme in the address looks like a lost reply, and the task searches for a job that
+        cannot exist.
+        """
 
         def plain(peer: Peer) -> None:
             peer.socket.recv(65536)
@@ -238,12 +291,20 @@ class TransportFacts:
             open_transport().send(post(f"https://127.0.0.1:{server.port}/"))
 
     def test_a_handshake_that_takes_too_long_is_proof(self, open_transport: OpenTransport) -> None:
-        """The connect timeout covers TLS: surely not sent."""
+        """
+        The connect timeout covers TLS: surely not sent.
+
+        Otherwise: a load balancer that is stuck makes the task search for a job that cannot exist.
+        """
         with RawServer(Peer.hold) as server, pytest.raises(RequestNotSent):
             open_transport().send(post(f"https://127.0.0.1:{server.port}/", connect_timeout=SHORT))
 
     def test_a_proxy_that_cannot_be_reached_is_proof(self, open_transport: OpenTransport) -> None:
-        """There is no listener where the proxy should be: surely not sent."""
+        """
+        There is no listener where the proxy should be: surely not sent.
+
+        Otherwise: a proxy that is down makes the task search for a job that cannot exist.
+        """
         with refused_port() as port:
             transport = open_transport(
                 TransportOptions(proxies={"http": f"http://127.0.0.1:{port}"})
@@ -252,7 +313,12 @@ class TransportFacts:
                 transport.send(post("http://airbyte.invalid:8000/"))
 
     def test_a_proxy_that_opens_no_tunnel_is_proof(self, open_transport: OpenTransport) -> None:
-        """The proxy answers CONNECT with 407: surely not sent."""
+        """
+        The proxy answers CONNECT with 407: surely not sent.
+
+        Otherwise: a wrong password of the proxy looks like a lost reply, and the task searches for a job that
+        cannot exist.
+        """
         refusal = answer(status="407 Proxy Authentication Required")
         with RawServer(answering(refusal)) as proxy:
             transport = open_transport(TransportOptions(proxies={"https": proxy.url}))
@@ -263,7 +329,11 @@ class TransportFacts:
     # --- in doubt ---
 
     def test_a_silent_server_is_no_proof(self, open_transport: OpenTransport) -> None:
-        """The request is taken and nothing comes: in doubt."""
+        """
+        The request is taken and nothing comes: in doubt.
+
+        Otherwise: a submission is repeated that Airbyte may have carried out, and the connection syncs twice.
+        """
 
         def silent(peer: Peer) -> None:
             peer.read_request()
@@ -276,7 +346,11 @@ class TransportFacts:
         assert 1 == len(server.requests)
 
     def test_a_silence_within_the_answer_is_no_proof(self, open_transport: OpenTransport) -> None:
-        """The answer begins and does not go on: in doubt."""
+        """
+        The answer begins and does not go on: in doubt.
+
+        Otherwise: a submission is repeated that Airbyte has carried out, and the connection syncs twice.
+        """
 
         def stopping(peer: Peer) -> None:
             peer.read_request()
@@ -287,7 +361,11 @@ class TransportFacts:
             open_transport().send(post(server.url, read_timeout=SHORT))
 
     def test_a_reset_at_once_is_one_or_the_other(self, open_transport: OpenTransport) -> None:
-        """The connection is reset as soon as it stands: who notices in time has a proof."""
+        """
+        The connection is reset as soon as it stands: who notices in time has a proof.
+
+        Otherwise: the task fails with an error of the HTTP library, which no retry rule knows.
+        """
         either = (RequestNotSent, ResponseNotReceived)
         with RawServer(Peer.reset) as server, pytest.raises(either):
             open_transport().send(post(server.url))
@@ -313,7 +391,12 @@ class TransportFacts:
     def test_half_an_answer_is_no_proof(
         self, open_transport: OpenTransport, sent: bytes, end: Callable[[Peer], None]
     ) -> None:
-        """The connection ends within the answer: in doubt, and never half a body."""
+        """
+        The connection ends within the answer: in doubt, and never half a body.
+
+        Otherwise: half a list of jobs counts as all of it, or a submission is repeated that Airbyte has
+        carried out.
+        """
 
         def breaking_off(peer: Peer) -> None:
             peer.read_request()
@@ -329,7 +412,11 @@ class TransportFacts:
     def test_tls_that_breaks_under_the_answer_is_no_proof(
         self, open_transport: OpenTransport, server_tls: ssl.SSLContext, certificate: Path
     ) -> None:
-        """An error of TLS is no proof once the handshake is done."""
+        """
+        An error of TLS is no proof once the handshake is done.
+
+        Otherwise: a submission is repeated that Airbyte may have carried out, and the connection syncs twice.
+        """
 
         def breaking(peer: Peer) -> None:
             peer.read_request()
@@ -345,7 +432,11 @@ class TransportFacts:
     def test_an_error_that_is_being_handled_proves_nothing(
         self, open_transport: OpenTransport
     ) -> None:
-        """A request made while a refused connection is being handled is judged on its own."""
+        """
+        A request made while a refused connection is being handled is judged on its own.
+
+        Otherwise: after a refused connection a lost reply counts as unsent, and the connection syncs twice.
+        """
 
         def hanging_up(peer: Peer) -> None:
             peer.read_request()
@@ -362,7 +453,12 @@ class TransportFacts:
     def test_repeats_nothing_on_a_dropped_connection(
         self, open_transport: OpenTransport, method: str
     ) -> None:
-        """A connection that is kept alive and then dropped under a request: in doubt, not repeated."""
+        """
+        A connection that is kept alive and then dropped under a request: in doubt, not repeated.
+
+        Otherwise: one submission starts two syncs, or a second cancellation ends a job that another task has
+        started meanwhile.
+        """
 
         def once(peer: Peer) -> None:
             peer.read_request()
@@ -384,7 +480,12 @@ class TransportFacts:
     def test_repeats_nothing_on_a_fresh_connection(
         self, open_transport: OpenTransport, method: str
     ) -> None:
-        """A first request that is dropped is not repeated either."""
+        """
+        A first request that is dropped is not repeated either.
+
+        Otherwise: one submission starts two syncs, or a second cancellation ends a job that another task has
+        started meanwhile.
+        """
 
         def hanging_up(peer: Peer) -> None:
             peer.read_request()
@@ -411,7 +512,11 @@ class TransportFacts:
     def test_an_answer_that_drips_ends_in_time(
         self, open_transport: OpenTransport, head: bytes, piece: bytes
     ) -> None:
-        """A byte now and then is no reason to wait longer: the time for the answer is for all of it."""
+        """
+        A byte now and then is no reason to wait longer: the time for the answer is for all of it.
+
+        Otherwise: a broken server holds a worker for hours, past every timeout of the task.
+        """
 
         def dripping(peer: Peer) -> None:
             peer.read_request()
@@ -426,7 +531,12 @@ class TransportFacts:
     def test_a_dripping_answer_over_tls_ends_in_time(
         self, open_transport: OpenTransport, server_tls: ssl.SSLContext, certificate: Path
     ) -> None:
-        """TLS changes nothing in that."""
+        """
+        An answer over TLS that drips ends in time, too.
+
+        Otherwise: a broken server holds a worker for hours, past every timeout of the task, as soon as TLS is
+        used.
+        """
 
         def dripping(peer: Peer) -> None:
             peer.read_request()
@@ -441,7 +551,12 @@ class TransportFacts:
         assert monotonic() - began < IN_TIME
 
     def test_every_answer_has_its_own_time(self, open_transport: OpenTransport) -> None:
-        """A connection that is used again gives the second answer as long as the first."""
+        """
+        A connection that is used again gives the second answer as long as the first.
+
+        Otherwise: long syncs fail after some polls, because a later answer gets what an earlier one has left
+        of its time.
+        """
 
         def slow(peer: Peer) -> None:
             while peer.read_request() is not None:
@@ -453,7 +568,12 @@ class TransportFacts:
                 assert 200 == transport.send(get(server.url, read_timeout=SOON)).status
 
     def test_a_handshake_that_drips_is_proof(self, open_transport: OpenTransport) -> None:
-        """The time to connect is for the whole of TLS: surely not sent."""
+        """
+        The time to connect is for the whole of TLS: surely not sent.
+
+        Otherwise: a broken load balancer holds a worker for hours, or makes the task search for a job that
+        cannot exist.
+        """
 
         def dripping(peer: Peer) -> None:
             peer.socket.recv(65536)
@@ -467,7 +587,12 @@ class TransportFacts:
         assert monotonic() - began < IN_TIME
 
     def test_a_proxy_that_drips_is_proof(self, open_transport: OpenTransport) -> None:
-        """The time to connect is for the proxy's answer to CONNECT, too: surely not sent."""
+        """
+        The time to connect is for the proxy's answer to CONNECT, too: surely not sent.
+
+        Otherwise: a broken proxy holds a worker for hours, or makes the task search for a job that cannot
+        exist.
+        """
 
         def dripping(peer: Peer) -> None:
             peer.read_request()
@@ -485,7 +610,11 @@ class TransportFacts:
     # --- in size ---
 
     def test_reads_as_much_as_a_request_allows(self, open_transport: OpenTransport) -> None:
-        """A body of exactly the limit is returned, and one that is longer by a byte is not."""
+        """
+        A body of exactly the limit is returned, and one that is longer by a byte is not.
+
+        Otherwise: a long list of jobs is refused though it is allowed, or a limit of memory is none.
+        """
         with RawServer(answering(answer(b"x" * 1000))) as server:
             transport = open_transport()
             assert 1000 == len(transport.send(get(server.url, answer_limit=1000)).body)
@@ -510,7 +639,11 @@ class TransportFacts:
     def test_stops_reading_what_has_no_end(
         self, open_transport: OpenTransport, head: bytes, piece: bytes
     ) -> None:
-        """What a server pours out is read up to the limit only: in doubt, and the memory stays free."""
+        """
+        What a server pours out is read up to the limit only: in doubt, and the memory stays free.
+
+        Otherwise: one broken server takes all memory of a worker or a triggerer, and every task in it dies.
+        """
 
         def pouring(peer: Peer) -> None:
             peer.read_request()
@@ -524,7 +657,11 @@ class TransportFacts:
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", "x-gzip"])
     def test_a_bomb_is_not_unpacked(self, open_transport: OpenTransport, encoding: str) -> None:
-        """A small body that is large when decompressed is decompressed up to the limit only."""
+        """
+        A small body that is large when decompressed is decompressed up to the limit only.
+
+        Otherwise: a few KB from a broken server take all memory of a worker, and every task in it dies.
+        """
         pack = zlib.compress if encoding == "deflate" else gzip.compress
         bomb = answer(pack(bytes(64 * 1024 * 1024)), headers=(f"Content-Encoding: {encoding}",))
         with RawServer(answering(bomb)) as server:
@@ -542,7 +679,11 @@ class TransportFacts:
     def test_a_compression_that_was_not_asked_for_is_no_answer(
         self, open_transport: OpenTransport, encoding: str
     ) -> None:
-        """What cannot be decompressed within bounds is not decompressed: in doubt."""
+        """
+        What cannot be decompressed within bounds is not decompressed: in doubt.
+
+        Otherwise: unreadable bytes count as an answer, or are decompressed without a limit of memory.
+        """
         body = gzip.compress(gzip.compress(b"{}"))
         packed = answer(body, headers=(f"Content-Encoding: {encoding}",))
         with RawServer(answering(packed)) as server, pytest.raises(ResponseNotReceived):
@@ -551,7 +692,11 @@ class TransportFacts:
     def test_asks_for_what_it_decompresses_within_bounds(
         self, open_transport: OpenTransport
     ) -> None:
-        """Brotli and Zstandard are left out: not every version of their libraries stops at a limit."""
+        """
+        Brotli and Zstandard are left out: not every version of their libraries stops at a limit.
+
+        Otherwise: servers answer in a form that is refused here, and every call fails.
+        """
         with RawServer(answering(answer())) as server:
             open_transport().send(get(server.url))
         [request] = server.requests
@@ -559,7 +704,12 @@ class TransportFacts:
         assert {word.partition(";")[0].strip() for word in asked} <= {"gzip", "deflate", "identity"}
 
     def test_takes_long_headers(self, open_transport: OpenTransport) -> None:
-        """Some proxies set policies and cookies of many KB: no more breaks one transport than another."""
+        """
+        Some proxies set policies and cookies of many KB: no more breaks one transport than another.
+
+        Otherwise: behind proxies that send long headers syncs fail with this transport, and with no other
+        one.
+        """
         header = "X-Policy: " + "x" * 60_000
         with RawServer(answering(answer(headers=(header,)))) as server:
             response = open_transport().send(get(server.url))
@@ -571,7 +721,11 @@ class TransportFacts:
     def test_headers_without_measure_are_no_answer(
         self, open_transport: OpenTransport, headers: tuple[str, ...]
     ) -> None:
-        """More than 64 KB in one, or more than a hundred of them: in doubt."""
+        """
+        More than 64 KB in one, or more than a hundred of them: in doubt.
+
+        Otherwise: a broken server fills the memory of a worker with headers.
+        """
         with RawServer(answering(answer(headers=headers))) as server:
             with pytest.raises(ResponseNotReceived):
                 open_transport().send(get(server.url))
@@ -582,7 +736,11 @@ class TransportFacts:
     def test_trusts_a_private_certificate(
         self, open_transport: OpenTransport, server_tls: ssl.SSLContext, certificate: Path
     ) -> None:
-        """``verify`` is the path of a CA bundle."""
+        """
+        ``verify`` is the path of a CA bundle.
+
+        Otherwise: users behind a company's own CA cannot reach Airbyte, or have to switch the check off.
+        """
         with RawServer(answering(answer()), tls=server_tls) as server:
             transport = open_transport(TransportOptions(verify=str(certificate)))
             assert 200 == transport.send(get(server.url)).status
@@ -590,7 +748,11 @@ class TransportFacts:
     def test_a_bundle_that_is_none_is_wrong_input(
         self, open_transport: OpenTransport, server_tls: ssl.SSLContext
     ) -> None:
-        """A file without certificates is refused when it is read: no outage, which another try may mend."""
+        """
+        A file without certificates is refused when it is read: no outage, which another try may mend.
+
+        Otherwise: a wrong path is retried as an outage until the task times out.
+        """
         with RawServer(answering(answer()), tls=server_tls) as server:
             options = TransportOptions(verify=__file__)
             with pytest.raises(InvalidInput, match="cannot be read"):
@@ -599,7 +761,11 @@ class TransportFacts:
     def test_a_key_with_a_pass_phrase_is_wrong_input(
         self, open_transport: OpenTransport, certificate: Path, tmp_path: Path
     ) -> None:
-        """It is refused at once: OpenSSL would ask for the pass phrase on the terminal, and wait."""
+        """
+        It is refused at once: OpenSSL would ask for the pass phrase on the terminal, and wait.
+
+        Otherwise: the worker waits for input that never comes.
+        """
         key = tmp_path / "locked.pem"
         key.write_text(LOCKED_KEY)
         options = TransportOptions(client_cert=(str(certificate), str(key)))
@@ -615,7 +781,12 @@ class TransportFacts:
         monkeypatch: pytest.MonkeyPatch,
         name: str,
     ) -> None:
-        """What a company sets for Requests, curl or OpenSSL holds in worker and triggerer."""
+        """
+        What a company sets for Requests, curl or OpenSSL holds in worker and triggerer.
+
+        Otherwise: a DAG works in a worker and fails in a triggerer, because the two trust different
+        certificates.
+        """
         monkeypatch.setenv(name, str(certificate))
         with RawServer(answering(answer()), tls=server_tls) as server:
             assert 200 == open_transport().send(get(server.url)).status
@@ -623,7 +794,11 @@ class TransportFacts:
     def test_a_bundle_of_the_environment_that_is_gone_is_wrong_input(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The variable is named."""
+        """
+        A bundle that the environment names and that is gone is wrong input, and the text names the variable.
+
+        Otherwise: users look for the mistake at the server, because no text names the variable.
+        """
         monkeypatch.setenv("CURL_CA_BUNDLE", "/no/such/file.pem")
         with pytest.raises(InvalidInput, match="CURL_CA_BUNDLE of the environment cannot be read"):
             open_transport().send(post("https://127.0.0.1:1/"))
@@ -634,7 +809,11 @@ class TransportFacts:
         server_tls: ssl.SSLContext,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """``verify=False`` takes any certificate, and says so once."""
+        """
+        ``verify=False`` takes any certificate, and says so once.
+
+        Otherwise: a server with a certificate of its own cannot be used, or goes unchecked without a warning.
+        """
         with RawServer(answering(answer()), tls=server_tls) as server:
             transport = open_transport(TransportOptions(verify=False))
             with caplog.at_level("WARNING"):
@@ -649,7 +828,11 @@ class TransportFacts:
         certificate: Path,
         tmp_path: Path,
     ) -> None:
-        """``client_cert`` is shown to a server that asks for one."""
+        """
+        ``client_cert`` is shown to a server that asks for one.
+
+        Otherwise: servers that want mutual TLS refuse every request.
+        """
         server_tls.load_verify_locations(certificate)
         server_tls.verify_mode = ssl.CERT_REQUIRED
         both = tmp_path / "both.pem"
@@ -662,7 +845,11 @@ class TransportFacts:
     def test_uses_the_proxy_it_is_given(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A proxy among the options goes before one of the environment."""
+        """
+        A proxy among the options goes before one of the environment.
+
+        Otherwise: requests go past the proxy that the user has named, or the proxy refuses them.
+        """
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
         with RawServer(answering(answer())) as proxy:
@@ -676,7 +863,11 @@ class TransportFacts:
     def test_uses_the_proxy_of_the_environment(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """``HTTP_PROXY`` holds where the options are silent, except for hosts in ``NO_PROXY``."""
+        """
+        ``HTTP_PROXY`` holds where the options are silent, except for hosts in ``NO_PROXY``.
+
+        Otherwise: where a proxy is the only way out, Airbyte cannot be reached.
+        """
         with RawServer(answering(answer())) as proxy, RawServer(answering(answer())) as server:
             monkeypatch.setenv("http_proxy", proxy.url)
             monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -700,7 +891,11 @@ class TransportFacts:
         name: str,
         excluded: str,
     ) -> None:
-        """``NO_PROXY`` lists addresses, ranges of them and ports: a secret does not go to the proxy."""
+        """
+        ``NO_PROXY`` lists addresses, ranges of them and ports: a secret does not go to the proxy.
+
+        Otherwise: the token goes through a proxy that was excluded, or requests fail there.
+        """
         with RawServer(answering(answer())) as proxy, RawServer(answering(answer())) as server:
             monkeypatch.setenv("http_proxy", proxy.url)
             monkeypatch.setenv(name, excluded.format(port=server.port))
@@ -713,7 +908,11 @@ class TransportFacts:
     def test_uses_the_proxy_for_what_is_not_excluded(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, excluded: str
     ) -> None:
-        """A host with a similar name is another one."""
+        """
+        A host with a similar name is another one.
+
+        Otherwise: requests go past the proxy, and a firewall drops them.
+        """
         with RawServer(answering(answer())) as proxy:
             monkeypatch.setenv("http_proxy", proxy.url)
             monkeypatch.setenv("no_proxy", excluded)
@@ -724,7 +923,11 @@ class TransportFacts:
     def test_uses_the_proxy_for_all(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
-        """``ALL_PROXY`` holds where no other is set."""
+        """
+        ``ALL_PROXY`` holds where no other is set.
+
+        Otherwise: where only ALL_PROXY is set, requests go past the proxy, and a firewall drops them.
+        """
         with RawServer(answering(answer())) as proxy:
             monkeypatch.setenv(name, proxy.url)
             open_transport().send(get("http://airbyte.invalid/"))
@@ -734,7 +937,12 @@ class TransportFacts:
     def test_refuses_a_proxy_of_another_kind(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, url: str
     ) -> None:
-        """SOCKS is refused as wrong input, wherever it was set, and no password is repeated."""
+        """
+        SOCKS is refused as wrong input, wherever it was set, and no password is repeated.
+
+        Otherwise: the same settings work with one transport and fail with another, or a proxy's password is
+        in the log.
+        """
         with pytest.raises(InvalidInput, match="SOCKS") as refused:
             TransportOptions(proxies={"http": url})
         assert "p4ssw0rd" not in str(refused.value)
@@ -752,7 +960,11 @@ class TransportFacts:
         url: str,
         write: Callable[[str], str],
     ) -> None:
-        """A password outside latin-1 is sent as UTF-8, and is in no error when the proxy refuses it."""
+        """
+        A password outside latin-1 is sent as UTF-8, and is in no error when the proxy refuses it.
+
+        Otherwise: proxies refuse users with such a password, or the password is in the log.
+        """
         password = "p\u0105ssw\u00f6rd\u4e16"
         refusal = answer(status="407 Proxy Authentication Required")
         with RawServer(answering(refusal)) as proxy:
@@ -772,7 +984,11 @@ class TransportFacts:
     def test_leaves_the_environment_alone_when_told_so(
         self, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without ``trust_env`` the proxy of the environment is not used."""
+        """
+        Without ``trust_env`` the proxy of the environment is not used.
+
+        Otherwise: a variable of the machine decides where credentials go, though the user has ruled that out.
+        """
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
         with RawServer(answering(answer())) as server:
             transport = open_transport(TransportOptions(trust_env=False))
@@ -781,7 +997,11 @@ class TransportFacts:
     # --- errors ---
 
     def test_an_error_tells_the_address_and_no_secret(self, open_transport: OpenTransport) -> None:
-        """The text names method and URL, says what to do, and holds no credential."""
+        """
+        The text names method and URL, says what to do, and holds no credential.
+
+        Otherwise: users cannot tell which server failed, or the token is in the task's log.
+        """
 
         def hanging_up(peer: Peer) -> None:
             peer.read_request()
@@ -795,7 +1015,11 @@ class TransportFacts:
                 assert caught.value.__cause__ is not None
 
     def test_is_a_transport(self, open_transport: OpenTransport) -> None:
-        """It has the methods of the protocol."""
+        """
+        It has the methods of the protocol.
+
+        Otherwise: the first request fails with an error about a missing attribute.
+        """
         assert isinstance(open_transport(), Transport)
 
 
@@ -822,7 +1046,11 @@ class TransportContract(TransportFacts):
             yield open_one
 
     def test_serves_several_threads(self, open_transport: OpenTransport) -> None:
-        """Requests from several threads do not disturb one another."""
+        """
+        Requests from several threads do not disturb one another.
+
+        Otherwise: a task reads the answer to another task's request, and takes its status for its own.
+        """
         with RawServer(echoing_the_target) as server, ThreadPoolExecutor(8) as pool:
             transport = open_transport()
             targets = [f"/{number}" for number in range(40)]
@@ -859,7 +1087,11 @@ class AsyncTransportContract(TransportFacts):
     def test_is_an_async_transport(
         self, new_transport: Callable[[TransportOptions], AsyncTransport]
     ) -> None:
-        """It has the methods of the protocol, as coroutines."""
+        """
+        It has the methods of the protocol, as coroutines.
+
+        Otherwise: one request stops the event loop, and all deferred tasks of a triggerer stand still.
+        """
 
         async def check() -> None:
             async with AsyncExitStack() as stack:
@@ -874,7 +1106,11 @@ class AsyncTransportContract(TransportFacts):
     def test_a_cancelled_request_closes_its_connection(
         self, new_transport: Callable[[TransportOptions], AsyncTransport]
     ) -> None:
-        """Cancelling passes through, and the server sees the connection go."""
+        """
+        Cancelling passes through, and the server sees the connection go.
+
+        Otherwise: each task that is killed or times out leaves a connection open, until there are no more.
+        """
         gone = []
 
         async def cancel_underway() -> None:
