@@ -346,7 +346,8 @@ def defer():
         with pytest.raises(TaskDeferred) as deferral:
             call(*arguments)
         assert "execute_complete" == deferral.value.method_name
-        _, options = deferral.value.trigger.serialize()
+        path, options = deferral.value.trigger.serialize()
+        assert "airbyte_sync_airflow.triggers.AirbyteSyncTrigger" == path
         return AirbyteSyncTrigger(**json.loads(json.dumps(options)))
 
     return run
@@ -464,4 +465,15 @@ def operator(request):
         return AirbyteTriggerSyncOperator(**options)
 
     make.defaults = {}
+    return make
+
+
+@pytest.fixture
+def sensor():
+    """Make sensors, as ``operator`` makes operators; they follow job 1, where a test names no other one."""
+    from airbyte_sync_airflow.sensors import AirbyteJobSensor
+
+    def make(airbyte_job_id=1, **options):
+        return AirbyteJobSensor(**{"task_id": "sync", "airbyte_job_id": airbyte_job_id, **options})
+
     return make

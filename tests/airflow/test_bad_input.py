@@ -9,11 +9,14 @@ from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 GOOD_ID = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 
 
-def run(context, connection_id=GOOD_ID, **options):
-    options.setdefault("deferrable", True)  # where most could go wrong later
-    AirbyteTriggerSyncOperator(task_id="sync", connection_id=connection_id, **options).execute(
-        context
-    )
+@pytest.fixture
+def run(operator, context):
+    """Run a task up to its deferral, behind which most could go wrong."""
+
+    def run(connection_id=GOOD_ID, **options):
+        operator(**{"connection_id": connection_id, "deferrable": True, **options}).execute(context)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -26,17 +29,17 @@ def run(context, connection_id=GOOD_ID, **options):
         (7, "expected the UUID"),
     ],
 )
-def test_a_connection_id_that_is_not_a_uuid(connection, context, submissions, connection_id, text):
+def test_a_connection_id_that_is_not_a_uuid(connection, run, submissions, connection_id, text):
     """The text says where the id is found."""
     with pytest.raises(AirflowFailException, match=text) as failure:
-        run(context, connection_id)
+        run(connection_id)
     assert "address of the connection's page" in str(failure.value)
     assert [] == submissions()
 
 
-def test_an_xcom_that_is_not_there_names_no_connection(connection, context, submissions):
+def test_an_xcom_that_is_not_there_names_no_connection(connection, operator, context, submissions):
     """A template that is rendered natively may give nothing at all."""
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="{{ none }}")
+    task = operator("{{ none }}")
     task.connection_id = None
     with pytest.raises(AirflowFailException, match="expected the UUID"):
         task.execute(context)
@@ -50,10 +53,10 @@ def test_a_task_names_its_connection_once(names):
         AirbyteTriggerSyncOperator(task_id="sync", **names)
 
 
-def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
+def test_a_connection_that_airbyte_does_not_know(connection, run, airbyte):
     """Airbyte refuses it, and no retry is made."""
     with pytest.raises(AirflowFailException) as failure:
-        run(context)
+        run()
     assert GOOD_ID in str(failure.value)
     assert [] == list(airbyte.jobs)
 
@@ -102,75 +105,75 @@ def test_a_connection_that_airbyte_does_not_know(connection, context, airbyte):
     ],
 )
 def test_an_airflow_connection_that_cannot_be_right(
-    airbyte, connect, context, submissions, fields, text
+    airbyte, connect, run, submissions, fields, text
 ):
     """The text names the Airflow connection and the field, and never the secret."""
     connect(**{"host": airbyte.base_url, **fields})
     with pytest.raises(AirflowFailException, match="airbyte_default") as failure:
-        run(context, airbyte.add_connection().connection_id)
+        run(airbyte.add_connection().connection_id)
     assert text in str(failure.value)
     assert "hunter2" not in str(failure.value)
     assert [] == list(airbyte.requests)
 
 
-def test_the_uri_of_an_address_is_refused_with_the_right_one(context, monkeypatch):
+def test_the_uri_of_an_address_is_refused_with_the_right_one(run, monkeypatch):
     """Airflow takes ``http`` for the type of the connection, and keeps the port apart."""
     monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", "http://airbyte.internal:8001")
     with pytest.raises(AirflowFailException, match=r"airbyte://http://airbyte\.internal:8001,"):
-        run(context)
+        run()
 
 
-def test_the_uri_that_is_advised_works(airbyte, context, monkeypatch, submissions):
+def test_the_uri_that_is_advised_works(airbyte, run, monkeypatch, submissions):
     """With credentials in it."""
     connection = airbyte.add_connection()
     place = airbyte.base_url.removeprefix("http://")
     uri = f"airbyte://http://the-client-id:the-client-secret@{place}"
     monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", uri)
-    run(context, connection.connection_id, asynchronous=True)
+    run(connection.connection_id, asynchronous=True)
     assert 1 == len(submissions())
 
 
 def test_the_scheme_in_the_schema_of_an_old_connection_is_no_token_url(
-    airbyte, connect, context, submissions
+    airbyte, connect, run, submissions
 ):
     """The host has it already."""
     connection = airbyte.add_connection()
     connect(
         host=airbyte.base_url, login="the-client-id", password="the-client-secret", schema="http"
     )
-    run(context, connection.connection_id, asynchronous=True)
+    run(connection.connection_id, asynchronous=True)
     assert 1 == len(submissions())
 
 
-def test_an_airflow_connection_that_is_not_there(context):
+def test_an_airflow_connection_that_is_not_there(run):
     """The text names it; another try may find it, because Airflow says so in trouble, too."""
     with pytest.raises(AirbyteTransientError, match="no Airflow connection 'nowhere': create it"):
-        run(context, airbyte_conn_id="nowhere")
+        run(airbyte_conn_id="nowhere")
 
 
-def test_an_airflow_connection_whose_template_gives_nothing(context):
+def test_an_airflow_connection_whose_template_gives_nothing(run, context):
     """The text names the argument and the template."""
     context["gone"] = ""
     with pytest.raises(
         AirflowFailException, match=r"airbyte_conn_id '\{\{ gone }}' rendered to ''"
     ):
-        run(context, airbyte_conn_id="{{ gone }}")
+        run(airbyte_conn_id="{{ gone }}")
 
 
-def test_wrong_credentials(airbyte, connect, context, submissions):
+def test_wrong_credentials(airbyte, connect, run, submissions):
     """The text says which part is wrong, and nothing is submitted."""
     connect(host=airbyte.base_url, login="the-client-id", password="not-the-secret")
     with pytest.raises(AirflowFailException, match="client id or the client secret") as failure:
-        run(context, airbyte.add_connection().connection_id)
+        run(airbyte.add_connection().connection_id)
     assert "not-the-secret" not in str(failure.value)
     assert [] == submissions()
 
 
-def test_a_wrong_token_url(airbyte, connect, context, submissions):
+def test_a_wrong_token_url(airbyte, connect, run, submissions):
     """The token route that is not there is named."""
     connect(host=airbyte.base_url, login="the-client-id", password="x", schema="oauth/token")
     with pytest.raises(AirflowException, match="token") as failure:
-        run(context, airbyte.add_connection().connection_id)
+        run(airbyte.add_connection().connection_id)
     assert "oauth/token" in str(failure.value)
     assert [] == submissions()
 
@@ -185,7 +188,7 @@ def test_a_wrong_token_url(airbyte, connect, context, submissions):
         ("on_conflict", "fight"),
     ],
 )
-def test_an_option_that_cannot_be_right_is_refused_when_the_dag_is_parsed(option, value):
+def test_an_option_that_cannot_be_right_is_refused_when_the_dag_is_parsed(operator, option, value):
     """The DAG's author sees it at once, not at night."""
     with pytest.raises(AirflowException, match=option):
-        AirbyteTriggerSyncOperator(task_id="sync", connection_id=GOOD_ID, **{option: value})
+        operator(GOOD_ID, **{option: value})

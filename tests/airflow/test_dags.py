@@ -5,7 +5,6 @@ import json
 import pytest
 
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 
 try:
     from airflow.sdk import DAG, task
@@ -18,7 +17,7 @@ def dag():
     return DAG("d", schedule=None)
 
 
-def test_an_xcom_for_the_airflow_connection_is_a_dependency():
+def test_an_xcom_for_the_airflow_connection_is_a_dependency(operator, sensor):
     """Not a template field, and yet the task runs after the one that gives it."""
     with dag():
 
@@ -26,10 +25,10 @@ def test_an_xcom_for_the_airflow_connection_is_a_dependency():
         def conn():
             return "airbyte_default"
 
-        sync = AirbyteTriggerSyncOperator(task_id="a", connection_id="x", airbyte_conn_id=conn())
-        wait = AirbyteJobSensor(task_id="b", airbyte_job_id=sync.output, airbyte_conn_id=conn())
+        sync = operator("x", airbyte_conn_id=conn())
+        wait = sensor(sync.output, task_id="b", airbyte_conn_id=conn())
     assert {"conn"} == sync.upstream_task_ids
-    assert {"a", "conn__1"} == wait.upstream_task_ids
+    assert {"sync", "conn__1"} == wait.upstream_task_ids
 
 
 def test_it_can_be_mapped_over_connections():
@@ -41,21 +40,21 @@ def test_it_can_be_mapped_over_connections():
     assert ["a"] == list(mapped.task_ids)
 
 
-def test_a_dag_with_it_can_be_serialized():
+def test_a_dag_with_it_can_be_serialized(operator, sensor):
     """What the scheduler and the UI see of it."""
     try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialization
     except ImportError:
         from airflow.serialization.serialized_objects import SerializedDAG as Serialization
     with dag() as made:
-        sync = AirbyteTriggerSyncOperator(task_id="a", connection_id="x", deferrable=True)
-        AirbyteJobSensor(task_id="b", airbyte_job_id=sync.output)
+        sync = operator("x", deferrable=True)
+        sensor(sync.output, task_id="b")
     document = json.loads(json.dumps(Serialization.to_dict(made)))
     assert "#6C51FD" in json.dumps(document)
-    assert {"a", "b"} == set(Serialization.from_dict(document).task_ids)
+    assert {"sync", "b"} == set(Serialization.from_dict(document).task_ids)
 
 
 @pytest.mark.parametrize("value", [3, 3.0, "3"])
-def test_numbers_may_come_as_text(value):
+def test_numbers_may_come_as_text(operator, value):
     """Variables render as text."""
-    AirbyteTriggerSyncOperator(task_id="a", connection_id="x", wait_seconds=value, timeout=value)
+    operator("x", wait_seconds=value, timeout=value)

@@ -11,7 +11,6 @@ from airbyte_sync_airflow.exceptions import (
     AirbyteSensorTimedOut,
     AirbyteSyncTimedOut,
 )
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
 SECOND = timedelta(seconds=1)
@@ -26,14 +25,10 @@ def operator(operator, airbyte, connection):
 
 
 @pytest.fixture
-def sensor(airbyte, connection):
+def sensor(sensor, airbyte, connection):
     """Make sensors of a job that runs until it is cancelled."""
     airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
-
-    def make(**options):
-        return AirbyteJobSensor(task_id="sync", airbyte_job_id=1, **options)
-
-    return make
+    return sensor
 
 
 def deadline_in(trigger):

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.compat.airflow import AirflowException
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Fault, answers, job_scripts
 
 MINUTE = timedelta(minutes=1)
@@ -91,43 +90,43 @@ def test_deferred_behind_another_sync(
     assert [BUSY, *ours] == lines()
 
 
-def test_the_sensor(airbyte, connection, context, lines, clock):
+def test_the_sensor(airbyte, connection, sensor, context, lines, clock):
     """It names the job that it follows, and where to look at it."""
     airbyte.start_external_job(connection.connection_id, SLOWLY)
-    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, poke_interval=10)
+    task = sensor(poke_interval=10)
     while not task.poke(context):
         clock.advance(timedelta(seconds=10))
     assert [FOLLOWING, RUNNING, ENDED] == lines()
 
 
-def test_the_deferred_sensor(airbyte, connection, context, lines, defer, event_of):
+def test_the_deferred_sensor(airbyte, connection, sensor, context, lines, defer, event_of):
     """The same from task and trigger."""
     airbyte.start_external_job(connection.connection_id, SLOWLY)
-    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True, poke_interval=10)
+    task = sensor(deferrable=True, poke_interval=10)
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert [FOLLOWING, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensor_introduces_a_job_that_has_ended_before_it_tells_its_end(
-    airbyte, connection, context, lines, clock, deferrable
+    airbyte, connection, sensor, context, lines, clock, deferrable
 ):
     """Also when the first poll shows the end."""
     airbyte.start_external_job(connection.connection_id, SLOWLY)
     clock.advance(timedelta(minutes=5))
-    AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable).execute(context)
+    sensor(deferrable=deferrable).execute(context)
     assert [FOLLOWING.replace("(pending)", "(succeeded)"), ENDED] == lines()[:2]
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensor_introduces_a_job_that_has_failed_before_it_tells_its_end(
-    airbyte, connection, context, lines, clock, deferrable
+    airbyte, connection, sensor, context, lines, clock, deferrable
 ):
     """A person wants to know which job it was."""
     airbyte.start_external_job(connection.connection_id, job_scripts.fails())
     clock.advance(timedelta(minutes=5))
     with pytest.raises(AirflowException):
-        AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable).execute(context)
+        sensor(deferrable=deferrable).execute(context)
     introduced, ended = lines()
     assert introduced == FOLLOWING.replace("(pending)", "(failed)")
     assert ended.startswith("Airbyte job 1 ended: failed")
@@ -153,10 +152,10 @@ def test_looks_that_show_nothing_new_are_summed_up_once_a_minute(
     assert re.fullmatch(r"Airbyte job 1 is still running, \d00 rows, [\d.]+ kB so far", told[-1])
 
 
-def test_the_sensor_sums_them_up_over_all_pokes(airbyte, connection, context, lines, clock):
+def test_the_sensor_sums_them_up_over_all_pokes(airbyte, connection, sensor, context, lines, clock):
     """Every five seconds a poke, every minute a line."""
     airbyte.start_external_job(connection.connection_id, job_scripts.succeeds_slowly())
-    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, poke_interval=5)
+    task = sensor(poke_interval=5)
     while not task.poke(context):
         clock.advance(timedelta(seconds=5))
     assert 8 <= sum("is still running" in line for line in lines()) <= 10

@@ -14,7 +14,6 @@ import pytest
 
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, ask
 from airbyte_sync_airflow.exceptions import AirbyteInputInvalid
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
 MINUTE = timedelta(minutes=1)
@@ -298,9 +297,11 @@ def test_the_newest_job_of_all_iterations_before_is_none_of_ones_own(
 
 
 @pytest.mark.parametrize("ids", [[1, 2], (1,), "[1, 2]", []])
-def test_a_sensor_that_is_given_the_jobs_of_a_loop_says_what_to_do(connection, context, ids):
+def test_a_sensor_that_is_given_the_jobs_of_a_loop_says_what_to_do(
+    connection, sensor, context, ids
+):
     """One sensor follows one job."""
-    task = AirbyteJobSensor(task_id="wait", airbyte_job_id=1)
+    task = sensor()
     task.airbyte_job_id = ids
     with pytest.raises(AirbyteInputInvalid, match="Put the sensor into the loop"):
         task.execute(context)

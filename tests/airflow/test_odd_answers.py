@@ -10,7 +10,6 @@ from airbyte_sync_airflow.exceptions import (
     AirbyteSubmitInDoubt,
     AirbyteWrongAddress,
 )
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import Change, Fault, answers, gateway, job_scripts
 
 MINUTE = timedelta(minutes=1)
@@ -94,14 +93,14 @@ def test_one_odd_answer_to_a_submission_starts_one_sync(
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_one_odd_poll_ends_no_sensor(airbyte, connection, operator, context, clock, name):
+def test_one_odd_poll_ends_no_sensor(airbyte, connection, operator, sensor, context, clock, name):
     """Once it has seen the job."""
     airbyte.add_connection(connection, job_scripts=[LONG])
     job_id = operator(asynchronous=True).execute(context)
     airbyte.inject(odd(name, "GET /jobs/{jobId}", skip=1))
-    sensor = AirbyteJobSensor(task_id="sensor", airbyte_job_id=job_id, poke_interval=30)
+    task = sensor(job_id, poke_interval=30)
     for _ in range(80):
-        if sensor.poke(context):
+        if task.poke(context):
             break
         clock.advance(timedelta(seconds=30))
     else:

@@ -11,8 +11,6 @@ from hypothesis import strategies as some
 
 from airbyte_sync_airflow import exceptions
 from airbyte_sync_airflow.hooks import AirbyteHook
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_http.protocol import cleaning
 from airbyte_sync_local import job_scripts
@@ -210,18 +208,13 @@ MODES = {
 @pytest.mark.parametrize("mode", MODES)
 @examples(30)
 @given(odd=replies_to(OF_A_TASK), life=some.sampled_from(sorted(LIVES)))
-def test_an_operator_ends_truly(stage, mode, odd, life):
+def test_an_operator_ends_truly(stage, operator, mode, odd, life):
     """Up to three kinds of odd replies, once or for ever, to any call of a task."""
     stage.begin(life, odd)
 
     def make():
-        return AirbyteTriggerSyncOperator(
-            task_id="sync",
-            connection_id=stage.connection.connection_id,
-            timeout=TIMEOUT,
-            wait_seconds=10,
-            **MODES[mode],
-        )
+        connection_id = stage.connection.connection_id
+        return operator(connection_id, timeout=TIMEOUT, wait_seconds=10, **MODES[mode])
 
     def act():
         result = stage.deferred(make, lambda: make().execute(stage.context))
@@ -233,24 +226,18 @@ def test_an_operator_ends_truly(stage, mode, odd, life):
 @pytest.mark.parametrize("deferrable", [False, True])
 @examples(30)
 @given(odd=replies_to(OF_A_SENSOR), life=some.sampled_from(sorted(LIVES)))
-def test_a_sensor_ends_truly(stage, deferrable, odd, life):
+def test_a_sensor_ends_truly(stage, sensor, deferrable, odd, life):
     """It reports the end of the job that it follows, and of no other, and cancels nothing."""
     stage.begin(life, odd)
     job_id = stage.airbyte.start_external_job(stage.connection.connection_id).job_id
 
     def make():
-        return AirbyteJobSensor(
-            task_id="sensor",
-            airbyte_job_id=job_id,
-            poke_interval=30,
-            timeout=TIMEOUT,
-            deferrable=deferrable,
-        )
+        return sensor(job_id, poke_interval=30, timeout=TIMEOUT, deferrable=deferrable)
 
     def poke():
-        sensor = make()
+        task = make()
         for _ in range(2 * TIMEOUT // 30):
-            if sensor.poke(stage.context):
+            if task.poke(stage.context):
                 return
             stage.clock.advance(30 * SECOND)
         pytest.fail("the sensor does not end")

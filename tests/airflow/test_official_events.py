@@ -1,6 +1,7 @@
 """Events that the official provider's trigger had fired before the switch: the job itself is judged."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,6 @@ from airbyte_sync_airflow.exceptions import (
 )
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
 MINUTE = timedelta(minutes=1)
@@ -40,20 +40,22 @@ def event(status, job_id=1):
     return {"status": status, "message": f"Job run {job_id} ...", "job_id": job_id}
 
 
-def operator(**options):
-    options = {"deferrable": True, **options}
-    return AirbyteTriggerSyncOperator(task_id="sync", connection_id="x", **options)
+@pytest.fixture
+def operator(operator):
+    return partial(operator, "x", deferrable=True)
 
 
-def sensor(**options):
-    options = {"deferrable": True, **options}
-    return AirbyteJobSensor(task_id="sync", airbyte_job_id="1", **options)
+@pytest.fixture
+def sensor(sensor):
+    return partial(sensor, "1", deferrable=True)
 
 
-BOTH = pytest.mark.parametrize("make", [operator, sensor])
+@pytest.fixture(params=["operator", "sensor"])
+def make(request):
+    """Make tasks of either kind."""
+    return request.getfixturevalue(request.param)
 
 
-@BOTH
 @STATUSES
 def test_a_job_that_has_succeeded_is_a_success_whatever_the_event_says(job, context, make, status):
     """The official trigger says ``error`` after one failed poll."""
@@ -63,11 +65,10 @@ def test_a_job_that_has_succeeded_is_a_success_whatever_the_event_says(job, cont
     told = context["ti"].xcoms["airbyte_job"]
     assert (1, "succeeded") == (told["job_id"], told["status"])
     assert told["url"].endswith("jobId=1&openLogs=true")
-    if make is operator:
+    if isinstance(task, AirbyteTriggerSyncOperator):
         assert 1 == context["ti"].xcoms["return_value"] == task.job_id
 
 
-@BOTH
 @STATUSES
 def test_a_job_that_has_failed_fails_the_task_whatever_the_event_says(job, context, make, status):
     """Only the job itself is believed."""
@@ -76,7 +77,6 @@ def test_a_job_that_has_failed_fails_the_task_whatever_the_event_says(job, conte
         make().execute_complete(context, event(status))
 
 
-@BOTH
 def test_a_job_that_was_cancelled_fails_the_task(job, context, make):
     """As our own trigger would have told it."""
     started = job(job_scripts.never_ends())
@@ -85,7 +85,6 @@ def test_a_job_that_was_cancelled_fails_the_task(job, context, make):
         make().execute_complete(context, event("cancelled"))
 
 
-@BOTH
 def test_a_job_that_still_runs_is_waited_for_again(
     job, context, make, defer, event_of, cancellations
 ):
@@ -99,7 +98,7 @@ def test_a_job_that_still_runs_is_waited_for_again(
 
 
 def test_the_operator_waits_until_its_own_timeout_has_passed_since_the_start(
-    job, context, defer, event_of, cancellations, clock
+    job, operator, context, defer, event_of, cancellations, clock
 ):
     """Not for the whole of it once more; then it cancels."""
     began = clock.now()
@@ -112,7 +111,7 @@ def test_the_operator_waits_until_its_own_timeout_has_passed_since_the_start(
 
 
 def test_after_its_timeout_the_operator_cancels_at_once(
-    job, context, defer, event_of, cancellations
+    job, operator, context, defer, event_of, cancellations
 ):
     """``error`` is also what the official trigger says at its ``end_time``."""
     job(job_scripts.never_ends(), passed=20 * MINUTE)
@@ -122,7 +121,7 @@ def test_after_its_timeout_the_operator_cancels_at_once(
     assert [1] == cancellations()
 
 
-def test_the_sensor_leaves_the_job_when_its_timeout_has_passed(job, context, cancellations):
+def test_the_sensor_leaves_the_job_when_its_timeout_has_passed(job, sensor, context, cancellations):
     """The job is another task's."""
     job(job_scripts.never_ends(), passed=20 * MINUTE)
     task = sensor(timeout=900)
@@ -131,7 +130,7 @@ def test_the_sensor_leaves_the_job_when_its_timeout_has_passed(job, context, can
     assert [] == cancellations()
 
 
-def test_the_word_timeout_cancels(job, context, cancellations):
+def test_the_word_timeout_cancels(job, operator, context, cancellations):
     """The ``execution_timeout`` of the official operator had passed."""
     job(job_scripts.never_ends())
     task = operator(deferrable=False)
@@ -140,7 +139,7 @@ def test_the_word_timeout_cancels(job, context, cancellations):
     assert [1] == cancellations()
 
 
-def test_the_word_timeout_fails_no_job_that_has_succeeded(job, context, cancellations):
+def test_the_word_timeout_fails_no_job_that_has_succeeded(job, operator, context, cancellations):
     """A late event is no verdict about the job."""
     job(job_scripts.succeeds(lasts=MINUTE))
     operator().execute_complete(context, event("timeout"))
@@ -148,7 +147,7 @@ def test_the_word_timeout_fails_no_job_that_has_succeeded(job, context, cancella
     assert [] == cancellations()
 
 
-def test_the_word_timeout_leaves_the_job_of_a_sensor(job, context, cancellations):
+def test_the_word_timeout_leaves_the_job_of_a_sensor(job, sensor, context, cancellations):
     """No time limit of a sensor cancels."""
     job(job_scripts.never_ends())
     with pytest.raises(AirbyteSyncTimedOut, match="left running"):
@@ -156,35 +155,34 @@ def test_the_word_timeout_leaves_the_job_of_a_sensor(job, context, cancellations
     assert [] == cancellations()
 
 
-@BOTH
 def test_a_job_that_airbyte_does_not_know_fails_the_task(connection, context, make):
     """There is nothing to wait for."""
     with pytest.raises(AirbyteRefused):
         make().execute_complete(context, event("success"))
 
 
-def test_an_event_about_another_job_than_the_sensors_fails_it(job, context):
+def test_an_event_about_another_job_than_the_sensors_fails_it(job, sensor, context):
     """It is no answer about the job that this task waits for."""
     job(job_scripts.succeeds(lasts=MINUTE))
     with pytest.raises(AirbyteTransientError, match="this task waits for job 1"):
         sensor().execute_complete(context, event("success", job_id=2))
 
 
-def test_the_official_sensor_passes_on_the_text_of_its_template(job, context):
+def test_the_official_sensor_passes_on_the_text_of_its_template(job, sensor, context):
     """``job_id`` is then a text."""
     job(job_scripts.succeeds(lasts=MINUTE))
     sensor().execute_complete(context, event("success", job_id="1"))
     assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
 
 
-def test_never_fail_skips_here_too(job, context):
+def test_never_fail_skips_here_too(job, sensor, context):
     """An event of the official trigger obeys the sensor's own table."""
     job(job_scripts.fails())
     with pytest.raises(AirflowSkipException):
         sensor(never_fail=True).execute_complete(context, event("error"))
 
 
-def test_another_try_goes_on_with_the_job(job, context, state_store, defer):
+def test_another_try_goes_on_with_the_job(job, operator, context, state_store, defer):
     """Where Airflow keeps a task's state, the job of the official operator is in it from now on."""
     context["task_state_store"] = state_store
     job(LONG)
@@ -192,7 +190,7 @@ def test_another_try_goes_on_with_the_job(job, context, state_store, defer):
     assert 1 == state_store["airbyte_sync"]["job_id"]
 
 
-def test_an_event_that_only_looks_like_an_official_one_is_none(connection, context):
+def test_an_event_that_only_looks_like_an_official_one_is_none(connection, operator, context):
     """What cannot be read is never a success."""
     for job_id in ("one", "", None, -1, True):
         odd = event("success", job_id=job_id)

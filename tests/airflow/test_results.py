@@ -8,9 +8,7 @@ import pytest
 from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.exceptions import AirbyteSyncFailed
 from airbyte_sync_airflow.links import AirbyteJobLink
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.report.job_summary import JobSummary
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_http import job_url
 from airbyte_sync_local import Fault, answers, job_scripts
 
@@ -103,18 +101,18 @@ def test_asynchronous(airbyte, connection, operator, context, job):
     assert known == job()
 
 
-def test_sensor(airbyte, connection, context, job, clock):
+def test_sensor(airbyte, connection, sensor, context, job, clock):
     """It tells the same of the job it follows; a job of somebody else's."""
     airbyte.start_external_job(connection.connection_id)
     clock.advance(MINUTE)
-    assert AirbyteJobSensor(task_id="sync", airbyte_job_id=1).poke(context)
+    assert sensor().poke(context)
     assert expected_of(airbyte, connection, attached=True) == job()
 
 
-def test_deferred_sensor(airbyte, connection, context, job, defer, event_of):
+def test_deferred_sensor(airbyte, connection, sensor, context, job, defer, event_of):
     """In the triggerer as well."""
     airbyte.start_external_job(connection.connection_id)
-    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
+    task = sensor(deferrable=True)
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert expected_of(airbyte, connection, attached=True) == job()
     assert "return_value" not in context["ti"].xcoms
@@ -148,13 +146,13 @@ def test_blocking_it_is_told_before_the_wait(operator, context, clock):
 
 @pytest.mark.parametrize("kind", ["operator", "sensor"])
 def test_deferred_it_is_told_before_the_wait(
-    airbyte, connection, operator, context, job, defer, kind
+    airbyte, connection, operator, sensor, context, job, defer, kind
 ):
     """The trigger begins with what the XCom says."""
     task = operator(deferrable=True)
     if kind == "sensor":
         airbyte.start_external_job(connection.connection_id)
-        task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
+        task = sensor(deferrable=True)
     trigger = defer(task.execute, context)
     assert 1 == job()["job_id"]
     assert job()["url"] is not None
@@ -193,11 +191,11 @@ def test_deferred_a_failure_tells_the_same(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensors_failure_tells_the_same(
-    airbyte, connection, context, job, defer, event_of, clock, deferrable
+    airbyte, connection, sensor, context, job, defer, event_of, clock, deferrable
 ):
     """Of the job that it followed."""
     airbyte.start_external_job(connection.connection_id, job_scripts.fails(REASON))
-    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=deferrable)
+    task = sensor(deferrable=deferrable)
     if deferrable:
         event = event_of(defer(task.execute, context))
         with pytest.raises(AirflowException, match=REASON):
@@ -260,15 +258,15 @@ def test_an_attached_job_is_marked(
 
 
 def test_without_xcoms_nothing_is_pushed(
-    airbyte, connection, operator, context, run_deferred, clock
+    airbyte, connection, operator, sensor, context, run_deferred, clock
 ):
     """``do_xcom_push=False`` holds in every mode, on success and on failure."""
     operator(do_xcom_push=False).execute(context)
     operator(do_xcom_push=False, asynchronous=True).execute(context)
     clock.advance(MINUTE)
     run_deferred(lambda: operator(do_xcom_push=False, deferrable=True), context)
-    sensor = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, do_xcom_push=False)
-    assert sensor.poke(context)
+    task = sensor(do_xcom_push=False)
+    assert task.poke(context)
     airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
     with pytest.raises(AirflowException):
         operator(do_xcom_push=False).execute(context)
@@ -377,15 +375,15 @@ def test_the_link_leads_to_the_job(operator, xcom_says, xcom, expected):
     assert expected == AirbyteJobLink().get_link(operator(), ti_key="the-key")
 
 
-def test_airflow_serializes_the_operator_with_its_link(operator):
+def test_airflow_serializes_the_operator_with_its_link(operator, sensor):
     """The web server sees nothing but what is serialized."""
     try:
         from airflow.serialization.serialized_objects import DagSerialization as Serialization
     except ImportError:
         from airflow.serialization.serialized_objects import SerializedDAG as Serialization
     with DAG("d", schedule=None) as dag:
-        sync = AirbyteTriggerSyncOperator(task_id="a", connection_id="x")
-        AirbyteJobSensor(task_id="b", airbyte_job_id=sync.output)
+        sync = operator("x", task_id="a")
+        sensor(sync.output, task_id="b")
     document = json.loads(json.dumps(Serialization.to_dict(dag)))
     tasks = {
         task["__var"]["task_id"]: task["__var"]["_operator_extra_links"]

@@ -8,7 +8,6 @@ import pytest
 
 from airbyte_sync import Checkpoint
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteSyncFailed
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.worker.earlier_tries import LATEST_DETECTION, earlier_tries
 from airbyte_sync_local import Fault, answers, job_scripts
 
@@ -572,12 +571,12 @@ def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
     assert [(result, "succeeded")] == [(job.job_id, job.status) for job in airbyte.jobs]
 
 
-def test_so_does_a_sensor(airbyte, connection, context):
+def test_so_does_a_sensor(airbyte, connection, sensor, context):
     """It looks again, and the job may be another one by now."""
     airbyte.start_external_job(connection.connection_id, AT_ONCE)
     context["ti"].try_number = 2
     event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
-    task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1)
+    task = sensor()
     task.resume_execution("execute_complete", {"event": event, "try_number": 1}, context)
     assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
 

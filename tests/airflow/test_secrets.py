@@ -11,7 +11,6 @@ from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.config.connection import read_server
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.openlineage.extract import facets_on_complete
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_testkit.contract.raw_server import RawServer
 from tests import canaries
 
@@ -94,14 +93,14 @@ def test_a_deferred_task_tells_no_credential(
 
 
 @pytest.mark.parametrize("echo", canaries.ECHOES)
-def test_a_sensor_tells_no_credential(echo, parts, connect_to, context, require_no_leak):
+def test_a_sensor_tells_no_credential(echo, parts, connect_to, sensor, context, require_no_leak):
     """A poke that fails is told in the log."""
-    sensor = AirbyteJobSensor(task_id="sensor", airbyte_job_id=1)
+    task = sensor()
     told = []
     with RawServer(canaries.echoing(echo)) as server:
         connect_to(server)
         try:
-            told.append(sensor.poke(context))
+            told.append(task.poke(context))
         except Exception as error:
             told.append(error)
     require_no_leak(*told)

@@ -13,7 +13,6 @@ from airbyte_sync_airflow import triggers
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTransientError
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.triggerer import cancel as killing
 from airbyte_sync_local import Fault, answers, job_scripts
 from airbyte_sync_testkit import run_virtually
@@ -315,6 +314,7 @@ def test_somebody_elses_job_is_left_alone(
 def test_a_killed_sensor_cancels_where_it_is_asked_to(
     airbyte,
     connection,
+    sensor,
     context,
     defer,
     stop,
@@ -326,9 +326,7 @@ def test_a_killed_sensor_cancels_where_it_is_asked_to(
 ):
     """By default the job belongs to whoever started it."""
     airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
-    task = AirbyteJobSensor(
-        task_id="sync", airbyte_job_id=1, deferrable=True, cancel_on_kill=option
-    )
+    task = sensor(deferrable=True, cancel_on_kill=option)
     trigger = defer(task.execute, context)
     trigger.task_instance = instance_in("failed")
     stop(trigger)
@@ -512,12 +510,12 @@ def test_a_job_that_nobody_follows_any_more_is_named(waiting, event_of):
 
 @pytest.mark.parametrize("make", ["operator", "sensor"])
 def test_a_connection_that_only_workers_know_is_said_to_be_missing_in_the_triggerer(
-    operator, airbyte, connection, context, defer, event_of, monkeypatch, make
+    operator, airbyte, connection, sensor, context, defer, event_of, monkeypatch, make
 ):
     """Which host it is, what to do, and what becomes of the job; another try may help."""
     if make == "sensor":
         airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
-        task = AirbyteJobSensor(task_id="sync", airbyte_job_id=1, deferrable=True)
+        task = sensor(deferrable=True)
     else:
         task = operator(deferrable=True)
     trigger = defer(task.execute, context)

@@ -30,7 +30,6 @@ from airbyte_sync_airflow.config.arguments import check_choice, check_seconds, j
 from airbyte_sync_airflow.config.connection import server_from
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.links import AirbyteJobLink
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_airflow.report.task_log import Follower
 from airbyte_sync_airflow.task import rendered
@@ -327,28 +326,28 @@ def test_what_a_template_gives(argument):
 
 
 @pytest.mark.parametrize("workspace_id", ["", [], 7, " "])
-def test_a_workspace_that_is_none_is_not_sent(connection, context, airbyte, workspace_id):
+def test_a_workspace_that_is_none_is_not_sent(connection, operator, context, airbyte, workspace_id):
     """Without a usable workspace nothing is asked: an empty one would mean all of them."""
-    task = AirbyteTriggerSyncOperator(
-        task_id="sync", connection_name="Orders", workspace_id=workspace_id
-    )
+    task = operator(connection_name="Orders", workspace_id=workspace_id)
     with pytest.raises(AirflowFailException, match="workspace_id"):
         task.execute(context)
     assert [] == [record for record in airbyte.requests if "connections" in record.path]
 
 
 @pytest.mark.parametrize("write", [lambda id_: f" {id_}\n", UUID])
-def test_a_connection_id_as_people_write_it(connection, context, airbyte, write):
+def test_a_connection_id_as_people_write_it(connection, operator, context, airbyte, write):
     """Blanks around it, and a UUID object, mean the connection."""
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="x", asynchronous=True)
+    task = operator("x", asynchronous=True)
     task.connection_id = write(connection.connection_id)
     assert 1 == task.execute(context)
 
 
 @pytest.mark.parametrize("connection_id", ["..", ".", "a\x00b", "\ud800", UUID(int=0), []])
-def test_a_connection_id_that_leads_elsewhere(connection, context, submissions, connection_id):
+def test_a_connection_id_that_leads_elsewhere(
+    connection, operator, context, submissions, connection_id
+):
     """Nothing is asked at another address, and the error is ours."""
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="x")
+    task = operator("x")
     task.connection_id = connection_id
     with pytest.raises(AirflowException):
         task.execute(context)
