@@ -59,6 +59,7 @@ def feed():
 def parts(clock, feed):
     """The container with clocks in virtual time."""
     from airbyte_sync_airflow.composition import Container
+    from airbyte_sync_airflow.worker.gateway_keeper import GatewayKeeper
     from airbyte_sync_http import TokenCache
     from airbyte_sync_testkit.clock import AsyncVirtualClock
 
@@ -69,6 +70,7 @@ def parts(clock, feed):
         Container.open_watch.override(providers.Object(None)),
         # The next test's server may get the port of an earlier one, which knew other tokens.
         Container.tokens.override(TokenCache()),
+        Container.gateway_keeper.override(providers.Singleton(GatewayKeeper)),
     ):
         yield Container
 

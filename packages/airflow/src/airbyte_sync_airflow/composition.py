@@ -35,12 +35,14 @@ from airbyte_sync_airflow.config.connection import mask_aside
 from airbyte_sync_airflow.config.policy_options import COMPOSITION, SECTION
 from airbyte_sync_airflow.standstill import CautiousInterpreter, PatientClock, StandstillWatch
 from airbyte_sync_airflow.worker.clock import StoppableClock
+from airbyte_sync_airflow.worker.gateway_keeper import GatewayKeeper
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
 from airbyte_sync_http.protocol.cleaning import shown, told
 from airbyte_sync_http.transports.registry import open_async_transport, open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import timedelta
 
     from airbyte_sync import AsyncClock, AsyncInterpreter, CheckpointStore, Clock, Interpreter
     from airbyte_sync.events import Event
@@ -88,6 +90,8 @@ class Container:
     async_clock = providers.Singleton(AsyncSystemClock)
     tokens = providers.Singleton(TokenCache)
     """One for the process: the pokes of a sensor, and the triggers of a triggerer, share their tokens."""
+    gateway_keeper = providers.Singleton(GatewayKeeper)
+    """One for the process: the pokes of a sensor share their connection, too."""
     open_transport = providers.Factory(open_transport)
     open_async_transport = providers.Factory(open_async_transport)
     open_gateway = providers.Factory(AirbyteGateway)
@@ -145,9 +149,10 @@ def open_interpreter(
     *,
     is_stopped: Callable[[], bool] | None = None,
     await_charge: Callable[[Clock], None] | None = None,
+    idle_for: Callable[[], timedelta | None] | None = None,
 ) -> Iterator[Interpreter]:
     """
-    Open what a blocking flow is driven with, and close it at the end.
+    Open what a blocking flow is driven with, and close it at the end, or keep it for the next one.
 
     Args:
         server: Where to send requests: :func:`~airbyte_sync_airflow.config.connection.read_server`.
@@ -156,21 +161,31 @@ def open_interpreter(
         is_stopped: Tells whether to wait no longer, because the task was killed.
         await_charge: Returns once Airflow has said that this process is in charge; it is called before
             a process that stood still changes anything.
+        idle_for: Tells, when all went well, in how long this process needs the server again; ``None``: not
+            at all.
 
     Yields:
         An interpreter for :func:`airbyte_sync.run` and :func:`airbyte_sync.step`.
     """
     container = Container(server, is_stopped)
-    with ExitStack() as open_parts:
-        gateway = open_parts.enter_context(container.gateway())
-        open_parts.enter_context(gateway.secrets.in_force())
-        interpreter: Interpreter = container.interpreter(on_event, store)
-        if await_charge is not None:
-            clock = container.stoppable_clock()
-            interpreter = CautiousInterpreter(
-                interpreter, container.patient_clock(), lambda: await_charge(clock)
-            )
-        yield interpreter
+    keeper = container.gateway_keeper()
+    kept = keeper.take(server)
+    if kept is not None:
+        container.gateway.override(kept)
+    with ExitStack() as to_close:
+        gateway = to_close.enter_context(container.gateway())
+        with gateway.secrets.in_force():
+            interpreter: Interpreter = container.interpreter(on_event, store)
+            if await_charge is not None:
+                clock = container.stoppable_clock()
+                interpreter = CautiousInterpreter(
+                    interpreter, container.patient_clock(), lambda: await_charge(clock)
+                )
+            yield interpreter
+        pause = None if idle_for is None else idle_for()
+        if pause is not None:
+            to_close.pop_all()
+            keeper.keep(gateway, server, pause)
 
 
 # --- the parts of a platform ------------------------------------------------------------------------

@@ -252,6 +252,8 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
                 ):
                     session.wait(turn)
                     turn = self._poll_once(session)
+                if turn is not None:
+                    session.idle_for = timedelta(seconds=self.poke_interval)
             if turn is None and store is not None:
                 store.clear()
         return turn is None

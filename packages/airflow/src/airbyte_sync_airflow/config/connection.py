@@ -84,6 +84,10 @@ class AirbyteServer:
         ):
             require_registered(group, name, f"the extra {option!r} is {shown(name)}")
 
+    def is_reached_like(self, other: AirbyteServer) -> bool:
+        """Whether the two can share a session of workers; policies may differ."""
+        return (self.settings, self.transport) == (other.settings, other.transport)
+
 
 class ConnectionNotThere(AirbyteSyncError):
     """Airflow does not know the connection, or cannot say."""

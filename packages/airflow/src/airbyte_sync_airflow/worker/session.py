@@ -21,6 +21,7 @@ from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import timedelta
 
     from airbyte_sync import Checkpoint, Done, Flow, Interpreter, Pause, SyncPolicy
     from airbyte_sync_airflow.config.connection import AirbyteServer
@@ -43,6 +44,8 @@ class TaskSession:
     store: RequestStore
     connection: Connection | None = None
     """What Airbyte says of the connection, once it was asked."""
+    idle_for: timedelta | None = None
+    """In how long this process needs the server again; ``None``: not at all."""
 
     def run(self, flow: Flow[T]) -> T:
         """Drive a flow to its end."""
@@ -142,6 +145,7 @@ def open_session(
         store,
         is_stopped=is_stopped,
         await_charge=None if charge is None else charge.await_word,
+        idle_for=lambda: session.idle_for,
     ) as interpreter:
         session = TaskSession(
             task=task,
