@@ -10,9 +10,7 @@ from airbyte_sync_airflow.compat.airflow import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
-    AirflowSkipException,
 )
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_local import Fault, job_scripts
 
@@ -22,10 +20,6 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 MINUTE = timedelta(minutes=1)
-
-
-def sensor(job_id, **options):
-    return AirbyteJobSensor(task_id="follow", airbyte_job_id=job_id, **options)
 
 
 @pytest.fixture
@@ -57,7 +51,7 @@ def wait_in_triggerer(context):
     return wait
 
 
-def test_it_waits_poke_by_poke(job_that, context, clock):
+def test_it_waits_poke_by_poke(job_that, sensor, context, clock):
     """A poke tells whether the job has succeeded; between pokes time passes."""
     task = sensor(job_that(job_scripts.succeeds(lasts=MINUTE)))
     assert not task.poke(context)
@@ -66,7 +60,7 @@ def test_it_waits_poke_by_poke(job_that, context, clock):
 
 
 @pytest.mark.parametrize("spelling", [1, "1", " 1 "])
-def test_the_job_id_may_be_a_rendered_template(job_that, context, clock, spelling):
+def test_the_job_id_may_be_a_rendered_template(job_that, sensor, context, clock, spelling):
     """XComs render as text."""
     assert 1 == job_that(job_scripts.succeeds())
     clock.advance(MINUTE)
@@ -74,29 +68,14 @@ def test_the_job_id_may_be_a_rendered_template(job_that, context, clock, spellin
 
 
 @pytest.mark.parametrize("nonsense", ["None", "", "latest", "1_0", "-1"])
-def test_what_is_not_a_job_id_fails_at_once(connection, airbyte, context, nonsense):
+def test_what_is_not_a_job_id_fails_at_once(connection, airbyte, sensor, context, nonsense):
     """A task that pushed nothing renders as None; the text says what to pass."""
     with pytest.raises(AirflowFailException, match="expected the number of an Airbyte job"):
         sensor(nonsense).poke(context)
     assert [] == [record for record in airbyte.requests if "/jobs" in record.path]
 
 
-@pytest.mark.parametrize("life", [job_scripts.fails(), job_scripts.is_cancelled_by_server()])
-def test_a_job_that_did_not_succeed_fails_the_task(job_that, context, clock, life):
-    """Neither a failed nor a cancelled job is a success."""
-    job_id = job_that(life)
-    clock.advance(MINUTE)
-    with pytest.raises(AirflowException, match=f"job {job_id}"):
-        sensor(job_id).poke(context)
-
-
-def test_an_unknown_job_fails_at_once(connection, context):
-    """There is nothing to wait for."""
-    with pytest.raises(AirflowFailException):
-        sensor(4711).poke(context)
-
-
-def test_a_failed_look_is_no_failed_job(airbyte, job_that, context, clock):
+def test_a_failed_look_is_no_failed_job(airbyte, job_that, sensor, context, clock):
     """A poke that cannot see the job tries again at the next one."""
     task = sensor(job_that(job_scripts.succeeds()), poke_interval=60)
     airbyte.inject(Fault(on="GET /jobs/{jobId}", do="drop"))
@@ -106,7 +85,7 @@ def test_a_failed_look_is_no_failed_job(airbyte, job_that, context, clock):
     assert task.poke(context)
 
 
-def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock):
+def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock, sensor):
     """The wait goes on in the trigger from the first look."""
     job_id = job_that(job_scripts.succeeds(lasts=10 * MINUTE))
     started = clock.now()
@@ -114,14 +93,14 @@ def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock):
     assert 10 * MINUTE < clock.now() - started < 12 * MINUTE
 
 
-def test_deferred_a_job_that_has_ended_needs_no_triggerer(job_that, context, clock):
+def test_deferred_a_job_that_has_ended_needs_no_triggerer(job_that, sensor, context, clock):
     """One look is enough."""
     task = sensor(job_that(job_scripts.succeeds()), deferrable=True)
     clock.advance(MINUTE)
     assert task.execute(context) is None
 
 
-def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_triggerer):
+def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_triggerer, sensor):
     """The job belongs to whoever started it."""
     task = sensor(job_that(job_scripts.never_ends()), deferrable=True, timeout=600)
     with pytest.raises(AirflowSensorTimeout):
@@ -130,33 +109,7 @@ def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_t
     assert [] == [record for record in airbyte.requests if record.method == "DELETE"]
 
 
-def test_deferred_soft_fail_skips_on_time_out(job_that, wait_in_triggerer):
-    """As Airflow's own sensors do between pokes."""
-    task = sensor(job_that(job_scripts.never_ends()), deferrable=True, timeout=600, soft_fail=True)
-    with pytest.raises(AirflowSkipException):
-        wait_in_triggerer(task)
-
-
-@pytest.mark.parametrize(
-    ("option", "life", "expected"),
-    [
-        ("never_fail", job_scripts.fails(), AirflowSkipException),
-        ("soft_fail", job_scripts.fails(), AirflowException),
-        ("never_fail", job_scripts.never_ends(), AirflowSkipException),
-    ],
-)
-def test_deferred_a_failure_is_skipped_as_between_pokes(
-    job_that, wait_in_triggerer, option, life, expected
-):
-    """``soft_fail`` forgives time-outs, ``never_fail`` everything: as in Airflow's own loop."""
-    task = sensor(job_that(life), deferrable=True, timeout=600, **{option: True})
-    with pytest.raises(AirflowException) as end:
-        wait_in_triggerer(task)
-    is_skipped = isinstance(end.value, AirflowSkipException)
-    assert is_skipped is (expected is AirflowSkipException)
-
-
-def test_with_growing_intervals_every_poke_looks(job_that, airbyte, context, clock):
+def test_with_growing_intervals_every_poke_looks(job_that, airbyte, sensor, context, clock):
     """Airflow may poke sooner than ``poke_interval``; such a poke is a look, too."""
     task = sensor(job_that(job_scripts.succeeds(lasts=10 * MINUTE)), poke_interval=60)
     for _ in range(3):
@@ -167,7 +120,7 @@ def test_with_growing_intervals_every_poke_looks(job_that, airbyte, context, clo
 
 
 @pytest.mark.parametrize("option", [{"poke_interval": -1}, {"timeout": -1}])
-def test_options_that_cannot_be_right_are_refused_when_the_dag_is_parsed(option):
+def test_options_that_cannot_be_right_are_refused_when_the_dag_is_parsed(option, sensor):
     """By us, or by Airflow itself."""
     with pytest.raises((AirflowException, ValueError)):
         sensor(1, **option)

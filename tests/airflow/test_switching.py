@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
+from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.exceptions import AirbyteSensorTimedOut, AirbyteSyncFailed
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
 MINUTE = timedelta(minutes=1)
@@ -27,7 +26,7 @@ def test_a_timeout_of_zero_is_none_and_warns(airbyte, connection, operator, cont
     assert 1 == task.execute(context)
 
 
-def test_the_warning_points_to_the_dag(operator):
+def test_the_warning_points_to_the_dag():
     """Its author finds the line."""
     with pytest.warns(UserWarning, match="timeout=0") as caught:
         AirbyteTriggerSyncOperator(task_id="sync", connection_id="x", timeout=0)
@@ -59,13 +58,11 @@ def test_below_zero_is_still_refused(operator, option):
         operator(**{option: -1})
 
 
-def test_a_sensor_that_pokes_without_a_pause_pokes_each_second(job, context):
+def test_a_sensor_that_pokes_without_a_pause_pokes_each_second(job, sensor, context):
     """As the operator does."""
     job(job_scripts.succeeds(lasts=MINUTE))
     with pytest.warns(UserWarning, match="poke_interval=0 means one second"):
-        task = AirbyteJobSensor(
-            task_id="wait", airbyte_job_id=1, poke_interval=0, mode="poke", timeout=600
-        )
+        task = sensor(poke_interval=0, mode="poke", timeout=600)
     assert task.poke(context) is False
 
 
@@ -77,39 +74,13 @@ def job(airbyte, connection):
     return start
 
 
-def test_a_sensor_with_a_timeout_of_zero_pokes_once(job, context, event_of, defer):
+def test_a_sensor_with_a_timeout_of_zero_pokes_once(job, sensor, context, event_of, defer):
     """That is what it means in Airflow."""
     job(job_scripts.never_ends())
-    task = AirbyteJobSensor(task_id="wait", airbyte_job_id=1, timeout=0, deferrable=True)
+    task = sensor(timeout=0, deferrable=True)
     event = event_of(defer(task.execute, context))
     with pytest.raises(AirbyteSensorTimedOut):
         task.execute_complete(context, event)
-
-
-# --------------------------------------------------------------------------------------------------
-# A sensor with soft_fail
-
-
-@pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize("job_id", [4711, "None"])
-def test_soft_fail_does_not_skip_a_job_that_is_unknown(connection, context, deferrable, job_id):
-    """The official sensor fails; to be skipped is for a job that is late."""
-    task = AirbyteJobSensor(
-        task_id="wait", airbyte_job_id=job_id, soft_fail=True, deferrable=deferrable
-    )
-    with pytest.raises(AirflowException) as failure:
-        task.execute(context)
-    assert AirflowException is type(failure.value)
-
-
-def test_without_soft_fail_an_unknown_job_fails_at_once(connection, context):
-    """No retry can mend it."""
-    with pytest.raises(AirflowFailException):
-        AirbyteJobSensor(task_id="wait", airbyte_job_id=4711).execute(context)
-
-
-# --------------------------------------------------------------------------------------------------
-# What subclasses use
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -128,11 +99,11 @@ def test_airbyte_conn_id_holds_the_rendered_value(operator, context, defer, even
     assert ("connection_id",) == tuple(task.template_fields)
 
 
-def test_a_sensors_airbyte_conn_id_holds_the_rendered_value(job, context):
+def test_a_sensors_airbyte_conn_id_holds_the_rendered_value(job, sensor, context):
     """From its first poke on."""
     job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
     context["which"] = "airbyte_default"
-    task = AirbyteJobSensor(task_id="wait", airbyte_job_id=1, airbyte_conn_id="{{ which }}")
+    task = sensor(airbyte_conn_id="{{ which }}")
     task.execute(context)
     assert "airbyte_default" == task.airbyte_conn_id
 
@@ -196,10 +167,10 @@ def test_a_deferral_works_without_a_context(operator, defer, event_of):
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_sensor_works_without_a_context(job, deferrable):
+def test_a_sensor_works_without_a_context(job, deferrable, sensor):
     """The same for it."""
     job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
-    AirbyteJobSensor(task_id="wait", airbyte_job_id=1, deferrable=deferrable).execute({})
+    sensor(deferrable=deferrable).execute({})
 
 
 def test_execute_without_a_context_has_its_time_limits(airbyte, connection, operator):

@@ -7,8 +7,6 @@ from datetime import timedelta
 import pytest
 
 from airbyte_sync_airflow.exceptions import AirbyteSyncFailed, AirbyteSyncTimedOut
-from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.sensors import AirbyteJobSensor
 from airbyte_sync_local import job_scripts
 
 try:
@@ -51,9 +49,10 @@ def event_of(now, job, seconds=3600, execution_seconds=None):
     return payload
 
 
-def resume(context, event):
-    task = AirbyteTriggerSyncOperator(task_id="sync", connection_id="x", deferrable=True)
-    return task.execute_complete(context, event)
+@pytest.fixture
+def resume(operator, context):
+    """Let the task of an operator go on."""
+    return lambda event: operator("x", deferrable=True).execute_complete(context, event)
 
 
 def test_the_trigger_takes_what_the_official_one_has_stored():
@@ -63,59 +62,53 @@ def test_the_trigger_takes_what_the_official_one_has_stored():
     )
 
 
-def test_a_job_that_succeeds_is_the_tasks_result(job, now, context):
+def test_a_job_that_succeeds_is_the_tasks_result(job, now, context, resume):
     """The result that the official provider does not leave."""
-    resume(context, event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3)))))
+    resume(event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3)))))
     assert 1 == context["ti"].xcoms["return_value"]
 
 
-def test_a_task_that_was_taken_over_has_a_link(job, now, context):
+def test_a_task_that_was_taken_over_has_a_link(job, now, context, resume):
     """The official trigger carries the job's id only: the rest is asked for."""
-    resume(context, event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3)))))
+    resume(event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3)))))
     told = context["ti"].xcoms["airbyte_job"]
     assert told["url"].endswith("jobId=1&openLogs=true")
     assert "Faker to DuckDB" == told["connection_name"]
 
 
-def test_a_sensor_that_was_taken_over_has_a_link(job, now, context):
+def test_a_sensor_that_was_taken_over_has_a_link(job, now, sensor, context):
     """The same for it."""
     event = event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3))))
-    AirbyteJobSensor(task_id="wait", airbyte_job_id=1).execute_complete(context, event)
+    sensor().execute_complete(context, event)
     assert context["ti"].xcoms["airbyte_job"]["url"].endswith("jobId=1&openLogs=true")
 
 
-def test_a_link_that_cannot_be_found_fails_no_task(job, now, context, connect):
+def test_a_link_that_cannot_be_found_fails_no_task(job, now, context, connect, resume):
     """The sync has succeeded."""
     event = event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3))))
     connect(host="http://127.0.0.1:1")
-    resume(context, event)
+    resume(event)
     assert 1 == context["ti"].xcoms["return_value"]
 
 
-def test_a_job_that_fails_fails_the_task(job, now, context):
+def test_a_job_that_fails_fails_the_task(job, now, resume):
     """With the exception of our own trigger."""
     event = event_of(now, job(job_scripts.fails()))
     with pytest.raises(AirbyteSyncFailed):
-        resume(context, event)
+        resume(event)
 
 
-def test_a_sensor_is_taken_over_too(job, now, context):
-    """Its trigger is the same class."""
-    event = event_of(now, job(job_scripts.succeeds(lasts=timedelta(minutes=3))))
-    AirbyteJobSensor(task_id="wait", airbyte_job_id=1).execute_complete(context, event)
-
-
-def test_after_the_end_time_the_job_is_left_alone(job, now, context, airbyte):
+def test_after_the_end_time_the_job_is_left_alone(job, now, airbyte, resume):
     """As the official trigger does."""
     event = event_of(now, job(job_scripts.never_ends()), seconds=120)
     with pytest.raises(AirbyteSyncTimedOut, match="did not end by"):
-        resume(context, event)
+        resume(event)
     assert ["running"] == [each.status for each in airbyte.jobs]
 
 
-def test_after_the_execution_deadline_the_job_is_cancelled(job, now, context, airbyte):
+def test_after_the_execution_deadline_the_job_is_cancelled(job, now, airbyte, resume):
     """As the official operator does."""
     event = event_of(now, job(job_scripts.never_ends()), execution_seconds=120)
     with pytest.raises(AirbyteSyncTimedOut, match="and was cancelled"):
-        resume(context, event)
+        resume(event)
     assert ["cancelled"] == [each.status for each in airbyte.jobs]
