@@ -58,11 +58,6 @@ def test_usual_spellings_of_the_host_mean_the_same(host, port, base_url):
     assert base_url == server(host=host, port=port).settings.base_url
 
 
-def test_the_api_version_is_honoured():
-    """It is a part of the address."""
-    assert "http://h/api/public/v2" == server("v2", host="http://h").settings.base_url
-
-
 @pytest.mark.parametrize(
     ("fields", "auth"),
     [

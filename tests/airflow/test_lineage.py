@@ -317,15 +317,7 @@ def test_facets_can_be_sent_on():
     told = operator_lineage(
         "http://h", lineage, {**JOB, "rows": 10**20, "status": odd, "connection_name": odd}
     )
-    event = RunEvent(
-        eventType=RunState.COMPLETE,
-        eventTime="2026-08-21T10:15:00Z",
-        run=Run(runId=str(generate_new_uuid()), facets=told.run_facets),
-        job=Job(namespace="n", name="j"),
-        inputs=told.inputs,
-        outputs=told.outputs,
-    )
-    text = Serde.to_json(event)
+    text = event(told)
     text.encode()
     assert len(text) < 20_000
     assert told.run_facets["airbyteJob"].rows is None

@@ -1,11 +1,8 @@
 """The operator: three modes, one sync each, and the specification's face."""
 
-import asyncio
 import inspect
-import json
 from datetime import timedelta
 from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,35 +11,14 @@ from airbyte_sync_airflow.compat.airflow import (
     AirflowFailException,
     AirflowSkipException,
 )
-from airbyte_sync_airflow.exceptions import AirbyteTaskKilled, AirbyteTransientError
+from airbyte_sync_airflow.exceptions import AirbyteTransientError
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
-from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_local import Fault, job_scripts
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
 except ImportError:
     from airflow.exceptions import TaskDeferred
-
-
-def deferred(task, context):
-    """Run a task up to its deferral and return the trigger as the triggerer would make it."""
-    with pytest.raises(TaskDeferred) as deferral:
-        task.execute(context)
-    path, arguments = deferral.value.trigger.serialize()
-    assert "airbyte_sync_airflow.triggers.AirbyteSyncTrigger" == path
-    assert "execute_complete" == deferral.value.method_name
-    return AirbyteSyncTrigger(**json.loads(json.dumps(arguments)))
-
-
-def event_of(trigger):
-    """Run a trigger to its one event."""
-
-    async def first():
-        return [event.payload async for event in trigger.run()]
-
-    (payload,) = asyncio.run(first())
-    return json.loads(json.dumps(payload))
 
 
 def cancelled(airbyte):
@@ -73,12 +49,6 @@ def test_its_signature_is_the_specified_one():
     assert list(positional) == list(parameters)[1 : len(positional) + 1]
 
 
-def test_its_class_attributes_are_the_specified_ones():
-    """Template fields and colour are those of the specification."""
-    assert ("connection_id",) == tuple(AirbyteTriggerSyncOperator.template_fields)
-    assert "#6C51FD" == AirbyteTriggerSyncOperator.ui_color
-
-
 # --------------------------------------------------------------------------------------------------
 # Blocking
 
@@ -104,13 +74,6 @@ def test_blocking_it_looks_every_wait_seconds(operator, airbyte, connection, con
     assert {timedelta(seconds=10)} == {after - before for before, after in pairwise(looks)}
 
 
-def test_a_failed_job_fails_the_task(operator, airbyte, connection, context):
-    """A failed job is never reported as anything else."""
-    airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
-    with pytest.raises(AirflowException, match="failed"):
-        operator(connection.connection_id).execute(context)
-
-
 def test_a_job_that_somebody_cancelled_fails_the_task(operator, airbyte, connection, context):
     """A cancelled job is not a success."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.is_cancelled_by_server()])
@@ -118,24 +81,8 @@ def test_a_job_that_somebody_cancelled_fails_the_task(operator, airbyte, connect
         operator(connection.connection_id).execute(context)
 
 
-def test_the_time_out_cancels_the_job_and_fails_the_task(operator, airbyte, connection, context):
-    """A sync that takes too long is cancelled in Airbyte before the task fails."""
-    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-    with pytest.raises(AirflowException, match="timeout"):
-        operator(connection.connection_id, timeout=60).execute(context)
-    assert [1] == [job.job_id for job in airbyte.jobs if job.status == "cancelled"]
-
-
 # --------------------------------------------------------------------------------------------------
 # Asynchronous
-
-
-def test_asynchronous_it_returns_as_soon_as_airbyte_has_taken_the_sync(
-    operator, airbyte, connection, context
-):
-    """The job has only begun when the task ends."""
-    result = operator(connection.connection_id, asynchronous=True).execute(context)
-    assert [(result, "pending")] == [(job.job_id, job.status) for job in airbyte.jobs]
 
 
 def test_asynchronous_wins_over_deferrable(operator, connection, context):
@@ -148,59 +95,24 @@ def test_asynchronous_wins_over_deferrable(operator, connection, context):
 # Deferrable
 
 
-def test_deferred_the_job_id_is_the_tasks_result(operator, airbyte, connection, context):
-    """The trigger waits, and the task leaves the same result as in the other modes."""
-    task = operator(connection.connection_id, deferrable=True)
-    event = event_of(deferred(task, context))
-    assert task.execute_complete(context, event) is None
-    assert 1 == context["ti"].xcoms["return_value"]
-    assert ["succeeded"] == [job.status for job in airbyte.jobs]
-
-
-def test_deferred_no_result_is_pushed_when_the_dag_asks_for_none(operator, connection, context):
-    """``do_xcom_push=False`` holds in every mode."""
-    task = operator(connection.connection_id, deferrable=True, do_xcom_push=False)
-    task.execute_complete(context, event_of(deferred(task, context)))
-    assert {} == context["ti"].xcoms
-
-
-def test_deferred_the_sync_is_submitted_once(operator, airbyte, connection, context, submissions):
+def test_deferred_the_sync_is_submitted_once(
+    operator, airbyte, connection, context, submissions, defer, event_of
+):
     """The trigger goes on with the job that the task has submitted, also when it is started twice."""
-    trigger = deferred(operator(connection.connection_id, deferrable=True), context)
+    trigger = defer(operator(connection.connection_id, deferrable=True).execute, context)
     first, second = event_of(trigger), event_of(trigger)
     assert first == second
     assert 1 == len(submissions())
 
 
-def test_deferred_a_failed_job_fails_the_task(operator, airbyte, connection, context):
-    """The failure travels from the trigger to the task."""
-    airbyte.add_connection(connection, job_scripts=[job_scripts.fails()])
-    task = operator(connection.connection_id, deferrable=True)
-    event = event_of(deferred(task, context))
-    with pytest.raises(AirflowException, match="job 1 failed"):
-        task.execute_complete(context, event)
-
-
-def test_deferred_the_time_out_cancels_the_job_and_fails_the_task(
-    operator, airbyte, connection, context
-):
-    """The total time-out means the same in the triggerer."""
-    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-    task = operator(connection.connection_id, deferrable=True, timeout=60)
-    event = event_of(deferred(task, context))
-    assert [1] == cancelled(airbyte)
-    with pytest.raises(AirflowException, match="timeout"):
-        task.execute_complete(context, event)
-
-
 def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
-    operator, airbyte, connection, context, submissions
+    operator, airbyte, connection, context, submissions, defer, event_of
 ):
     """The job is found on the server and adopted."""
     airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
     task = operator(connection.connection_id, deferrable=True)
     try:
-        event = event_of(deferred(task, context))
+        event = event_of(defer(task.execute, context))
         task.execute_complete(context, event)
     except TaskDeferred:
         raise AssertionError("it deferred twice") from None
@@ -225,17 +137,11 @@ def test_an_event_that_is_not_ours_is_never_a_success(operator, connection, cont
         operator(connection.connection_id).execute_complete(context, event)
 
 
-def test_a_trigger_holds_no_secret(operator, connection, context):
-    """Credentials stay in the Airflow connection."""
-    trigger = deferred(operator(connection.connection_id, deferrable=True), context)
-    assert "the-client" not in json.dumps(trigger.serialize())
-
-
 def test_a_triggerer_of_an_older_release_costs_a_retry_and_starts_nothing(
-    operator, connection, context, submissions
+    operator, connection, context, submissions, defer, event_of
 ):
     """A checkpoint that it cannot read is no reason to fail for good: the sync may be running."""
-    trigger = deferred(operator(connection.connection_id, deferrable=True), context)
+    trigger = defer(operator(connection.connection_id, deferrable=True).execute, context)
     trigger.checkpoint["version"] = 99
     before = len(submissions())
     with pytest.raises(AirbyteTransientError, match="upgrade the triggerers first") as caught:
@@ -269,49 +175,8 @@ def test_a_kill_cancels_the_own_job(
     assert [1] == cancelled(airbyte)
 
 
-def test_a_kill_while_the_submission_is_on_its_way_cancels_its_job(
-    operator, airbyte, connection, context, monkeypatch, in_worker, airflow_says
-):
-    """The signal comes before the answer: the job is cancelled as soon as it is known."""
-    airflow_says("failed")
-    airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-    task = operator(connection.connection_id)
-    started = task.log.info
-
-    def killed(message, *details, **fields):
-        if message.startswith("Started"):
-            task.on_kill()
-        return started(message, *details, **fields)
-
-    monkeypatch.setattr(
-        type(task),
-        "log",
-        property(lambda _: SimpleNamespace(info=killed, warning=started, exception=started)),
-    )
-    with in_worker(context), pytest.raises(AirbyteTaskKilled):
-        task.execute(context)
-    assert [1] == cancelled(airbyte)
-
-
-def test_a_kill_before_there_is_a_job_does_nothing(operator, connection, airbyte):
-    """Nothing was started, so nothing is cancelled and nothing fails."""
-    operator(connection.connection_id).on_kill()
-    assert [] == list(airbyte.requests)
-
-
 # --------------------------------------------------------------------------------------------------
 # Conflict
-
-
-def test_a_busy_connection_is_waited_for(operator, airbyte, connection, context, clock):
-    """Ours starts when the other has ended."""
-    long = job_scripts.succeeds(lasts=timedelta(minutes=5))
-    other = airbyte.start_external_job(connection.connection_id, long)
-    clock.advance(timedelta(minutes=1))
-    result = operator(connection.connection_id).execute(context)
-    assert [(other.job_id, "succeeded"), (result, "succeeded")] == [
-        (job.job_id, job.status) for job in airbyte.jobs
-    ]
 
 
 def test_a_busy_connection_can_skip_the_task(operator, airbyte, connection, context, clock):
@@ -324,13 +189,6 @@ def test_a_busy_connection_can_skip_the_task(operator, airbyte, connection, cont
 
 # --------------------------------------------------------------------------------------------------
 # Templates
-
-
-def test_the_airflow_connection_may_be_a_template(operator, connection, context, connect):
-    """The specification's dynamic example renders ``airbyte_conn_id``."""
-    context["name"] = "default"
-    task = operator(connection.connection_id, airbyte_conn_id="airbyte_{{ name }}")
-    assert 1 == task.execute(context)
 
 
 @pytest.mark.parametrize(

@@ -203,21 +203,6 @@ def test_the_container_makes_what_a_task_is_made_of(airbyte):
         assert container.tokens() is Container(server).tokens()
 
 
-def test_a_part_of_the_container_can_be_replaced(airbyte):
-    """A platform that wants another transport for every task overrides the provider of the class."""
-    from dependency_injector import providers
-
-    from airbyte_sync_airflow.composition import Container
-    from airbyte_sync_airflow.config.connection import AirbyteServer
-    from airbyte_sync_http import ServerSettings
-
-    server = AirbyteServer(settings=ServerSettings(base_url=airbyte.base_url))
-    ours = object()
-    with Container.open_transport.override(providers.Object(ours)):
-        assert Container(server).transport() is ours
-    assert Container(server).transport() is not ours
-
-
 def test_a_task_loads_no_web_framework():
     """dependency-injector's own container class would load FastAPI, which comes with Airflow 3."""
     code = "import airbyte_sync_airflow.worker.session, sys; print('fastapi' in sys.modules)"

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,18 +30,8 @@ FAILURES = read(SAMPLES / "failures.json")
 
 @pytest.fixture
 def stage_of(airbyte, clock, context, state_store, event_of, connect):
-    def make(sample):
-        return Stage(
-            sample,
-            airbyte=airbyte,
-            clock=clock,
-            context=context,
-            state_store=state_store,
-            event_of=event_of,
-            connect=connect,
-        )
-
-    return make
+    parts = {"airbyte": airbyte, "clock": clock, "context": context, "state_store": state_store}
+    return partial(Stage, event_of=event_of, connect=connect, **parts)
 
 
 @pytest.mark.parametrize(
