@@ -34,8 +34,6 @@ AUTHS = {
 }
 HEADERS = {"X-Api-Key": HEADER, "Cookie": "a=canary-cookie; b=canary-crumb"}
 
-_BASE64 = [b64encode(bytes(before) + b"canary" * 2)[4:-4].decode() for before in range(3)]
-
 
 def proxy_url(port: int) -> str:
     """Return the URL of a proxy with user name and password."""

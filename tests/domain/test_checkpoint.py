@@ -160,7 +160,6 @@ def test_moments_are_stored_in_utc():
 OLD = {"version": 1, "asked_at": NOON.isoformat(), "connection_id": "c"}
 IN_DOUBT = {"in_doubt": True, "lost_submissions": 2, "lost_status": 502}
 LATER = NOON + timedelta(hours=1)
-SINCE = {"failing_since": NOON.isoformat(), "failures": 3}
 VERSION_1_EXAMPLES = [
     ({"phase": "submit", "connection_id": None}, Asked()),
     (

@@ -22,42 +22,19 @@ def get_provider_info() -> dict[str, Any]:
     from airbyte_sync_airflow.compat.official_provider import what_is_wrong
 
     problem = what_is_wrong()
+    integration = {"integration-name": "Airbyte Sync"}
     description = "One request for a sync gives one sync, seen through to its end."
     return {
         "package-name": "airbyte-sync-airflow",
         "name": "Airbyte Sync",
         "description": description if problem is None else f"ATTENTION: {problem}",
         "integrations": [
-            {
-                "integration-name": "Airbyte Sync",
-                "external-doc-url": "https://docs.airbyte.com/",
-                "tags": ["service"],
-            }
+            {**integration, "external-doc-url": "https://docs.airbyte.com/", "tags": ["service"]}
         ],
-        "operators": [
-            {
-                "integration-name": "Airbyte Sync",
-                "python-modules": ["airbyte_sync_airflow.operators"],
-            }
-        ],
-        "sensors": [
-            {
-                "integration-name": "Airbyte Sync",
-                "python-modules": ["airbyte_sync_airflow.sensors"],
-            }
-        ],
-        "triggers": [
-            {
-                "integration-name": "Airbyte Sync",
-                "python-modules": ["airbyte_sync_airflow.triggers"],
-            }
-        ],
-        "hooks": [
-            {
-                "integration-name": "Airbyte Sync",
-                "python-modules": ["airbyte_sync_airflow.hooks"],
-            }
-        ],
+        **{
+            kind: [{**integration, "python-modules": [f"airbyte_sync_airflow.{kind}"]}]
+            for kind in ("operators", "sensors", "triggers", "hooks")
+        },
         "extra-links": ["airbyte_sync_airflow.links.AirbyteJobLink"],
         "connection-types": [
             {
