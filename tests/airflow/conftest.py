@@ -97,14 +97,20 @@ def connect(monkeypatch):
 
 
 @pytest.fixture
-def connection(airbyte, connect):
+def connect_with(airbyte, connect):
+    """Let the Airflow connection ``airbyte_default`` lead to the server, with options in its extra."""
+
+    def define(**extra):
+        fields = {"login": CLIENT_ID, "password": CLIENT_SECRET, "schema": "v1/applications/token"}
+        connect(host=airbyte.base_url, extra=extra, **fields)
+
+    return define
+
+
+@pytest.fixture
+def connection(airbyte, connect_with):
     """An Airbyte connection, reachable through the Airflow connection ``airbyte_default``."""
-    connect(
-        host=airbyte.base_url,
-        login=CLIENT_ID,
-        password=CLIENT_SECRET,
-        schema="v1/applications/token",
-    )
+    connect_with()
     return airbyte.add_connection()
 
 

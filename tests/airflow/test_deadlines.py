@@ -182,15 +182,10 @@ def test_the_queue_time_out_leaves_a_job_that_has_begun_alone(
 
 
 def test_a_job_that_is_not_to_be_cancelled_is_left_running(
-    airbyte, connect, operator, context, cancellations
+    connect_with, operator, context, cancellations
 ):
     """``cancel_on_timeout`` of the Airflow connection."""
-    connect(
-        host=airbyte.base_url,
-        login="the-client-id",
-        password="the-client-secret",
-        extra={"cancel_on_timeout": False},
-    )
+    connect_with(cancel_on_timeout=False)
     with pytest.raises(AirbyteSyncTimedOut, match="it was left running"):
         operator(timeout=60).execute(context)
     assert [] == cancellations()

@@ -27,21 +27,6 @@ def operator(operator, airbyte, connection):
     return operator
 
 
-@pytest.fixture
-def connect_with(airbyte, connect):
-    """Define the Airflow connection with some extra."""
-
-    def define(**extra):
-        connect(
-            host=airbyte.base_url,
-            login="the-client-id",
-            password="the-client-secret",
-            extra=extra,
-        )
-
-    return define
-
-
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """An Airflow that does answer has as long as it needs on a slow machine."""

@@ -81,19 +81,9 @@ def replies_to(calls):
 
 
 @pytest.fixture
-def stage(airbyte, connect, context, clock, log):
+def stage(airbyte, connect_with, context, clock, log):
     """One server and one Airflow; each example has a connection, a task and a record of its own."""
-    connect(
-        host=airbyte.base_url,
-        login="the-client-id",
-        password=SECRET,
-        schema="v1/applications/token",
-        extra={
-            "read_timeout": 0.2,
-            "submit_timeout": 0.2,
-            "unreachable_timeout": 300,
-        },
-    )
+    connect_with(read_timeout=0.2, submit_timeout=0.2, unreachable_timeout=300)
     return Stage(airbyte, context, clock, log)
 
 

@@ -301,14 +301,11 @@ def test_the_address_is_the_web_applications(connect, fields, expected):
     assert page == job_url(ui_url, "w", "c", 7)
 
 
-def test_the_web_application_may_be_elsewhere(airbyte, connect, connection, operator, context, job):
+def test_the_web_application_may_be_elsewhere(
+    airbyte, connect_with, connection, operator, context, job
+):
     """``ui_url`` of the Airflow connection."""
-    connect(
-        host=airbyte.base_url,
-        login="the-client-id",
-        password="the-client-secret",
-        extra={"ui_url": "https://airbyte.example"},
-    )
+    connect_with(ui_url="https://airbyte.example")
     operator().execute(context)
     url = expected_of(airbyte, connection)["url"].replace(
         airbyte.base_url, "https://airbyte.example"

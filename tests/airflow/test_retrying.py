@@ -255,15 +255,10 @@ with DAG("retried", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
 @only_with_a_store
 @pytest.mark.filterwarnings("default")  # dag.test() warns of its own parts
 def test_in_a_real_run_another_try_goes_on_with_the_same_job(
-    airbyte, connect, connection, load_dag_file, monkeypatch, submissions
+    airbyte, connect_with, connection, load_dag_file, monkeypatch, submissions
 ):
     """Airflow's own store, through its own API."""
-    connect(
-        host=airbyte.base_url,
-        login="the-client-id",
-        password="the-client-secret",
-        extra={"unreachable_timeout": 10},
-    )
+    connect_with(unreachable_timeout=10)
     airbyte.add_connection(connection, job_scripts=[LONG])
     airbyte.inject(
         Fault(on="GET /jobs/{jobId}", do="answer", answer=answers.bad_gateway(), times=5)

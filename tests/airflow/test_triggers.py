@@ -243,15 +243,10 @@ def test_a_task_that_does_not_want_it_is_not_asked_about(
 
 
 def test_the_airflow_connection_can_say_so_for_all_tasks(
-    airbyte, connect, waiting, kill, instance_in, cancellations
+    connect_with, waiting, kill, instance_in, cancellations
 ):
     """A task's own option wins over it."""
-    connect(
-        host=airbyte.base_url,
-        login="the-client-id",
-        password="the-client-secret",
-        extra={"cancel_on_kill": False},
-    )
+    connect_with(cancel_on_kill=False)
     trigger = waiting()
     assert trigger.cancel_on_kill is False
     trigger.task_instance = instance_in("failed")
@@ -259,14 +254,9 @@ def test_the_airflow_connection_can_say_so_for_all_tasks(
     assert [] == cancellations()
 
 
-def test_a_task_wins_over_its_airflow_connection(airbyte, connect, waiting):
+def test_a_task_wins_over_its_airflow_connection(connect_with, waiting):
     """As every option of a task does."""
-    connect(
-        host=airbyte.base_url,
-        login="the-client-id",
-        password="the-client-secret",
-        extra={"cancel_on_kill": False},
-    )
+    connect_with(cancel_on_kill=False)
     assert waiting(cancel_on_kill=True).cancel_on_kill is True
 
 
