@@ -43,10 +43,14 @@ def assigned(module, name):
 
 @pytest.mark.parametrize("package", sorted(set(PROJECTS) - {"airflow-dropin"}))
 def test_a_package_says_its_version(package):
-    """``__version__`` is what pyproject.toml says, in the module ``version`` and on the top floor."""
-    (module,) = (PACKAGES / package / "src").glob("*/version.py")
-    assert PROJECTS[package]["version"] == assigned(module, "__version__")
-    assert "__version__" in assigned(module.with_name("__init__.py"), "__all__")
+    """``__version__`` is what pyproject.toml says, and is on the top floor."""
+    (face,) = (PACKAGES / package / "src").glob("*/__init__.py")
+    module = face.with_name("version.py")
+    # Airflow's parse of a DAG pays for each module, so the version of its package is in none of its own.
+    assert PROJECTS[package]["version"] == assigned(
+        module if module.exists() else face, "__version__"
+    )
+    assert "__version__" in assigned(face, "__all__")
 
 
 def test_the_drop_in_says_the_version_of_what_serves_it():

@@ -50,13 +50,16 @@ def test_everything_public_is_documented(module):
 
 @pytest.mark.parametrize("module", FACES, ids=name_of)
 def test_a_face_only_imports_and_lists(module):
-    """An __init__.py has a docstring, imports and __all__, and does nothing else."""
+    """An __init__.py has a docstring, imports, __all__ and perhaps __version__, and does nothing else."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     rest = [
         ast.unparse(node)
         for node in tree.body[1:]
         if not isinstance(node, (ast.Import, ast.ImportFrom))
-        and not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+        and not (
+            isinstance(node, ast.Assign)
+            and ast.unparse(node.targets[0]) in {"__all__", "__version__"}
+        )
     ]
     assert isinstance(tree.body[0], ast.Expr)
     assert rest == []
@@ -72,11 +75,10 @@ def test_a_face_lists_what_it_imports(module):
         if isinstance(node, ast.ImportFrom) and node.module != "__future__"
         for alias in node.names
     }
-    listed = [
-        name.value
+    assigned = {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign)
-        for name in ast.walk(node.value)
-        if isinstance(name, ast.Constant)
-    ]
-    assert set(listed) == imported
+    }
+    listed = assigned.pop("__all__", ())
+    assert set(listed) == imported | set(assigned)

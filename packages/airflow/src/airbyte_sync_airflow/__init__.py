@@ -1,5 +1,5 @@
 """Run Airbyte syncs from Airflow: see the modules ``operators``, ``sensors``, ``triggers``, ``hooks``."""
 
-from airbyte_sync_airflow.version import __version__
+__version__ = "0.1.0"
 
 __all__ = ["__version__"]
