@@ -13,9 +13,9 @@ from datetime import timedelta
 
 import pytest
 
-from airbyte_sync import AirbyteSyncError, JobQuery, JobType
+from airbyte_sync import AirbyteSyncError, JobQuery, JobType, texts
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, ClientCredentials, ServerSettings
-from airbyte_sync_http.protocol import cleaning, json_node, messages
+from airbyte_sync_http.protocol import json_node, messages
 from airbyte_sync_http.protocol.json_node import MOST_VALUES
 from airbyte_sync_http.protocol.messages import SMALL
 from airbyte_sync_http.transports import network
@@ -35,7 +35,7 @@ MOST_MATCHED = 48 * KB
 """Characters of a reply that patterns look at, apart from those that look at each character a few times."""
 
 FEW_LOOKS_A_CHARACTER = {
-    id(pattern) for pattern in (cleaning._BLANKS, cleaning._UNFIT, json_node._LONG_NUMBER)
+    id(pattern) for pattern in (texts._BLANKS, texts._UNFIT, json_node._LONG_NUMBER)
 }
 """Patterns that are at most some twenty characters long: linear, whatever the text."""
 
