@@ -322,6 +322,7 @@ GOOD = {
     "cancel_on_timeout": [(False, False), ("false", False), ("True", True), ("0", False)],
     "cancel_on_kill": [(True, True), ("f", False)],
     "explain": [("1", True), (False, False)],
+    "streams": [("true", True), (False, False)],
     "longest_wait_seconds": [("300", timedelta(minutes=5))],
 }
 ROWS = [(name, *row) for name, rows in GOOD.items() for row in rows]

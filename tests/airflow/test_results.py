@@ -1,6 +1,7 @@
 """What a task leaves behind: the XCom ``airbyte_job``, the same in every mode, and the link."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -122,6 +123,76 @@ def test_a_summary_is_the_same_after_it_has_travelled(airbyte, operator, context
     """Triggers and XComs carry it as JSON."""
     operator().execute(context)
     assert job() == JobSummary.from_json(json.loads(json.dumps(job()))).to_json()
+
+
+# --------------------------------------------------------------------------------------------------
+# Streams
+
+
+@pytest.fixture
+def of_streams(airbyte, connection, connect):
+    """Make the connection one of so many streams, whose names take so many characters, and ask for them."""
+
+    def make(count, width=4, **extra):
+        names = tuple(f"{number:0{width}}" for number in range(count))
+        airbyte.add_connection(replace(connection, streams=names, stream_namespace="shop"))
+        connect(
+            host=airbyte.base_url,
+            login="the-client-id",
+            password="the-client-secret",
+            extra={"streams": True, **extra},
+        )
+
+    return make
+
+
+def test_blocking_with_streams(airbyte, connection, operator, context, job, of_streams):
+    """Where the connection asks for it, the dict tells what was committed by stream."""
+    of_streams(3)
+    operator().execute(context)
+    amounts = [("0000", 334, 21846), ("0001", 333, 21845), ("0002", 333, 21845)]
+    streams = {
+        "streams": [
+            {"name": name, "namespace": "shop", "rows": rows, "bytes": size}
+            for name, rows, size in amounts
+        ],
+        "others": 0,
+        "other_rows": None,
+        "other_bytes": None,
+    }
+    assert expected_of(airbyte, connection, streams=streams) == job()
+    assert job() == JobSummary.from_json(json.loads(json.dumps(job()))).to_json()
+
+
+def test_deferred_with_a_thousand_streams(
+    operator, context, job, of_streams, defer, event_of, state_store
+):
+    """Event and XCom name a hundred of them, however long, and count the rest; a checkpoint has none."""
+    of_streams(1000, width=250)
+    trigger = defer(operator(deferrable=True).execute, context)
+    event = event_of(trigger)
+    operator(deferrable=True).execute_complete(context, event)
+    streams = job()["streams"]
+    assert (100, 900, 900) == (len(streams["streams"]), streams["others"], streams["other_rows"])
+    assert len(json.dumps(event)) < 64_000
+    assert len(json.dumps(job())) < 64_000
+    assert "0000000" not in json.dumps(trigger.checkpoint)
+
+
+def test_without_being_asked_for_no_stream_is_read(airbyte, operator, context, job, of_streams):
+    """A thousand syncs cost no request more."""
+    of_streams(3, streams="false")
+    operator().execute(context)
+    assert "streams" not in job()
+    assert "POST /api/v1/jobs/get_without_logs" not in [
+        request.operation for request in airbyte.requests
+    ]
+
+
+@pytest.mark.parametrize("odd", [7, {}, {"streams": [7]}, {"streams": [{"name": 7}]}, []])
+def test_odd_streams_are_left_out(odd):
+    """What another program stored may be anything."""
+    assert "streams" not in JobSummary.from_json({"job_id": 7, "streams": odd}).to_json()
 
 
 # --------------------------------------------------------------------------------------------------

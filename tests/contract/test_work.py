@@ -120,7 +120,9 @@ CALLS = {
     "find_jobs": (messages.find_jobs(SERVER, JobQuery()), [JobQuery()]),
     "fetch_connection": (messages.fetch_connection(SERVER, ID), [ID]),
     "find_connections": (messages.list_connections(SERVER, None, 0), ["Shop", None]),
+    "list_active_jobs": (messages.find_jobs(SERVER, JobQuery()), [ID]),
     "explain_failure": (messages.explain_failure(SERVER, 1), [1]),
+    "fetch_details": (messages.fetch_details(SERVER, 1), [1, ID]),
     "fetch_lineage": (messages.fetch_route(SERVER, ID), [ID]),
     "token": (
         messages.fetch_token(SERVER, ClientCredentials(client_id="i", client_secret="s")),

@@ -29,6 +29,7 @@ MINUTE = timedelta(minutes=1)
         ("cancel_timeout", [60, "60"], MINUTE),
         ("cancel_on_timeout", [False, "false", "False", " f ", 0, "0"], False),
         ("explain", [False, "false"], False),
+        ("streams", [True, "true"], True),
     ],
 )
 def test_plain_values_of_a_policy(key, values, meant):

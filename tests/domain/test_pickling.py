@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 
 import airbyte_sync
 from airbyte_sync import (
+    Attempt,
     Checkpoint,
     Connection,
     ConnectionAmbiguous,
@@ -27,11 +28,13 @@ from airbyte_sync import (
     JobPage,
     JobQuery,
     JobStatus,
+    JobStreams,
     JobType,
     OnConflict,
     Origin,
     PollSchedule,
     ResponseNotReceived,
+    StreamTotals,
     SyncPolicy,
     SyncRequest,
     commands,
@@ -111,10 +114,25 @@ failures = some.builds(
     status=some.none() | some.integers(100, 599),
     retry_after=some.none() | durations,
 )
+amounts = some.none() | counts
+totals = some.builds(
+    StreamTotals, name=texts, namespace=some.none() | texts, rows=amounts, bytes=amounts
+)
+streams = some.lists(totals, max_size=3).map(JobStreams.of)
+attempts = some.builds(
+    Attempt,
+    number=counts,
+    status=texts,
+    started_at=some.none() | moments,
+    rows=amounts,
+    failure=some.none() | reasons,
+)
+lists_of_attempts = some.lists(attempts, max_size=2).map(tuple)
 tries = some.builds(EarlierTries, since=moments, over_at=moments, tries=counts)
 
 FIELDS = {
     "at": moments,
+    "attempts": lists_of_attempts,
     "latest": some.none() | moments,
     "checkpoint": checkpoints,
     "connection_id": texts,
@@ -136,11 +154,13 @@ FIELDS = {
     "recent": some.booleans(),
     "result": jobs,
     "since": moments,
+    "streams": some.none() | streams,
     "text": texts,
     "until": moments,
     "workspace_id": some.none() | texts,
 }
 VALUES = {
+    Attempt: attempts,
     Checkpoint: checkpoints,
     Connection: connections,
     EarlierTries: tries,
@@ -149,7 +169,9 @@ VALUES = {
     JobPage: pages,
     JobQuery: queries,
     JobStatus: statuses,
+    JobStreams: streams,
     PollSchedule: some.builds(PollSchedule, floor=durations, cap=some.just(timedelta(days=31))),
+    StreamTotals: totals,
     SyncPolicy: some.builds(
         SyncPolicy, timeout=some.none() | durations, on_conflict=some.sampled_from(OnConflict)
     ),

@@ -89,6 +89,7 @@ WRONG = [
     (EarlierTries, TRIES, "after_job", "7", "after_job is '7': give an int"),
     (JobQuery, {}, "connection_id", 7, "connection_id is 7: give a str"),
     (JobQuery, {}, "job_type", "reset", "'reset': give JobType.RESET$"),
+    (JobQuery, {}, "status", "running", "status is 'running': give a JobStatus, as in JobStatus.R"),
     (JobQuery, {}, "updated_since", NAIVE, AWARE),
     (JobQuery, {}, "limit", "20", "limit is '20': give an int"),
     (JobQuery, {}, "offset", None, "offset is None: give an int"),
@@ -131,6 +132,7 @@ def test_a_wrong_type_is_refused_at_once(kind, others, name, value, text):
 def test_a_query_takes_a_uuid():
     """It stands for its text, as in a request."""
     assert ID == JobQuery(connection_id=UUID(ID)).connection_id  # type: ignore[arg-type]
+    assert ID == JobQuery(workspace_id=UUID(ID)).workspace_id  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("flow", [watch, cancel])

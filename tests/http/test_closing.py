@@ -42,7 +42,10 @@ CALLS = [
     ("find_jobs", JobQuery()),
     ("fetch_connection", ID),
     ("find_connections", "Orders", None),
+    ("list_connections",),
+    ("list_active_jobs",),
     ("explain_failure", 1),
+    ("fetch_details", 1, ID),
     ("check",),
 ]
 calls = pytest.mark.parametrize("call", CALLS, ids=lambda call: call[0])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airbyte_sync import UnexpectedReply
+from airbyte_sync import BadRequest, RefusedOnTheWay, UnexpectedReply
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, HttpResponse, ServerSettings
 
 SETTINGS = ServerSettings(base_url="http://localhost:8000")
@@ -54,6 +55,91 @@ def test_a_connection_listed_twice_is_found_once(scripted):
     pages = iter([page(range(100)), page(range(99, 120))])
     transport = scripted(lambda _: next(pages))
     assert 120 == len(AirbyteGateway(transport, SETTINGS).find_connections("Shop", None))
+
+
+def jobs(ids, status="running"):
+    """Answer jobs with these ids, created one after the other."""
+    listed = [
+        {
+            "jobId": number,
+            "status": status,
+            "jobType": "sync",
+            "startTime": f"2026-08-21T{number // 60 % 24:02}:{number % 60:02}Z",
+            "connectionId": "c",
+        }
+        for number in ids
+    ]
+    return HttpResponse(status=200, body=json.dumps({"data": listed}).encode())
+
+
+def asked_of(request):
+    return {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
+
+
+def test_a_server_with_few_jobs_is_asked_once_what_is_active(scripted):
+    """All of its jobs fit on one page."""
+    transport = scripted(lambda _: jobs(range(99, 0, -1)))
+    found = AirbyteGateway(transport, SETTINGS).list_active_jobs("c", "w")
+    assert (99, 1) == (len(found), len(transport.sent))
+    [asked] = map(asked_of, transport.sent)
+    assert {
+        "connectionId": "c",
+        "limit": "100",
+        "offset": "0",
+        "orderBy": "createdAt|DESC",
+    } == asked
+
+
+def test_what_is_active_is_asked_for_by_every_status(scripted):
+    """Pages go by offset; what was ended meanwhile is left out, and what is told twice counts once."""
+
+    def answer(request):
+        asked = asked_of(request)
+        if "status" not in asked:
+            return jobs(range(1000, 900, -1), "succeeded")
+        if asked["status"] != "running":
+            return jobs([77], "incomplete")
+        return jobs(range(250 - int(asked["offset"]), 0, -1)[:100])
+
+    transport = scripted(answer)
+    found = AirbyteGateway(transport, SETTINGS).list_active_jobs(workspace_id="w")
+    assert list(range(250, 0, -1)) == [job.job_id for job in found]
+    asked = [asked_of(request) for request in transport.sent]
+    words = [None, "pending", "queued", *["running"] * 3, "incomplete"]
+    assert words == [each.get("status") for each in asked]
+    assert {"w"} == {each["workspaceIds"] for each in asked}
+
+
+@pytest.mark.parametrize("body", [{"errorId": "x"}, {"message": "Bad Request"}])
+def test_a_server_that_has_no_queued_jobs(scripted, body):
+    """Servers up to v2.0.0 do not know the word; any other refusal is one."""
+    refused = {"queued"}
+
+    def answer(request):
+        status = asked_of(request).get("status")
+        if status in refused:
+            return HttpResponse(status=400, body=json.dumps(body).encode())
+        return jobs(range(1, 101) if status is None else [7])
+
+    gateway = AirbyteGateway(scripted(answer), SETTINGS)
+    assert 100 == len(gateway.list_active_jobs())
+    refused.add("running")
+    with pytest.raises((BadRequest, RefusedOnTheWay)):
+        gateway.list_active_jobs()
+
+
+def test_active_jobs_without_an_end(scripted):
+    """A list that always has a next page is given up; one that repeats a page has come to its end."""
+    endless = scripted(lambda request: jobs(_hundred_from(int(asked_of(request)["offset"]))))
+    with pytest.raises(UnexpectedReply, match="that are pending did not come to an end after 100"):
+        AirbyteGateway(endless, SETTINGS).list_active_jobs()
+    repeating = scripted(lambda _: jobs(range(1, 101)))
+    assert 100 == len(AirbyteGateway(repeating, SETTINGS).list_active_jobs())
+    assert 1 + 4 * 2 == len(repeating.sent)
+
+
+def _hundred_from(offset):
+    return range(offset + 1, offset + 101)
 
 
 def test_leaving_the_block_closes_the_transport(scripted):

@@ -21,6 +21,7 @@ from airbyte_sync import (
     JobNotRunning,
     JobPage,
     JobQuery,
+    JobStatus,
     JobType,
     NotFound,
     RefusedOnTheWay,
@@ -149,6 +150,14 @@ def without(document, name):
             ),
             "GET",
             f"/jobs?connectionId={ID}&limit=9&offset=2&orderBy=createdAt%7CDESC&jobType=refresh",
+            None,
+        ),
+        (
+            messages.find_jobs(
+                SETTINGS, JobQuery(workspace_id="w", status=JobStatus.RUNNING, limit=100)
+            ),
+            "GET",
+            "/jobs?workspaceIds=w&limit=100&offset=0&orderBy=createdAt%7CDESC&status=running",
             None,
         ),
         (

@@ -32,7 +32,10 @@ CALLS = {
     "find_jobs": (JobQuery(),),
     "fetch_connection": (ID,),
     "find_connections": ("Shop", None),
+    "list_connections": (),
+    "list_active_jobs": (),
     "explain_failure": (1,),
+    "fetch_details": (1, ID),
     "check": (),
     "fetch_lineage": (ID,),
 }

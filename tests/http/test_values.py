@@ -30,7 +30,7 @@ from airbyte_sync_http import (
     ServerSettings,
     TransportOptions,
     addresses,
-    gateway,
+    listing,
 )
 from airbyte_sync_http.protocol import cleaning, errors_from_responses, failure_reasons, messages
 from airbyte_sync_http.transports.base import AnswerTooLarge
@@ -372,7 +372,7 @@ def test_connections_without_an_end(scripted):
     transport = scripted(endless)
     with pytest.raises(UnexpectedReply, match="did not come to an end after 500 pages"):
         AirbyteGateway(transport, SETTINGS).find_connections("Shop", None)
-    assert gateway.MOST_PAGES == len(transport.sent)
+    assert listing.MOST_PAGES == len(transport.sent)
 
 
 def test_a_page_that_is_too_large_is_asked_for_in_parts(scripted):

@@ -150,6 +150,24 @@ def test_attempts_have_logs_and_streams(api):
     assert "logs" not in info(api, 1).json()["attempts"][0]
 
 
+def test_a_job_tells_what_it_committed_by_stream(api):
+    """Over all its attempts; as on a real server, not where logs are asked for, nor before an attempt."""
+    row = ServerConnection(streams=("users", "orders"))
+    connection = api.airbyte.add_connection(
+        row, job_scripts=[job_scripts.retries_then_succeeds(rows=11)]
+    )
+    api.submit(connection)
+    assert "streamAggregatedStats" not in info(api, 1).json()["job"]
+    api.wait(100)
+    told = info(api, 1).json()["job"]
+    assert 11 == told["aggregatedStats"]["recordsCommitted"]
+    assert [("users", 6), ("orders", 5)] == [
+        (stream["streamName"], stream["recordsCommitted"])
+        for stream in told["streamAggregatedStats"]
+    ]
+    assert "streamAggregatedStats" not in ask(api, "jobs/get", id=1).json()["job"]
+
+
 def test_a_state_is_told_by_stream(api):
     """A connection without one says so."""
     bare = api.airbyte.add_connection()

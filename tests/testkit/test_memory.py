@@ -11,11 +11,15 @@ import pytest
 
 from airbyte_sync import (
     ConnectionStatus,
+    JobDetails,
     JobNotRunning,
     JobQuery,
+    JobStatus,
+    JobStreams,
     JobType,
     NotFound,
     StateConflict,
+    StreamTotals,
     SyncAlreadyRunning,
     Unprocessable,
 )
@@ -45,6 +49,33 @@ def test_both_are_what_the_ports_ask_for(airbyte):
     assert all(inspect.iscoroutinefunction(getattr(other, name)) for name in ports)
     [found] = asyncio.run(other.find_connections("Faker to DuckDB", None))
     assert airbyte.fetch_connection(CONNECTION) == found
+
+
+def test_lists_what_there_is(airbyte):
+    """Connections and active jobs, everywhere or in one place."""
+    other = airbyte.add_connection(INACTIVE, workspace_id="elsewhere")
+    airbyte.add_connection("gone", status=ConnectionStatus.DEPRECATED)
+    assert [CONNECTION, INACTIVE] == [each.connection_id for each in airbyte.list_connections()]
+    assert (other,) == airbyte.list_connections("elsewhere")
+    one = airbyte.start_external_job(CONNECTION, RUNS)
+    two = airbyte.start_external_job(INACTIVE, RUNS)
+    assert (two, one) == airbyte.list_active_jobs()
+    assert (one,) == airbyte.list_active_jobs(CONNECTION, "elsewhere")
+    assert (two,) == airbyte.list_active_jobs(workspace_id="elsewhere")
+    assert (two,) == airbyte.find_jobs(JobQuery(workspace_id="elsewhere")).jobs
+    assert () == airbyte.find_jobs(JobQuery(status=JobStatus.PENDING)).jobs
+    asynchronous = AsyncInMemoryAirbyte(airbyte)
+    assert (two, one) == asyncio.run(asynchronous.list_active_jobs())
+    assert (other,) == asyncio.run(asynchronous.list_connections("elsewhere"))
+
+
+def test_tells_what_a_job_did(airbyte):
+    """Where a test has said so."""
+    details = JobDetails(streams=JobStreams.of([StreamTotals(name="orders", rows=7)]))
+    airbyte.details[1] = details
+    assert details == airbyte.fetch_details(1, CONNECTION)
+    assert JobDetails() == airbyte.fetch_details(2, CONNECTION)
+    assert details == asyncio.run(AsyncInMemoryAirbyte(airbyte).fetch_details(1, CONNECTION))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from airbyte_sync import (
     Forbidden,
     InvalidInput,
     JobNotRunning,
+    JobQuery,
     JobStatus,
     JobType,
     NotFound,
@@ -637,7 +638,12 @@ class TakesAnyZoneForUtc(AirbyteGateway):
         return super().find_jobs(replace(query, updated_since=since))
 
 
-@gateway_caught_by("lists_the_jobs_of_every_connection", "lists_what_has_changed_since")
+@gateway_caught_by(
+    "lists_jobs_of_one_status",
+    "lists_the_jobs_of_a_workspace",
+    "lists_the_jobs_of_every_connection",
+    "lists_what_has_changed_since",
+)
 class WantsAConnection(AirbyteGateway):
     def find_jobs(self, query):
         return super().find_jobs(replace(query, connection_id=query.connection_id or UNKNOWN_ID))
@@ -647,6 +653,52 @@ class WantsAConnection(AirbyteGateway):
 class ListsJobsOfAnyType(AirbyteGateway):
     def find_jobs(self, query):
         return super().find_jobs(replace(query, job_type=None))
+
+
+@gateway_caught_by("lists_jobs_of_one_status")
+class ListsJobsOfAnyStatus(AirbyteGateway):
+    def find_jobs(self, query):
+        return super().find_jobs(replace(query, status=None))
+
+
+@gateway_caught_by("lists_the_jobs_of_a_workspace")
+class ListsJobsOfAnyWorkspace(AirbyteGateway):
+    def find_jobs(self, query):
+        return super().find_jobs(replace(query, workspace_id=None))
+
+
+@gateway_caught_by("lists_every_connection")
+class ListsOnePageOfConnections(AirbyteGateway):
+    def list_connections(self, workspace_id=None):
+        return self._call(messages.list_connections(self._settings, workspace_id, 0))
+
+
+@gateway_caught_by("lists_the_connections_of_a_workspace")
+class ListsConnectionsOfAnyWorkspace(AirbyteGateway):
+    def list_connections(self, workspace_id=None):
+        return super().list_connections()
+
+
+@gateway_caught_by("lists_what_is_active")
+class LooksForActiveJobsAmongTheNewest(AirbyteGateway):
+    def list_active_jobs(self, connection_id=None, workspace_id=None):
+        query = JobQuery(connection_id=connection_id, workspace_id=workspace_id, limit=100)
+        return tuple(job for job in self.find_jobs(query).jobs if not job.status.is_final)
+
+
+@gateway_caught_by("lists_what_is_active", "lists_what_is_active_where_it_is_wanted")
+class TakesWhatRunsForActive(AirbyteGateway):
+    def list_active_jobs(self, connection_id=None, workspace_id=None):
+        query = JobQuery(
+            connection_id=connection_id, workspace_id=workspace_id, status=JobStatus.RUNNING
+        )
+        return self.find_jobs(query).jobs
+
+
+@gateway_caught_by("lists_what_is_active_where_it_is_wanted")
+class ListsWhatIsActiveAnywhere(AirbyteGateway):
+    def list_active_jobs(self, connection_id=None, workspace_id=None):
+        return super().list_active_jobs()
 
 
 @gateway_caught_by("a_refresh_is_not_offered", "clears_as_a_reset", "lists_jobs_of_one_type")
@@ -737,6 +789,13 @@ class MisreadsTheReplyToACancellation(AirbyteGateway):
 class StumblesWithoutAReason(AirbyteGateway):
     def explain_failure(self, job_id):
         return {}[job_id]
+
+
+@gateway_caught_by("details_are_told_or_nobody_knows_any")
+class ForgetsTheRestOfTheStreams(AirbyteGateway):
+    def fetch_details(self, job_id, connection_id):
+        details = super().fetch_details(job_id, connection_id)
+        return replace(details, streams=replace(details.streams, others=0))
 
 
 @gateway_caught_by("a_reason_is_told_or_nobody_knows_one", "has_every_port")

@@ -346,9 +346,11 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
         if not self.asynchronous:
             flow = resume(checkpoint, session.policy)
             if not self.deferrable:
-                session.run(flow)
+                session.conclude(session.run(flow))
             elif isinstance(turn := session.step(flow), Pause):
                 self._defer(session, turn.checkpoint)
+            else:
+                session.conclude(turn.result)
             session.tell()
             self._job = session.follower.job
 
@@ -401,6 +403,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
                 session.store.save(turn.checkpoint)
                 self._follow(session, event.job_id, turn.checkpoint)
             else:
+                session.conclude(turn.result)
                 session.tell()
                 self._job = session.follower.job
             return event.job_id

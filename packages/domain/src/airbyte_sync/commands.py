@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from airbyte_sync.job_details import JobDetails
 from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
 
 if TYPE_CHECKING:
@@ -135,6 +136,18 @@ class ExplainFailure(PortCall[FailureReason | None]):
     def on(self, port: Any) -> Any:
         """See :meth:`PortCall.on`."""
         return port.explain_failure(self.job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchDetails(PortCall[JobDetails]):
+    """Ask what a job did, by stream and attempt: :meth:`~airbyte_sync.ports.DetailPort.fetch_details`."""
+
+    job_id: int
+    connection_id: str
+
+    def on(self, port: Any) -> Any:
+        """See :meth:`PortCall.on`."""
+        return port.fetch_details(self.job_id, self.connection_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,9 @@ _FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
 _WAITING_TO_RUN = frozenset({JobStatus.PENDING, JobStatus.QUEUED})
 _KNOWN = _FINAL | _WAITING_TO_RUN | {JobStatus.RUNNING, JobStatus.INCOMPLETE}
 
+ACTIVE = (JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.INCOMPLETE)
+"""The known statuses of a job that has not ended, in the order in which it takes them."""
+
 
 class JobType(Enum):
     """

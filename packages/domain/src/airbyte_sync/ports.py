@@ -3,7 +3,7 @@
 A port's docstrings are its contract. An adapter proves that it keeps it with the contract suites of
 ``airbyte-sync-testkit``.
 
-Every method of the three Airbyte ports raises only :class:`~airbyte_sync.errors.CallFailed` and its
+Every method of the Airbyte ports raises only :class:`~airbyte_sync.errors.CallFailed` and its
 subclasses, and :class:`~airbyte_sync.errors.AlreadyClosed` once its adapter was closed. A call is made
 once: no adapter repeats a request on its own, except that a 401 is answered by fetching a fresh token and
 repeating that request once. Whether anything else is repeated is the policy's decision, and the policy is
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync.job_details import JobDetails
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
     from airbyte_sync.requests import JobQuery
 
@@ -227,6 +228,62 @@ class AsyncConnectionPort(Protocol):
 
 
 @runtime_checkable
+class ListingPort(Protocol):
+    """Lists what there is, for people. No flow asks for it."""
+
+    def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
+        """
+        List connections.
+
+        Args:
+            workspace_id: Where to look; ``None`` means everywhere these credentials can see.
+
+        Returns:
+            All of them, in the order of the server; deleted ones are left out.
+
+        Raises:
+            CallFailed: Any subclass; :class:`~airbyte_sync.errors.UnexpectedReply` where the list does not
+                come to an end.
+        """
+        ...
+
+    def list_active_jobs(
+        self, connection_id: str | None = None, workspace_id: str | None = None
+    ) -> tuple[Job, ...]:
+        """
+        List the jobs that have not ended, also those that others started.
+
+        Args:
+            connection_id: Those of one connection; ``None`` means of all.
+            workspace_id: Those of one workspace, where no connection is named.
+
+        Returns:
+            All of them, newest first. A job that changes its status meanwhile may be missing, unless it is
+            one of the hundred newest.
+
+        Raises:
+            CallFailed: Any subclass; :class:`~airbyte_sync.errors.UnexpectedReply` where the list does not
+                come to an end.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncListingPort(Protocol):
+    """Lists what there is, async: the contract of :class:`ListingPort`."""
+
+    async def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
+        """See :meth:`ListingPort.list_connections`."""
+        ...
+
+    async def list_active_jobs(
+        self, connection_id: str | None = None, workspace_id: str | None = None
+    ) -> tuple[Job, ...]:
+        """See :meth:`ListingPort.list_active_jobs`."""
+        ...
+
+
+@runtime_checkable
 class ReasonPort(Protocol):
     """Knows why jobs fail. The public API does not tell; an adapter may ask elsewhere."""
 
@@ -252,6 +309,36 @@ class AsyncReasonPort(Protocol):
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`ReasonPort.explain_failure`."""
+        ...
+
+
+@runtime_checkable
+class DetailPort(Protocol):
+    """Knows what jobs did by stream and attempt. The public API does not tell; others may."""
+
+    def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
+        """
+        Say what a job did: best effort, within a few seconds, from sources that may be absent.
+
+        Args:
+            job_id: A job that has ended.
+            connection_id: Its connection.
+
+        Returns:
+            What any source says. Where none has the amounts, the streams of the connection without them.
+
+        Raises:
+            CallFailed: Any subclass; the caller goes on without details.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncDetailPort(Protocol):
+    """Knows what jobs did, async: the contract of :class:`DetailPort`."""
+
+    async def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
+        """See :meth:`DetailPort.fetch_details`."""
         ...
 
 
@@ -313,12 +400,20 @@ class AsyncClock(Protocol):
 
 
 @runtime_checkable
-class SyncGateway(SyncPort, PollPort, ConnectionPort, ReasonPort, Protocol):
+class SyncGateway(
+    SyncPort, PollPort, ConnectionPort, ListingPort, ReasonPort, DetailPort, Protocol
+):
     """All blocking Airbyte ports in one object, as most adapters are built."""
 
 
 @runtime_checkable
 class AsyncSyncGateway(
-    AsyncSyncPort, AsyncPollPort, AsyncConnectionPort, AsyncReasonPort, Protocol
+    AsyncSyncPort,
+    AsyncPollPort,
+    AsyncConnectionPort,
+    AsyncListingPort,
+    AsyncReasonPort,
+    AsyncDetailPort,
+    Protocol,
 ):
     """All async Airbyte ports in one object."""

@@ -18,7 +18,7 @@ from airbyte_sync.checks import (
     require_type,
 )
 from airbyte_sync.config import Setting, choice, read_config
-from airbyte_sync.jobs import JobType, is_uuid
+from airbyte_sync.jobs import JobStatus, JobType, is_uuid
 from airbyte_sync.texts import shown
 
 if TYPE_CHECKING:
@@ -146,7 +146,12 @@ class JobQuery:
 
     connection_id: str | None = None
     """``None``: those of every connection that these credentials can see."""
+    workspace_id: str | None = None
+    """Only those of the workspace's connections. Airbyte looks at it only where no connection is named."""
     job_type: JobType | None = None
+    status: JobStatus | None = None
+    """Airbyte takes one at a time, so that what is active is found by several lists:
+    :meth:`~airbyte_sync.ports.ListingPort.list_active_jobs`."""
     updated_since: datetime | None = None
     """List the jobs whose status has changed at this moment of the server's clock or later, in the
     order of their last change: the newest change comes last."""
@@ -154,13 +159,16 @@ class JobQuery:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        given: object = self.connection_id
-        if isinstance(given, UUID):
-            object.__setattr__(self, "connection_id", str(given))
-        elif given is not None:
-            require_text("connection_id", given)
+        for name in ("connection_id", "workspace_id"):
+            given: object = getattr(self, name)
+            if isinstance(given, UUID):
+                object.__setattr__(self, name, str(given))
+            elif given is not None:
+                require_text(name, given)
         if self.job_type is not None:
             require_choice("job_type", self.job_type, JobType)
+        if self.status is not None:
+            require_type("status", self.status, JobStatus, "a JobStatus, as in JobStatus.RUNNING")
         if self.updated_since is not None:
             require_moment("updated_since", self.updated_since)
         require_count("limit", self.limit)

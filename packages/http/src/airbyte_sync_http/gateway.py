@@ -11,14 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.clocks import AsyncSystemClock, SystemClock
-from airbyte_sync.errors import AirbyteSyncError, AlreadyClosed, UnexpectedReply
-from airbyte_sync.jobs import ConnectionStatus, is_similar_name
+from airbyte_sync.errors import AirbyteSyncError, AlreadyClosed
+from airbyte_sync.requests import JobQuery
 from airbyte_sync_http.auth.credentials import secrets_of
-from airbyte_sync_http.auth.hiding import hide
 from airbyte_sync_http.auth.tokens import Acquire, Authenticator, Release, TokenCache
+from airbyte_sync_http.details import fetch_details
+from airbyte_sync_http.listing import find_connections, list_active_jobs, list_connections
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Lineage
-from airbyte_sync_http.transports.base import AnswerTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,19 +26,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from airbyte_sync.job_details import JobDetails
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
     from airbyte_sync.ports import AsyncClock, Clock
-    from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.auth.hiding import Secrets
     from airbyte_sync_http.auth.tokens import Exchange
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transports.base import AsyncTransport, Transport
 
 Result = TypeVar("Result")
-
-MOST_PAGES = 500
-"""Pages of connections that are read for a name: 50,000 connections, where they have few streams."""
-_FEWER_AT_A_TIME = 5
 
 
 class AirbyteGateway:
@@ -101,12 +97,27 @@ class AirbyteGateway:
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return self._run(_find_connections(self._auth, self._settings, name, workspace_id))
+        return self._run(find_connections(self._auth, self._settings, name, workspace_id))
+
+    def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
+        return self._run(list_connections(self._auth, self._settings, workspace_id))
+
+    def list_active_jobs(
+        self, connection_id: str | None = None, workspace_id: str | None = None
+    ) -> tuple[Job, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`."""
+        query = JobQuery(connection_id=connection_id, workspace_id=workspace_id)
+        return self._run(list_active_jobs(self._auth, self._settings, query))
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         call = messages.explain_failure(self._settings, job_id)
         return self._run(self._auth.flow(call, self._settings.with_short_timeouts()))
+
+    def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
+        """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
+        return self._run(fetch_details(self._auth, self._settings, job_id, connection_id))
 
     def fetch_lineage(self, connection_id: str) -> Lineage:
         """
@@ -210,7 +221,18 @@ class AsyncAirbyteGateway:
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return await self._run(_find_connections(self._auth, self._settings, name, workspace_id))
+        return await self._run(find_connections(self._auth, self._settings, name, workspace_id))
+
+    async def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
+        return await self._run(list_connections(self._auth, self._settings, workspace_id))
+
+    async def list_active_jobs(
+        self, connection_id: str | None = None, workspace_id: str | None = None
+    ) -> tuple[Job, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`."""
+        query = JobQuery(connection_id=connection_id, workspace_id=workspace_id)
+        return await self._run(list_active_jobs(self._auth, self._settings, query))
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
@@ -218,6 +240,10 @@ class AsyncAirbyteGateway:
         return await self._run(
             self._auth.flow(messages.explain_failure(settings, job_id), settings)
         )
+
+    async def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
+        """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
+        return await self._run(fetch_details(self._auth, self._settings, job_id, connection_id))
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
@@ -319,43 +345,3 @@ async def drive_async(flow: Exchange[Result], transport: AsyncTransport) -> Resu
 def _learn(secrets: Secrets, on_token: Callable[[str], None] | None, token: str) -> None:
     if secrets.learn(token) and on_token is not None:
         on_token(token)
-
-
-def _find_connections(
-    auth: Authenticator, settings: ServerSettings, name: str, workspace_id: str | None
-) -> Exchange[tuple[Connection, ...]]:
-    """
-    Go through all pages by offset; stop also at a page that brings nothing new.
-
-    A page holds all streams of its connections. One that is too large is asked for again in smaller pages.
-
-    Raises:
-        UnexpectedReply: The pages do not come to an end.
-    """
-    seen: set[str] = set()
-    # Names are read without credentials, so that what is asked for is compared without them, too.
-    found: dict[str, Connection] = {}
-    limit = messages.LARGEST_PAGE
-    for _ in range(MOST_PAGES):
-        call = messages.list_connections(settings, workspace_id, len(seen), limit)
-        try:
-            page = yield from auth.flow(call, settings)
-        except AnswerTooLarge:
-            if limit == 1:
-                raise
-            limit = max(limit // _FEWER_AT_A_TIME, 1)
-            continue
-        new = [connection for connection in page if connection.connection_id not in seen]
-        seen.update(connection.connection_id for connection in new)
-        found.update(
-            (connection.connection_id, connection)
-            for connection in new
-            if is_similar_name(connection.name, hide(name))
-            and connection.status is not ConnectionStatus.DEPRECATED
-        )
-        if len(page) < limit or not new:
-            return tuple(found.values())
-    raise UnexpectedReply(
-        f"the list of connections did not come to an end after {MOST_PAGES} pages and {len(seen)} "
-        "connections. Give the connection by its id, or name its workspace."
-    )

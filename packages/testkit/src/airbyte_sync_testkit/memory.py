@@ -26,6 +26,7 @@ from airbyte_sync.errors import (
     SyncAlreadyRunning,
     Unprocessable,
 )
+from airbyte_sync.job_details import JobDetails
 from airbyte_sync.jobs import (
     Connection,
     ConnectionStatus,
@@ -103,6 +104,8 @@ class InMemoryAirbyte:
     """The scripts of the next jobs; when it is empty they follow :data:`SUCCESS`."""
     reasons: dict[int, FailureReason] = field(default_factory=dict)
     """Why jobs fail, by job id."""
+    details: dict[int, JobDetails] = field(default_factory=dict)
+    """What jobs do by stream and attempt, by job id."""
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     """Every call received: (method, argument)."""
 
@@ -200,7 +203,8 @@ class InMemoryAirbyte:
             found = [
                 row
                 for row in reversed(self._platform.jobs())
-                if query.connection_id in {None, row.connection_id}
+                if self._is_of(row, query.connection_id, query.workspace_id)
+                and query.status in {None, row.status}
                 and (query.job_type is None or query.job_type.covers(row.job_type))
                 and (since is None or row.updated_at >= since)
             ]
@@ -233,11 +237,48 @@ class InMemoryAirbyte:
 
         return self._call("find_connections", name, carry_out)
 
+    def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
+
+        def carry_out() -> tuple[Connection, ...]:
+            return tuple(
+                _connection(row)
+                for row in self._platform.connections()
+                if workspace_id in {None, row.workspace_id} and row.status != "deprecated"
+            )
+
+        return self._call("list_connections", workspace_id, carry_out)
+
+    def list_active_jobs(
+        self, connection_id: str | None = None, workspace_id: str | None = None
+    ) -> tuple[Job, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`."""
+
+        def carry_out() -> tuple[Job, ...]:
+            return tuple(
+                _job(row)
+                for row in reversed(self._platform.jobs())
+                if not row.is_terminal and self._is_of(row, connection_id, workspace_id)
+            )
+
+        return self._call("list_active_jobs", connection_id or workspace_id, carry_out)
+
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         return self._call("explain_failure", job_id, lambda: self.reasons.get(job_id))
 
+    def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
+        """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
+        del connection_id
+        return self._call("fetch_details", job_id, lambda: self.details.get(job_id, JobDetails()))
+
     # the machinery
+
+    def _is_of(self, row: ServerJob, connection_id: str | None, workspace_id: str | None) -> bool:
+        """Whether a job is of a connection or, where none is named, of a workspace."""
+        if connection_id is not None or workspace_id is None:
+            return connection_id in {None, row.connection_id}
+        return workspace_id == self._platform.connection(row.connection_id).workspace_id
 
     def _now(self) -> datetime:
         return self.clock.now()  # a test may change the clock
@@ -357,9 +398,23 @@ class AsyncInMemoryAirbyte:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
         return self.airbyte.find_connections(name, workspace_id)
 
+    async def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
+        return self.airbyte.list_connections(workspace_id)
+
+    async def list_active_jobs(
+        self, connection_id: str | None = None, workspace_id: str | None = None
+    ) -> tuple[Job, ...]:
+        """See :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`."""
+        return self.airbyte.list_active_jobs(connection_id, workspace_id)
+
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
         return self.airbyte.explain_failure(job_id)
+
+    async def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
+        """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
+        return self.airbyte.fetch_details(job_id, connection_id)
 
 
 class InMemoryStore:

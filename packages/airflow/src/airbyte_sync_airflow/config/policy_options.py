@@ -134,6 +134,14 @@ POLICY_OPTIONS = (
         example="false",
     ),
     PolicyOption(
+        name="streams",
+        kind="flag",
+        label="Tell streams",
+        description="Whether Airbyte is asked what a sync that succeeded committed by stream, for the XCom "
+        "airbyte_job; it costs a request or two for each: true or false. Default: false.",
+        example="true",
+    ),
+    PolicyOption(
         name="longest_wait_seconds",
         kind="seconds",
         label="Longest wait between polls (seconds)",

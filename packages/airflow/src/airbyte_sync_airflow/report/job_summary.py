@@ -21,11 +21,14 @@ from airbyte_sync_http.protocol.cleaning import (
 )
 
 if TYPE_CHECKING:
-    from airbyte_sync import Connection, Job
+    from airbyte_sync import Connection, Job, JobStreams, SyncResult
     from airbyte_sync.errors import AirbyteSyncError
 
 XCOM_KEY = "airbyte_job"
 
+
+_LONGEST_STREAM = 100
+"""Characters of a stream's name or namespace: a hundred of each stay below the 64 KB of a BLOB of MySQL."""
 
 _LONGEST_DURATION = 3e8
 """Seconds: ten years, nearly."""
@@ -58,6 +61,8 @@ class JobSummary:
     attached: bool = False
     """Whether it was started elsewhere; then no task of ours cancels it."""
     failure_reason: str | None = None
+    streams: JobStreams | None = None
+    """What it committed by stream, where the option ``streams`` asks for it; not in the dict otherwise."""
 
     def __post_init__(self) -> None:
         if not _is_job_id(self.job_id):
@@ -81,6 +86,10 @@ class JobSummary:
             duration_seconds=None if duration is None else duration.total_seconds(),
         )
 
+    def concluded(self, result: SyncResult) -> JobSummary:
+        """Return it with what is known of a sync that succeeded."""
+        return replace(self.seen(result.job), streams=result.streams)
+
     def described(self, connection: Connection, ui_url: str) -> JobSummary:
         """Return it with the connection's name and the job's link."""
         from airbyte_sync_http import job_url
@@ -100,7 +109,9 @@ class JobSummary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the dict."""
-        return asdict(self)
+        document = asdict(self)
+        del document["streams"]
+        return document if self.streams is None else document | {"streams": self.streams.to_json()}
 
     @classmethod
     def from_json(cls, data: Any) -> JobSummary:
@@ -147,6 +158,33 @@ def _seconds(value: object) -> float | None:
     return float(value)  # type: ignore[arg-type]
 
 
+def _streams(value: object) -> JobStreams | None:
+    """Return streams with names that a database takes in any number of them."""
+    if value is None:
+        return None
+    from airbyte_sync import InvalidInput, JobStreams
+
+    try:
+        streams = value if isinstance(value, JobStreams) else JobStreams.from_json(value)  # type: ignore[arg-type]
+    except (InvalidInput, TypeError):
+        return None
+    return replace(
+        streams,
+        streams=tuple(
+            replace(
+                stream,
+                name=clean(stream.name, _LONGEST_STREAM),
+                namespace=stream.namespace and clean(stream.namespace, _LONGEST_STREAM),
+                rows=_amount(stream.rows),
+                bytes=_amount(stream.bytes),
+            )
+            for stream in streams.streams
+        ),
+        other_rows=_amount(streams.other_rows),
+        other_bytes=_amount(streams.other_bytes),
+    )
+
+
 _FIT: dict[str, Any] = {
     "job_type": _name,
     "status": _name,
@@ -159,6 +197,7 @@ _FIT: dict[str, Any] = {
     "url": _text,
     "attached": bool,
     "failure_reason": _text,
+    "streams": _streams,
 }
 """How each field but the id is made fit to be stored; what cannot be is left out."""
 

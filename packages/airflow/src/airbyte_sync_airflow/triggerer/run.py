@@ -127,7 +127,7 @@ async def _drive(
     if checkpoint.job_id is not None:
         result = await arun(resume(checkpoint, policy), session)
         job = follower.job or JobSummary(job_id=result.job.job_id)
-        return success(job.seen(result.job))
+        return success(job.concluded(result))
     submission = await arun(obtain(checkpoint, policy), session)
     job = follower.job or JobSummary(job_id=submission.job_id)
     return obtained(submission.checkpoint, job, for_version=request.checkpoint.get("version"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
 
-    from airbyte_sync import Checkpoint, Done, Flow, Interpreter, Pause, SyncPolicy
+    from airbyte_sync import Checkpoint, Done, Flow, Interpreter, Pause, SyncPolicy, SyncResult
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.report.job_summary import JobSummary
     from airbyte_sync_airflow.report.task_log import Follower
@@ -58,6 +58,11 @@ class TaskSession:
     def wait(self, pause: Pause) -> None:
         """Wait in this process for as long as a flow asked to."""
         self.interpreter.answer(pause)
+
+    def conclude(self, result: SyncResult) -> None:
+        """Take note of what is known of a sync that succeeded."""
+        if self.follower.job is not None:
+            self.follower.job = self.follower.job.concluded(result)
 
     def tell(self) -> None:
         """

@@ -18,8 +18,8 @@ from airbyte_sync.errors import (
     SyncNotDone,
 )
 from airbyte_sync.events import CancelRequested, JobEnded
+from airbyte_sync.flows.ending import result_of
 from airbyte_sync.flows.failures import (
-    ensure_succeeded,
     how_to_give_more_time,
     last_error,
     record_what_is_left,
@@ -33,13 +33,13 @@ from airbyte_sync.flows.polling import (
     with_wake_at,
 )
 from airbyte_sync.jobs import Job, JobStatus
-from airbyte_sync.results import SyncResult
 
 if TYPE_CHECKING:
     from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync.events import Origin
     from airbyte_sync.phases import Cancelling
     from airbyte_sync.policy import SyncPolicy
+    from airbyte_sync.results import SyncResult
 
 
 _ABOUT_A_STATE = (NotFound, StateConflict, SyncAlreadyRunning)
@@ -73,7 +73,7 @@ def end_at_deadline(
             job,
             has_ended=True,
         )
-    return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
+    return (yield from result_of(job, origin, policy))
 
 
 def _poll_for_the_last_time(
@@ -113,7 +113,7 @@ def _poll_for_the_last_time(
                 has_ended=False,
             )
         yield from Report(JobEnded(job=job))
-        return SyncResult(job=(yield from ensure_succeeded(job, policy)), origin=origin)
+        return (yield from result_of(job, origin, policy))
 
 
 def cancel_until_terminal(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from airbyte_sync.commands import FetchJob, Flow, Now, Report, SaveCheckpoint
 from airbyte_sync.errors import CallFailed, JobGone, NotFound
 from airbyte_sync.events import JobEnded, JobLeftOver, JobObtained, JobPolled, StatusChanged
+from airbyte_sync.flows.ending import result_of
 from airbyte_sync.flows.failures import (
-    ensure_succeeded,
     is_late,
     is_queue_deadline_first,
     is_queued_too_long,
@@ -28,7 +28,6 @@ from airbyte_sync.flows.transitions import Happened, enter, request_made_anew
 from airbyte_sync.jobs import JobType
 from airbyte_sync.phases import Cancelling, Failures, Watching
 from airbyte_sync.requests import JobQuery
-from airbyte_sync.results import SyncResult
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from airbyte_sync.events import Origin
     from airbyte_sync.jobs import Job
     from airbyte_sync.policy import SyncPolicy
+    from airbyte_sync.results import SyncResult
 
 MISSING_FOR = timedelta(seconds=60)
 MISSING_POLLS = 3
@@ -101,8 +101,7 @@ def wait_until_it_ends(
         checkpoint = replace(record_answer(checkpoint), phase=watching)
         if job.status.is_final:
             yield from Report(JobEnded(job=job))
-            job = yield from ensure_succeeded(job, policy)
-            return SyncResult(job=job, origin=watching.origin)
+            return (yield from result_of(job, watching.origin, policy))
         if job.status != previous:
             yield from Report(StatusChanged(job=job, previous=previous))
         else:

@@ -48,11 +48,12 @@ def failure_reason(document: JsonNode) -> FailureReason | None:
     """
     for attempt in reversed(_items(lambda: document["attempts"])):
         if _text(attempt, "attempt", "status") == "failed":
-            return _first_reason(attempt)
+            return first_reason(attempt)
     return None
 
 
-def _first_reason(attempt: JsonNode) -> FailureReason | None:
+def first_reason(attempt: JsonNode) -> FailureReason | None:
+    """Read why one attempt failed, from its report; see :func:`failure_reason`."""
     failures = _items(lambda: attempt["attempt"]["failureSummary"]["failures"])
     failures.sort(key=_moment)
     for field in ("externalMessage", "internalMessage"):

@@ -45,6 +45,7 @@ from airbyte_sync_http.protocol.errors_from_responses import (
     wrong_address,
 )
 from airbyte_sync_http.protocol.failure_reasons import failure_reason
+from airbyte_sync_http.protocol.job_reports import job_details
 from airbyte_sync_http.protocol.json_node import (
     LONGEST_WORD,
     MOST_VALUES,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airbyte_sync.errors import CallFailed
+    from airbyte_sync.job_details import JobDetails
     from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.settings import ClientCredentials, ServerSettings
 
@@ -238,17 +240,6 @@ def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
             f"limit is {query.limit} and offset {query.offset}: Airbyte lists 1 to {LARGEST_PAGE} jobs at "
             "a time, from offset 0 on"
         )
-    parameters = {}
-    if query.connection_id is not None:
-        parameters["connectionId"] = _id("connection_id", query.connection_id)
-    parameters |= {"limit": str(query.limit), "offset": str(query.offset)}
-    if query.updated_since is None:
-        parameters["orderBy"] = "createdAt|DESC"
-    else:
-        since = query.updated_since.astimezone(timezone.utc)
-        parameters |= {"orderBy": "updatedAt|ASC", "updatedAtStart": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
-    if query.job_type is not None:
-        parameters["jobType"] = query.job_type.value
 
     def build(document: JsonNode, response: HttpResponse) -> JobPage:
         nodes = document["data"].items()
@@ -260,7 +251,26 @@ def find_jobs(settings: ServerSettings, query: JobQuery) -> Call[JobPage]:
                 _about_connection(job, str(query.connection_id).strip())
         return JobPage(jobs=jobs, server_time=_plausible_time(response))
 
-    return _call(_request(settings, "GET", "/jobs", parameters), PAGE, build)
+    return _call(_request(settings, "GET", "/jobs", _parameters(query)), PAGE, build)
+
+
+def _parameters(query: JobQuery) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    if query.connection_id is not None:
+        parameters["connectionId"] = _id("connection_id", query.connection_id)
+    elif query.workspace_id is not None:
+        parameters["workspaceIds"] = _id("workspace_id", query.workspace_id)
+    parameters |= {"limit": str(query.limit), "offset": str(query.offset)}
+    if query.updated_since is None:
+        parameters["orderBy"] = "createdAt|DESC"
+    else:
+        since = query.updated_since.astimezone(timezone.utc)
+        parameters |= {"orderBy": "updatedAt|ASC", "updatedAtStart": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+    if query.job_type is not None:
+        parameters["jobType"] = query.job_type.value
+    if query.status is not None:
+        parameters["status"] = query.status.word
+    return parameters
 
 
 def _plausible_time(response: HttpResponse) -> datetime | None:
@@ -397,7 +407,7 @@ def fetch_destination(settings: ServerSettings, destination_id: str) -> Call[End
 
 
 # --------------------------------------------------------------------------------------------------
-# Reasons
+# Reasons and details
 
 
 def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason | None]:
@@ -410,6 +420,21 @@ def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason
     url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
     request = _request(settings.with_short_timeouts(), "POST", url, body={"id": _job_id(job_id)})
     return _call(request, ATTEMPTS, lambda document, _: failure_reason(document))
+
+
+def fetch_details(settings: ServerSettings, job_id: int) -> Call[JobDetails]:
+    """Ask the Config API what a job did by stream and attempt; see :func:`explain_failure`."""
+    url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
+    request = _request(settings.with_short_timeouts(), "POST", url, body={"id": _job_id(job_id)})
+
+    def build(document: JsonNode, response: HttpResponse) -> JobDetails:
+        del response
+        told = _told_job_id(document["job"]["id"])
+        if told != job_id:
+            raise InvalidField(f"it is about job {told}, and job {job_id} was asked for")
+        return job_details(document)
+
+    return _call(request, ATTEMPTS, build)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from uuid import NAMESPACE_URL, uuid5
 from airbyte_sync_local.platform import statuses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airbyte_sync_local.platform.model import (
         Actor,
         Attempt,
@@ -216,16 +218,27 @@ def _descriptor(row: ServerConnection, name: str) -> Json:
 
 
 def job_info(row: ServerJob, connection: ServerConnection, *, with_logs: bool) -> Json:
-    """Write the Config API's ``JobInfoRead``: the job with its attempts."""
+    """
+    Write the Config API's ``JobInfoRead``: the job with its attempts.
+
+    What the job has committed of each stream is told only without logs (``JobHistoryHandler.kt``).
+    """
+    job: dict[str, Json] = {
+        "id": row.job_id,
+        "configType": "sync" if row.job_type == "sync" else "reset_connection",
+        "configId": row.connection_id,
+        "status": row.status,
+        "createdAt": _epoch(row.created_at),
+        "updatedAt": _epoch(row.updated_at),
+    }
+    if row.attempts and not with_logs:
+        job["aggregatedStats"] = _stats(row.rows, row.bytes)
+        job["streamAggregatedStats"] = [
+            {**_stream_name(connection, name), **_stats(rows, size)}
+            for name, rows, size in _shares(connection, row.rows, row.bytes)
+        ]
     return {
-        "job": {
-            "id": row.job_id,
-            "configType": "sync" if row.job_type == "sync" else "reset_connection",
-            "configId": row.connection_id,
-            "status": row.status,
-            "createdAt": _epoch(row.created_at),
-            "updatedAt": _epoch(row.updated_at),
-        },
+        "job": job,
         "attempts": [
             _attempt_info(row.job_id, attempt, connection, with_logs=with_logs)
             for attempt in row.attempts
@@ -277,19 +290,27 @@ def _attempt(job_id: int, row: Attempt, connection: ServerConnection) -> Json:
 
 
 def _stream_stats(row: Attempt, connection: ServerConnection) -> list[Json]:
-    """Write what each stream has moved: an equal part, and the first one the remainder."""
+    return [
+        {**_stream_name(connection, name), "stats": _stats(rows, size)}
+        for name, rows, size in _shares(connection, row.rows, row.bytes)
+    ]
+
+
+def _stream_name(connection: ServerConnection, name: str) -> dict[str, Json]:
+    if connection.stream_namespace is None:
+        return {"streamName": name}
+    return {"streamName": name, "streamNamespace": connection.stream_namespace}
+
+
+def _shares(connection: ServerConnection, rows: int, size: int) -> Iterator[tuple[str, int, int]]:
+    """Divide what was moved among the streams: an equal part each, and the first one the remainder."""
     streams = connection.streams
-    stats: list[Json] = []
     for index, name in enumerate(streams):
-        rows, size = (
+        share_of_rows, share_of_size = (
             total // len(streams) + (total % len(streams) if index == 0 else 0)
-            for total in (row.rows, row.bytes)
+            for total in (rows, size)
         )
-        entry: dict[str, Json] = {"streamName": name, "stats": _stats(rows, size)}
-        if connection.stream_namespace is not None:
-            entry["streamNamespace"] = connection.stream_namespace
-        stats.append(entry)
-    return stats
+        yield name, share_of_rows, share_of_size
 
 
 def _stats(rows: int, size: int) -> Json:

@@ -25,6 +25,7 @@ from airbyte_sync import (
     Forbidden,
     JobNotRunning,
     JobQuery,
+    JobStatus,
     JobType,
     NotFound,
     RefusedOnTheWay,
@@ -74,9 +75,12 @@ PORT_METHODS = (
     "cancel",
     "explain_failure",
     "fetch_connection",
+    "fetch_details",
     "fetch_job",
     "find_connections",
     "find_jobs",
+    "list_active_jobs",
+    "list_connections",
     "submit",
 )
 
@@ -480,6 +484,89 @@ class GatewayFacts:
         assert ids == {connection.connection_id for connection in everywhere}
         assert [other.connection_id] == [connection.connection_id for connection in there]
 
+    def test_lists_every_connection(self, gateway: SyncGateway, airbyte: LocalAirbyte) -> None:
+        """On any page; deleted ones are left out."""
+        there = [airbyte.add_connection().connection_id for _ in range(120)]
+        airbyte.add_connection(ServerConnection(status="deprecated"))
+        listed = [connection.connection_id for connection in gateway.list_connections()]
+        assert sorted(there) == sorted(listed)
+
+    def test_lists_the_connections_of_a_workspace(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte
+    ) -> None:
+        """And those of no other."""
+        airbyte.add_connection()
+        other = airbyte.add_connection(ServerConnection(workspace_id=UNKNOWN_ID))
+        assert 2 == len(gateway.list_connections())
+        there = gateway.list_connections(UNKNOWN_ID)
+        assert [other.connection_id] == [connection.connection_id for connection in there]
+
+    def test_lists_the_jobs_of_a_workspace(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
+    ) -> None:
+        """Where no connection is named; a connection goes before it."""
+        other = airbyte.add_connection(ServerConnection(workspace_id=UNKNOWN_ID))
+        one = gateway.submit(connection.connection_id, JobType.SYNC)
+        two = gateway.submit(other.connection_id, JobType.SYNC)
+        query = JobQuery(workspace_id=UNKNOWN_ID)
+        assert [two.job_id] == [job.job_id for job in gateway.find_jobs(query).jobs]
+        query = replace(query, connection_id=connection.connection_id)
+        assert [one.job_id] == [job.job_id for job in gateway.find_jobs(query).jobs]
+
+    def test_lists_jobs_of_one_status(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
+    ) -> None:
+        """The status is a filter."""
+        lives = (job_scripts.never_ends(), job_scripts.never_starts(), job_scripts.succeeds())
+        running, pending, succeeded = (
+            gateway.submit(airbyte.add_connection(job_scripts=[life]).connection_id, JobType.SYNC)
+            for life in lives
+        )
+        clock.advance(MINUTE)
+        expected = {"running": running, "pending": pending, "succeeded": succeeded}
+        for word, job in expected.items():
+            found = gateway.find_jobs(JobQuery(status=JobStatus(word))).jobs
+            assert [job.job_id] == [each.job_id for each in found]
+
+    def test_lists_what_is_active(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
+    ) -> None:
+        """Whatever its status, and however many jobs have ended since."""
+        lives = [
+            job_scripts.never_starts(),
+            job_scripts.queues_then_succeeds(queued=24 * HOUR),
+            job_scripts.never_ends(),
+            job_scripts.retries_then_succeeds(back_off=24 * HOUR),
+        ]
+        connections = [airbyte.add_connection(job_scripts=[life]) for life in lives]
+        ids = [
+            gateway.submit(connection.connection_id, JobType.SYNC).job_id
+            for connection in connections
+        ]
+        ended = airbyte.add_connection()
+        for _ in range(110):
+            clock.advance(MINUTE)
+            airbyte.start_external_job(ended.connection_id)
+        clock.advance(MINUTE)
+        unknown = airbyte.add_connection(job_scripts=[job_scripts.says_unknown_word()])
+        newest = gateway.submit(unknown.connection_id, JobType.SYNC).job_id
+        clock.advance(timedelta(seconds=2))
+        active = gateway.list_active_jobs()
+        assert [newest, *ids[::-1]] == [job.job_id for job in active]
+        assert "hibernating" == active[0].status.word
+
+    def test_lists_what_is_active_where_it_is_wanted(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
+    ) -> None:
+        """On a connection, or in a workspace."""
+        other = airbyte.add_connection(ServerConnection(workspace_id=UNKNOWN_ID))
+        one = gateway.submit(connection.connection_id, JobType.SYNC)
+        two = gateway.submit(other.connection_id, JobType.SYNC)
+        of_one = gateway.list_active_jobs(connection.connection_id)
+        of_two = gateway.list_active_jobs(None, UNKNOWN_ID)
+        assert [one.job_id] == [job.job_id for job in of_one]
+        assert [two.job_id] == [job.job_id for job in of_two]
+
     # --- what goes wrong ---
 
     @pytest.mark.parametrize(
@@ -541,6 +628,8 @@ class GatewayFacts:
             lambda: gateway.find_jobs(query),
             lambda: gateway.fetch_connection(connection.connection_id),
             lambda: gateway.find_connections("Shop", None),
+            gateway.list_connections,
+            gateway.list_active_jobs,
         ):
             with pytest.raises(error) as caught:
                 call()
@@ -995,6 +1084,18 @@ class GatewayFacts:
         with suppress(CallFailed):
             reason = gateway.explain_failure(job.job_id)
             assert reason is None or reason.message
+
+    def test_details_are_told_or_nobody_knows_any(
+        self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
+    ) -> None:
+        """Best effort, and bounded: what is told by name and what is counted are all streams."""
+        names = tuple(f"stream {number}" for number in range(120))
+        connection = airbyte.add_connection(ServerConnection(streams=names))
+        job = gateway.submit(connection.connection_id, JobType.SYNC)
+        clock.advance(HOUR)
+        with suppress(CallFailed):
+            details = gateway.fetch_details(job.job_id, connection.connection_id)
+            assert details.streams is None or len(names) == details.streams.count
 
     # --- form ---
 

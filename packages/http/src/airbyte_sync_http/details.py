@@ -1,0 +1,43 @@
+"""What a job did, from whichever source tells: the Config API, or else the streams of its connection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airbyte_sync.errors import CallFailed
+from airbyte_sync.job_details import JobDetails, JobStreams, StreamTotals
+from airbyte_sync_http.protocol import messages
+
+if TYPE_CHECKING:
+    from airbyte_sync_http.auth.tokens import Authenticator, Exchange
+    from airbyte_sync_http.settings import ServerSettings
+
+
+def fetch_details(
+    auth: Authenticator, settings: ServerSettings, job_id: int, connection_id: str
+) -> Exchange[JobDetails]:
+    """
+    Say what a job did: :meth:`airbyte_sync.ports.DetailPort.fetch_details`.
+
+    Raises:
+        CallFailed: None of the sources could be read; it is the error of the second one.
+    """
+    settings = settings.with_short_timeouts()
+    details = None
+    try:
+        details = yield from auth.flow(messages.fetch_details(settings, job_id), settings)
+        if details.streams is not None:
+            return details
+    except CallFailed:
+        pass  # not every server has that API, and not every caller may use it
+    try:
+        route = yield from auth.flow(messages.fetch_route(settings, connection_id), settings)
+    except CallFailed:
+        if details is None:
+            raise
+        return details
+    streams = [
+        StreamTotals(name=stream.name, namespace=stream.namespace) for stream in route.streams
+    ]
+    return replace(details or JobDetails(), streams=JobStreams.of(streams) if streams else None)
