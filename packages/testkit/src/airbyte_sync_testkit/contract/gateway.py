@@ -485,7 +485,11 @@ class GatewayFacts:
         assert [other.connection_id] == [connection.connection_id for connection in there]
 
     def test_lists_every_connection(self, gateway: SyncGateway, airbyte: LocalAirbyte) -> None:
-        """On any page; deleted ones are left out."""
+        """
+        All connections are listed, on any page; deleted ones are left out.
+
+        Otherwise: users do not find a connection that is there, or pick one that cannot run.
+        """
         there = [airbyte.add_connection().connection_id for _ in range(120)]
         airbyte.add_connection(ServerConnection(status="deprecated"))
         listed = [connection.connection_id for connection in gateway.list_connections()]
@@ -494,7 +498,11 @@ class GatewayFacts:
     def test_lists_the_connections_of_a_workspace(
         self, gateway: SyncGateway, airbyte: LocalAirbyte
     ) -> None:
-        """And those of no other."""
+        """
+        The connections of a workspace are listed without those of any other.
+
+        Otherwise: users pick a connection of another team.
+        """
         airbyte.add_connection()
         other = airbyte.add_connection(ServerConnection(workspace_id=UNKNOWN_ID))
         assert 2 == len(gateway.list_connections())
@@ -504,7 +512,11 @@ class GatewayFacts:
     def test_lists_the_jobs_of_a_workspace(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
     ) -> None:
-        """Where no connection is named; a connection goes before it."""
+        """
+        The jobs of a workspace are listed where no connection is named; a connection goes before it.
+
+        Otherwise: users see jobs of another team, and may cancel them.
+        """
         other = airbyte.add_connection(ServerConnection(workspace_id=UNKNOWN_ID))
         one = gateway.submit(connection.connection_id, JobType.SYNC)
         two = gateway.submit(other.connection_id, JobType.SYNC)
@@ -516,7 +528,11 @@ class GatewayFacts:
     def test_lists_jobs_of_one_status(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
-        """The status is a filter."""
+        """
+        A query for one status gives jobs of that status only.
+
+        Otherwise: users see jobs that have ended among those that run.
+        """
         lives = (job_scripts.never_ends(), job_scripts.never_starts(), job_scripts.succeeds())
         running, pending, succeeded = (
             gateway.submit(airbyte.add_connection(job_scripts=[life]).connection_id, JobType.SYNC)
@@ -531,7 +547,11 @@ class GatewayFacts:
     def test_lists_what_is_active(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
-        """Whatever its status, and however many jobs have ended since."""
+        """
+        Active jobs are listed, whatever their status, and however many jobs have ended since.
+
+        Otherwise: users do not see a sync that runs on and that no task follows any more.
+        """
         lives = [
             job_scripts.never_starts(),
             job_scripts.queues_then_succeeds(queued=24 * HOUR),
@@ -558,7 +578,11 @@ class GatewayFacts:
     def test_lists_what_is_active_where_it_is_wanted(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, connection: ServerConnection
     ) -> None:
-        """On a connection, or in a workspace."""
+        """
+        Active jobs are listed of a connection, or of a workspace.
+
+        Otherwise: users see jobs of another team, and may cancel them.
+        """
         other = airbyte.add_connection(ServerConnection(workspace_id=UNKNOWN_ID))
         one = gateway.submit(connection.connection_id, JobType.SYNC)
         two = gateway.submit(other.connection_id, JobType.SYNC)
@@ -1088,7 +1112,11 @@ class GatewayFacts:
     def test_details_are_told_or_nobody_knows_any(
         self, gateway: SyncGateway, airbyte: LocalAirbyte, clock: ServerTime
     ) -> None:
-        """Best effort, and bounded: what is told by name and what is counted are all streams."""
+        """
+        Details are best effort, and bounded: what is told by name and what is counted are all streams.
+
+        Otherwise: a sync that has succeeded fails over its statistics, or users miss streams in them.
+        """
         names = tuple(f"stream {number}" for number in range(120))
         connection = airbyte.add_connection(ServerConnection(streams=names))
         job = gateway.submit(connection.connection_id, JobType.SYNC)
