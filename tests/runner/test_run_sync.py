@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from airbyte_sync import (
     Forbidden,
     InvalidInput,
+    OnConflict,
     Origin,
     ServerUnreachable,
     SyncFailed,
@@ -169,46 +169,18 @@ def test_a_store_that_cannot_be_written_starts_nothing(airbyte, clock, request_,
     assert [] == airbyte.calls
 
 
-class FullStore(FileStore):
-    """A store on a disk that is full from a number of writes on."""
-
-    def __init__(self, *arguments, room, **options):
-        super().__init__(*arguments, **options)
-        self.room = room
-
-    @contextmanager
-    def open(self, key, run_id=None):
-        with super().open(key, run_id) as request:
-            yield FullRequest(request, self)
-
-
-class FullRequest:
-    def __init__(self, request, store):
-        self.load, self.clear = request.load, request.clear
-        self._request, self._store = request, store
-
-    def save(self, checkpoint):
-        if self._store.room == 0:
-            raise StoreFailed("no space left on device")
-        self._store.room -= 1
-        self._request.save(checkpoint)
-
-
-def test_a_full_disk_stops_a_submission(run, tmp_path, airbyte, clock):
-    """What is not started need not be found again."""
-    with pytest.raises(StoreFailed, match=r"the sync was not started.*no space left"):
-        run(FullStore(tmp_path, room=0, clock=clock.now))
-    assert 0 == airbyte.count("submit")
-
-
-def test_a_disk_that_is_full_later_stops_nothing(run, tmp_path, airbyte, clock, caplog):
-    """The sync that runs is followed to its end."""
-    assert "succeeded" == run(FullStore(tmp_path, room=1, clock=clock.now)).job.status
-    assert "could not be kept, and it goes on: no space left" in caplog.text
-
-
 @pytest.mark.parametrize("value", ["cancel", True])
 def test_what_to_do_is_chosen_by_a_member(run, value):
     """A text is refused before anything is sent."""
     with pytest.raises(InvalidInput, match=r"give OnInterrupt\.CANCEL"):
         run(on_interrupt=value)
+
+
+def test_a_wait_for_another_clients_sync_is_forgotten(run, new_store, airbyte, request_):
+    """It is not ours: what the next run does is up to on_conflict again."""
+    airbyte.start_external_job(
+        request_.connection_id, JobScript.of((0, "running"), (9000, "failed"))
+    )
+    with pytest.raises(SyncTimedOut):
+        run(new_store(), policy=SyncPolicy(on_conflict=OnConflict.ATTACH))
+    assert 2 == run(new_store(), policy=PATIENT).job.job_id

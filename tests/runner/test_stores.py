@@ -318,3 +318,30 @@ def test_errors_survive_a_process_pool(error):
     assert (type(error), str(error), vars(error)) == (type(again), str(again), vars(again))
     assert again.retry_safe
     assert again.retry_may_help
+
+
+@pytest.mark.parametrize("kind", [FileStore, SqliteStore])
+def test_what_has_expired_long_ago_is_deleted(tmp_path, kind):
+    """Runs that were killed and never made again leave nothing for ever; what is not ours stays."""
+    place, moments = tmp_path / "state", [NOW]
+    place_of_files = place if kind is FileStore else tmp_path
+
+    def open_one(**options):
+        return kind(place, clock=lambda: moments[-1], **options)
+
+    for run_id in ("monday", "tuesday", "wednesday"):
+        with open_one().open("orders", run_id) as request:
+            request.save(CHECKPOINT)
+    moments.append(NOW + timedelta(hours=36))
+    with open_one().open("orders", "wednesday") as request:
+        request.save(CHECKPOINT)
+    (place_of_files / "notes.json").write_text('{"saved_at": "2020-01-01T00:00:00+00:00"}')
+    moments.append(NOW + timedelta(hours=37))
+    store = open_one(expire_after=None)
+    with store.open("orders", "monday") as followed, open_one().open("customers"):
+        assert followed.load() is not None
+    with store.open("orders", "tuesday") as request:
+        assert request.load() is None
+    with store.open("orders", "wednesday") as request:
+        assert request.load() is not None
+    assert (place_of_files / "notes.json").exists()

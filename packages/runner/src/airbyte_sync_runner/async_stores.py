@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airbyte_sync.checkpoint import Checkpoint
+    from airbyte_sync_runner.locked_store import LockedStore
     from airbyte_sync_runner.records import StoredRequest
 
 T = TypeVar("T")
@@ -84,11 +85,11 @@ class AsyncStoredRequest:
 
 @asynccontextmanager
 async def _opened(
-    store: FileStore | SqliteStore, key: str, run_id: str | None
+    store: LockedStore, key: str, run_id: str | None
 ) -> AsyncIterator[AsyncStoredRequest]:
     lock, request = store.parts(key, run_id)
     try:
-        await to_its_end(lock.acquire)
+        await to_its_end(partial(store.acquire, lock))
         yield AsyncStoredRequest(request)
     finally:
         await to_its_end(lock.release)

@@ -12,7 +12,6 @@ from airbyte_sync.drivers import AsyncPortInterpreter, arun, ignore
 from airbyte_sync.errors import AirbyteSyncError, CallFailed
 from airbyte_sync.flows import abandon, sync
 from airbyte_sync_runner.blocking import DEFAULT_POLICY
-from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import (
     AsyncSignals,
     OnInterrupt,
@@ -177,7 +176,7 @@ class AsyncRun:
             if not position.is_kept:
                 try:
                     await self._progress.keep()
-                except StoreFailed as error:
+                except Exception as error:
                     log_not_kept(position, error)
             if not position.has_nothing_to_cancel:
                 log_interrupted(position, action, has_store=has_store)

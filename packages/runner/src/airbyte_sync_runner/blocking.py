@@ -11,7 +11,6 @@ from airbyte_sync.drivers import PortInterpreter, ignore, run
 from airbyte_sync.errors import AirbyteSyncError, CallFailed
 from airbyte_sync.flows import abandon, sync
 from airbyte_sync.policy import SyncPolicy
-from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import OnInterrupt, Signals, decide, require_on_interrupt
 from airbyte_sync_runner.progress import (
     Position,
@@ -176,7 +175,7 @@ def _settle(
         if not position.is_kept:
             try:
                 progress.keep()
-            except StoreFailed as error:
+            except Exception as error:
                 log_not_kept(position, error)
         if not position.has_nothing_to_cancel:
             log_interrupted(position, action, has_store=has_store)

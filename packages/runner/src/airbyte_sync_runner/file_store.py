@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checks import require_type
 from airbyte_sync_runner.errors import StoreFailed
-from airbyte_sync_runner.locks import LockFile
+from airbyte_sync_runner.locked_store import LockedStore
 from airbyte_sync_runner.records import (
     LARGEST,
-    RequestId,
-    StoredRequest,
-    require_expiry,
     utc_now,
 )
 from airbyte_sync_runner.stores import EXPIRE_AFTER
@@ -25,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 
-class FileStore:
+class FileStore(LockedStore):
     """
     A :class:`~airbyte_sync_runner.RequestStore` in a folder: one file for each unfinished request.
 
@@ -52,29 +48,14 @@ class FileStore:
             InvalidInput: An argument cannot be right.
         """
         require_type("folder", folder, (str, os.PathLike), "the path of a folder")
-        require_expiry(expire_after)
         self._folder = Path(folder)
-        self._expire_after = expire_after
-        self._clock = clock
+        super().__init__(self._folder, expire_after=expire_after, clock=clock)
 
-    @contextmanager
-    def open(self, key: str, run_id: str | None = None) -> Iterator[StoredRequest]:
-        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
-        lock, request = self.parts(key, run_id)
-        try:
-            lock.acquire()
-            yield request
-        finally:
-            lock.release()
+    def _slot(self, name: str) -> _File:
+        return _File(self._folder / f"{name}.json")
 
-    def parts(self, key: str, run_id: str | None) -> tuple[LockFile, StoredRequest]:
-        """Return the lock of a request, and what is to be used only while it is locked."""
-        request = RequestId(key, run_id)
-        file = self._folder / f"{request.file_name}.json"
-        stored = StoredRequest(
-            request, _File(file), clock=self._clock, expire_after=self._expire_after
-        )
-        return LockFile(file.with_suffix(".lock"), request), stored
+    def _names(self) -> Iterator[str]:
+        return (path.stem for path in self._folder.glob("*.json"))
 
 
 class _File:

@@ -163,9 +163,9 @@ class Signals:
             yield
         finally:
             self._depth -= 1
-        if self._depth == 0 and self.pending is not None:
-            interruption, self.pending = self.pending, None
-            raise interruption
+            if self._depth == 0 and self.pending is not None:
+                interruption, self.pending = self.pending, None
+                raise interruption
 
 
 class AsyncSignals:

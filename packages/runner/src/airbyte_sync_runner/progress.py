@@ -42,7 +42,7 @@ class Position:
         """Whether the store has that checkpoint."""
         self.is_loaded: bool = False
         """Whether it is known what the store had of an earlier run."""
-        self._saved_at = now()
+        self._renewed_at = now()
 
     def record(self, checkpoint: Checkpoint) -> None:
         """Take note of a checkpoint, which the store does not have yet."""
@@ -52,7 +52,11 @@ class Position:
     def record_saved(self) -> None:
         """Take note that the store has the latest checkpoint."""
         self.is_kept = True
-        self._saved_at = self._now()
+        self.postpone_renewal()
+
+    def postpone_renewal(self) -> None:
+        """Let the record be as it is for a while: it was saved, or could not be."""
+        self._renewed_at = self._now()
 
     def record_job(self, job: Job, connection_id: str) -> None:
         """Take note of the job that answered a submission, before the flow has heard of it."""
@@ -73,7 +77,7 @@ class Position:
     @property
     def is_to_be_renewed(self) -> bool:
         """Whether the record in the store has become old."""
-        return self.latest is not None and self._now() - self._saved_at >= RENEW_EVERY
+        return self.latest is not None and self._now() - self._renewed_at >= RENEW_EVERY
 
     @property
     def has_nothing_to_cancel(self) -> bool:
@@ -127,7 +131,7 @@ class Progress:
         self.position.record(checkpoint)
         try:
             self.keep()
-        except StoreFailed as error:
+        except Exception as error:  # a store of a user's own may raise anything
             if self.position.must_be_kept(checkpoint):
                 raise nothing_was_sent(error) from error
             log_not_kept(self.position, error)
@@ -144,8 +148,9 @@ class Progress:
             return
         try:
             self.keep()
-        except StoreFailed as error:
+        except Exception as error:
             log_not_kept(self.position, error)
+            self.position.postpone_renewal()
 
     def clear(self) -> None:
         """Forget the request: its outcome is about to be delivered."""
@@ -154,7 +159,7 @@ class Progress:
         self.position.is_kept = False
         try:
             self._stored.clear()
-        except StoreFailed as error:
+        except Exception as error:
             log_not_cleared(self.position, error)
 
 
@@ -181,7 +186,7 @@ class AsyncProgress:
         self.position.record(checkpoint)
         try:
             await self.keep()
-        except StoreFailed as error:
+        except Exception as error:  # a store of a user's own may raise anything
             if self.position.must_be_kept(checkpoint):
                 raise nothing_was_sent(error) from error
             log_not_kept(self.position, error)
@@ -198,8 +203,9 @@ class AsyncProgress:
             return
         try:
             await self.keep()
-        except StoreFailed as error:
+        except Exception as error:
             log_not_kept(self.position, error)
+            self.position.postpone_renewal()
 
     async def clear(self) -> None:
         """See :meth:`Progress.clear`."""
@@ -208,23 +214,23 @@ class AsyncProgress:
         self.position.is_kept = False
         try:
             await self._stored.clear()
-        except StoreFailed as error:
+        except Exception as error:
             log_not_cleared(self.position, error)
 
 
-def nothing_was_sent(error: StoreFailed) -> StoreFailed:
+def nothing_was_sent(error: Exception) -> StoreFailed:
     """Return the error of a store that could not keep a checkpoint before a submission."""
     return StoreFailed(
         f"the sync was not started, because the next run could not find it again: {error}"
     )
 
 
-def log_not_kept(position: Position, error: StoreFailed) -> None:
+def log_not_kept(position: Position, error: Exception) -> None:
     """Say that the store does not know how far the sync has come. It is followed all the same."""
     log.warning("How far %s has come could not be kept, and it goes on: %s", position, error)
 
 
-def log_not_cleared(position: Position, error: StoreFailed) -> None:
+def log_not_cleared(position: Position, error: Exception) -> None:
     """Say that the store would answer the next request with this one's outcome."""
     log.warning(
         "The end of %s could not be recorded, so the same request made again goes on with it: %s",

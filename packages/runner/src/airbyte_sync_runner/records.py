@@ -177,6 +177,17 @@ def read(document: bytes, request: RequestId) -> tuple[datetime, Checkpoint]:
     return saved_at, Checkpoint.from_json(checkpoint)
 
 
+def saved_at_of(document: bytes | None) -> datetime | None:
+    """Return when a record was saved; ``None`` for what is no record."""
+    try:
+        record = None if document is None else json.loads(document[: LARGEST + 1])
+        if isinstance(record, dict) and record.get("format") == FORMAT:
+            return _moment(record.get("saved_at"))
+    except (ValueError, RecursionError, InvalidInput):
+        pass
+    return None
+
+
 def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None

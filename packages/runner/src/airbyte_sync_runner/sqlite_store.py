@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.checks import require_type
 from airbyte_sync_runner.errors import StoreFailed
-from airbyte_sync_runner.locks import LockFile
-from airbyte_sync_runner.records import RequestId, StoredRequest, require_expiry, utc_now
+from airbyte_sync_runner.locked_store import LockedStore
+from airbyte_sync_runner.records import utc_now
 from airbyte_sync_runner.stores import EXPIRE_AFTER
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS airbyte_sync_requests (
 _BUSY_SECONDS = 30.0
 
 
-class SqliteStore:
+class SqliteStore(LockedStore):
     """
     A :class:`~airbyte_sync_runner.RequestStore` in one SQLite database, in a table ``airbyte_sync_requests``.
 
@@ -53,29 +53,17 @@ class SqliteStore:
             InvalidInput: An argument cannot be right.
         """
         require_type("database", database, (str, os.PathLike), "the path of a database")
-        require_expiry(expire_after)
-        self._path = Path(database)
-        self._expire_after = expire_after
-        self._clock = clock
-        self._database = _Database(self._path)
+        path = Path(database)
+        super().__init__(
+            path.with_name(f"{path.name}.locks"), expire_after=expire_after, clock=clock
+        )
+        self._database = _Database(path)
 
-    @contextmanager
-    def open(self, key: str, run_id: str | None = None) -> Iterator[StoredRequest]:
-        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
-        lock, request = self.parts(key, run_id)
-        try:
-            lock.acquire()
-            yield request
-        finally:
-            lock.release()
+    def _slot(self, name: str) -> _Row:
+        return _Row(self._database, name)
 
-    def parts(self, key: str, run_id: str | None) -> tuple[LockFile, StoredRequest]:
-        """Return the lock of a request, and what is to be used only while it is locked."""
-        request = RequestId(key, run_id)
-        row = _Row(self._database, request.file_name)
-        locks = self._path.with_name(f"{self._path.name}.locks")
-        stored = StoredRequest(request, row, clock=self._clock, expire_after=self._expire_after)
-        return LockFile(locks / f"{request.file_name}.lock", request), stored
+    def _names(self) -> Iterator[str]:
+        return (name for (name,) in self._database.run("SELECT name FROM airbyte_sync_requests"))
 
 
 class _Database:
