@@ -151,7 +151,7 @@ def test_a_run_that_is_alive_does_not_expire(run, new_store, airbyte, clock, lat
 
 
 def test_a_second_run_at_the_same_time_starts_nothing(run, new_store, airbyte):
-    """It says who has the request."""
+    """It names the process that follows the request."""
     with (
         new_store().open(KEY),
         pytest.raises(RequestLocked, match=r"process \d+ on .*nothing was") as caught,

@@ -142,7 +142,7 @@ def test_a_record_that_is_a_folder_is_an_error_that_says_so(store, saved):
 
 
 def test_a_file_that_is_no_database_is_an_error_that_says_so(tmp_path):
-    """Somebody's file is not overwritten."""
+    """The file of another program is not overwritten."""
     path = tmp_path / "state.db"
     path.write_text("these are my notes, and no database at all" * 100)
     with SqliteStore(path).open("orders") as request:

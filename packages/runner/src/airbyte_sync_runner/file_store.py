@@ -48,7 +48,7 @@ class FileStore(LockedStore):
             InvalidInput: An argument cannot be right.
         """
         require_type("folder", folder, (str, os.PathLike), "the path of a folder")
-        self._folder = Path(folder)
+        self._folder = Path(folder).absolute()
         super().__init__(self._folder, expire_after=expire_after, clock=clock)
 
     def _slot(self, name: str) -> _File:

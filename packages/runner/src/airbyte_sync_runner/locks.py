@@ -1,7 +1,7 @@
 """A lock that the operating system drops when its process dies, however it dies.
 
-A lock is a file that its holder has locked. It is deleted when it is released, and whoever has locked a file
-that was deleted meanwhile tries again: so that files do not pile up.
+A lock is a file that its holder has locked. It is deleted when it is released, so that files do not pile up.
+A process that has locked a file which was deleted meanwhile tries again.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class SqliteStore(LockedStore):
             InvalidInput: An argument cannot be right.
         """
         require_type("database", database, (str, os.PathLike), "the path of a database")
-        path = Path(database)
+        path = Path(database).absolute()
         super().__init__(
             path.with_name(f"{path.name}.locks"), expire_after=expire_after, clock=clock
         )

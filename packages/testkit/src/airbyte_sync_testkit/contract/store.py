@@ -255,7 +255,7 @@ class StoreFacts:
             with open_store().open(key, run_id) as request:
                 assert request.load() is None, (key, run_id)
 
-    # --- who has it ---
+    # --- who follows it ---
 
     def test_a_request_is_followed_once(self, open_store: OpenStore) -> None:
         """
