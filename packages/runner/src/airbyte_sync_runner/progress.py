@@ -7,14 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airbyte_sync.checkpoint import Checkpoint
-from airbyte_sync.errors import (
-    AirbyteSyncError,
-    CallFailed,
-    JobGone,
-    SyncCancelled,
-    SyncFailed,
-    SyncNotDone,
-)
+from airbyte_sync.errors import AirbyteSyncError, CallFailed, SyncNotDone
 from airbyte_sync.events import Origin
 from airbyte_sync_runner.errors import StoreFailed
 from airbyte_sync_runner.interrupts import OnInterrupt
@@ -89,11 +82,8 @@ class Position:
         return checkpoint.job_id is None and checkpoint.in_doubt
 
     def is_over(self, error: AirbyteSyncError) -> bool:
-        """Whether an error is the final outcome: no job is ours or may be, or it has ended or is gone."""
-        if self.has_nothing_to_cancel or isinstance(error, (SyncFailed, SyncCancelled, JobGone)):
-            return True
-        job = error.job if isinstance(error, SyncNotDone) else None
-        return job is not None and job.status.is_final
+        """Whether an error is the final outcome: nothing is left that the next run could go on with."""
+        return self.has_nothing_to_cancel or (isinstance(error, SyncNotDone) and error.retry_safe)
 
     def is_over_after_cancelling(self, job: Job | None) -> bool:
         """Whether nothing is left after a cancellation that came back with this job, or with none."""
