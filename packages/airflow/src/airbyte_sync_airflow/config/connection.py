@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 from airbyte_sync import AirbyteSyncError, InvalidInput
 from airbyte_sync.config import is_set
 from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
-from airbyte_sync_airflow.config.fields import TIMEOUTS
+from airbyte_sync_airflow.config.fields import SERVER_FIELDS
 from airbyte_sync_airflow.config.policy_options import policy_defaults
 from airbyte_sync_http import (
     BasicAuth,
@@ -44,15 +44,7 @@ from airbyte_sync_http import (
     TransportOptions,
 )
 from airbyte_sync_http.addresses import normalise_base_url
-from airbyte_sync_http.auth.hiding import SHORTEST, header_secrets, url_secrets
-from airbyte_sync_http.config_values import (
-    read_client_cert,
-    read_headers,
-    read_proxies,
-    read_seconds,
-    read_text,
-    read_verify,
-)
+from airbyte_sync_http.auth.hiding import SHORTEST
 from airbyte_sync_http.protocol.cleaning import is_clean, shown
 from airbyte_sync_http.transports.registry import ASYNC_TRANSPORTS, TRANSPORTS, require_registered
 
@@ -123,23 +115,33 @@ def server_from(connection: Any, api_version: str) -> AirbyteServer:
         extra = _extra(connection)
     policy = policy_defaults(connection.conn_id, extra)
     with _naming(connection):
+        base_url = normalise_base_url(_address(connection), api_version)
+        read = _read_fields(extra)
+        read["settings"]["auth"] = _auth(connection, read["settings"].get("auth"))
         return AirbyteServer(
             settings=ServerSettings(
-                base_url=normalise_base_url(_address(connection), api_version),
-                auth=_auth(connection, extra),
-                headers=_headers(extra),
-                transport=TransportOptions(
-                    proxies=_proxies(extra),
-                    verify=_verify(extra),
-                    client_cert=_client_cert(extra),
-                ),
-                ui_url=_text(extra, "ui_url"),
-                **_timeouts(extra),
+                base_url=base_url,
+                transport=TransportOptions(**read["network"]),
+                **read["settings"],
             ),
-            transport=_text(extra, "transport") or "requests",
-            async_transport=_text(extra, "async_transport") or "aiohttp",
             policy=policy,
+            **read["server"],
         )
+
+
+def _read_fields(extra: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Read the fields that are set, each for what it is an argument of."""
+    read: dict[str, dict[str, Any]] = {"settings": {}, "network": {}, "server": {}}
+    for each in SERVER_FIELDS:
+        name = each.name
+        if each.kind == "seconds" and name not in extra:
+            name = "timeout"
+        if name in extra:
+            value = each.read(f"the extra {name!r}", extra[name])
+            for secret in each.secrets_in(value):
+                mask(secret)
+            read[each.of][each.name] = value
+    return read
 
 
 @contextmanager
@@ -213,9 +215,8 @@ def _token_url(connection: Any) -> str:
     return "" if schema.lower() in _SCHEMES else schema
 
 
-def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
+def _auth(connection: Any, mode: object) -> Auth:
     login, password = connection.login or "", connection.password or ""
-    mode = extra.get("auth")
     match mode.strip().lower() if isinstance(mode, str) else mode:
         case None if not login and not password:
             return NoAuth()
@@ -233,48 +234,6 @@ def _auth(connection: Any, extra: Mapping[str, Any]) -> Auth:
         "the extra 'auth' is not known: use 'client_credentials', 'basic', 'bearer' (the token is the "
         "password) or 'none'"
     )
-
-
-def _proxies(extra: Mapping[str, Any]) -> dict[str, str]:
-    proxies = read_proxies(_said("proxies"), extra.get("proxies", {}))
-    for url in proxies.values():
-        for secret in url_secrets(url):
-            mask(secret)
-    return proxies
-
-
-def _headers(extra: Mapping[str, Any]) -> dict[str, str]:
-    headers = read_headers(_said("headers"), extra.get("headers", {}))
-    for name, text in headers.items():
-        for secret in header_secrets(name, text):
-            mask(secret)
-    return headers
-
-
-def _verify(extra: Mapping[str, Any]) -> bool | str:
-    return read_verify(_said("verify"), extra.get("verify", True))
-
-
-def _client_cert(extra: Mapping[str, Any]) -> str | tuple[str, str] | None:
-    if "client_cert" not in extra:
-        return None
-    return read_client_cert(_said("client_cert"), extra["client_cert"])
-
-
-def _timeouts(extra: Mapping[str, Any]) -> dict[str, Any]:
-    usual = extra.get("timeout")
-    given = {name: (name, extra[name]) for name in TIMEOUTS if name in extra}
-    if usual is not None:
-        given = dict.fromkeys(TIMEOUTS, ("timeout", usual)) | given
-    return {name: read_seconds(_said(said), value) for name, (said, value) in given.items()}
-
-
-def _text(extra: Mapping[str, Any], name: str) -> str:
-    return read_text(_said(name), extra.get(name, ""))
-
-
-def _said(name: str) -> str:
-    return f"the extra {name!r}"
 
 
 def mask(secret: str) -> None:
