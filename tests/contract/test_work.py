@@ -227,7 +227,10 @@ MOST_REQUESTS = 5
 @BOTH
 @pytest.mark.parametrize(
     "name",
-    ["fetch_job", "find_jobs", "find_connections", "explain_failure", "fetch_lineage", "token"],
+    [
+        *("fetch_job", "find_jobs", "find_connections", "explain_failure", "fetch_details"),
+        *("fetch_lineage", "token"),
+    ],
 )
 def test_a_hostile_body_costs_little(work, drive, name):
     """Titles, stack traces, nesting, items: as a success and as an error."""
