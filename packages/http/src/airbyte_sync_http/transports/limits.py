@@ -186,57 +186,45 @@ class CallLimits:
         return found
 
 
-class _BoundedSocket(socket.socket):
-    """A socket that is read within the limits in force."""
+class _Bounded:
+    """What a socket does otherwise here: it has the time that is left, and what it receives is counted."""
 
-    def recv_into(self, *args: Any, **others: Any) -> int:
-        return _counted(self, super().recv_into, args, others)
-
-    def recv(self, *args: Any, **others: Any) -> bytes:
+    def recv_into(self: Any, *args: Any, **others: Any) -> int:
+        """See :meth:`socket.socket.recv_into`."""
         _give_the_time_left(self)
-        data = super().recv(*args, **others)
+        received: int = super().recv_into(*args, **others)  # type: ignore[misc]
+        _count(received)
+        return received
+
+    def recv(self: Any, *args: Any, **others: Any) -> bytes:
+        """See :meth:`socket.socket.recv`."""
+        _give_the_time_left(self)
+        data: bytes = super().recv(*args, **others)  # type: ignore[misc]
         _count(len(data))
         return data
 
-    def send(self, *args: Any, **others: Any) -> int:
+    def send(self: Any, *args: Any, **others: Any) -> int:
+        """See :meth:`socket.socket.send`."""
         _give_the_time_left(self)
-        return super().send(*args, **others)
+        return super().send(*args, **others)  # type: ignore[misc, no-any-return]
 
-    def sendall(self, *args: Any, **others: Any) -> None:
+    def sendall(self: Any, *args: Any, **others: Any) -> None:
+        """See :meth:`socket.socket.sendall`."""
         _give_the_time_left(self)
-        super().sendall(*args, **others)
+        super().sendall(*args, **others)  # type: ignore[misc]
 
 
-class BoundedTlsSocket(ssl.SSLSocket):
+class _BoundedSocket(_Bounded, socket.socket):
+    """A socket that is read within the limits in force."""
+
+
+class BoundedTlsSocket(_Bounded, ssl.SSLSocket):
     """The same for TLS: set it as the ``sslsocket_class`` of a context."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002
         """See :meth:`ssl.SSLSocket.do_handshake`."""
         _give_the_time_left(self)
         super().do_handshake(block)
-
-    def recv_into(self, *args: Any, **others: Any) -> int:
-        """See :meth:`ssl.SSLSocket.recv_into`."""
-        return _counted(self, super().recv_into, args, others)
-
-    def recv(self, *args: Any, **others: Any) -> bytes:
-        """See :meth:`ssl.SSLSocket.recv`."""
-        _give_the_time_left(self)
-        data = super().recv(*args, **others)
-        _count(len(data))
-        return data
-
-    def send(self, *args: Any, **others: Any) -> int:
-        """See :meth:`ssl.SSLSocket.send`."""
-        _give_the_time_left(self)
-        return super().send(*args, **others)
-
-
-def _counted(line: socket.socket, receive: Any, args: Any, others: Any) -> int:
-    _give_the_time_left(line)
-    received: int = receive(*args, **others)
-    _count(received)
-    return received
 
 
 def _give_the_time_left(line: socket.socket) -> None:
