@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 CONNECTION_ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
 
 
+@dataclass
+class ServerClock:
+    """The clock of a server that goes wrong by some time."""
+
+    clock: VirtualClock
+    skew: timedelta
+
+    def now(self) -> datetime:
+        return self.clock.now() + self.skew
+
+
 @dataclass(kw_only=True)
 class World:
     """Carries out commands and remembers when it did."""
@@ -85,6 +96,10 @@ class World:
     def later(self, seconds: float, happen: Any) -> None:
         """Let something happen so many seconds from now."""
         self.clock.at(self.clock.now() + timedelta(seconds=seconds), happen)
+
+    def skew_server(self, minutes: int) -> None:
+        """Let the clock of the server go wrong."""
+        self.airbyte.clock = ServerClock(self.clock, timedelta(minutes=minutes))
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))

@@ -190,21 +190,11 @@ def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
     assert abandoned(world, store.load())[0] == "cancelled"
 
 
-class ServerClock:
-    """The clock of a server that goes wrong by some time."""
-
-    def __init__(self, clock, skew):
-        self.clock, self.skew = clock, skew
-
-    def now(self):
-        return self.clock.now() + self.skew
-
-
 @pytest.mark.parametrize("minutes", [-10, 10])
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_a_server_clock_that_goes_wrong_does_not_fool_it(world, minutes, is_ours):
     """Job times are the server's: a skew neither hides our job nor makes an older one ours."""
-    world.airbyte.clock = ServerClock(world.clock, timedelta(minutes=minutes))
+    world.skew_server(minutes)
     if not is_ours:
         world.foreign(FOR_EVER)
         world.pass_time(60)

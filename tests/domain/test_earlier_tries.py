@@ -344,23 +344,13 @@ def test_an_empty_store_does_not_end_the_search(world, again):
     assert (kept.job_id, kept.origin) == (1, Origin.ADOPTED)
 
 
-class ServerClock:
-    """The clock of a server that goes wrong by some time."""
-
-    def __init__(self, clock, skew):
-        self.clock, self.skew = clock, skew
-
-    def now(self):
-        return self.clock.now() + self.skew
-
-
 @pytest.mark.parametrize("minutes", [-10, 10])
 @pytest.mark.parametrize("ended_after", [100, 300])
 def test_a_server_clock_that_goes_wrong_does_not_fool_the_search(
     world, again, minutes, ended_after
 ):
     """Job times are the server's: what is too old, and what is from before the first try, stays so."""
-    world.airbyte.clock = ServerClock(world.clock, timedelta(minutes=minutes))
+    world.skew_server(minutes)
     world.foreign(FOR_EVER, (10, "succeeded"))
     world.pass_time(60)
     since = world.clock.now()

@@ -39,7 +39,6 @@ from airbyte_sync import (
 )
 from airbyte_sync.events import JobObtained, PollFailed, SubmitPostponed, SubmitUncertain
 from airbyte_sync.phases import Submitting, Watching
-from airbyte_sync.ports import Clock
 from airbyte_sync_testkit.memory import CallFault, InMemoryAirbyte
 
 POLICY = SyncPolicy()
@@ -314,25 +313,11 @@ def test_a_refused_submission_ends_at_once(world, error):
     assert world.seconds() == 0
 
 
-class ServerClock:
-    """The clock of a server that goes wrong by some time."""
-
-    def __init__(self, clock, skew):
-        self.clock, self.skew = clock, skew
-
-    def now(self):
-        return self.clock.now() + self.skew
-
-    def sleep(self, duration):
-        raise AssertionError(f"a server does not sleep for {duration}")
-
-
 @pytest.mark.parametrize("minutes", [-10, 10])
 @pytest.mark.parametrize("old_seconds", [20, 300])
 def test_a_server_clock_that_goes_wrong_does_not_fool_adoption(world, minutes, old_seconds):
     """Job times are the server's: a skew of ten minutes neither hides our job nor makes an old one ours."""
-    world.airbyte.clock = ServerClock(world.clock, timedelta(minutes=minutes))
-    assert isinstance(world.airbyte.clock, Clock)
+    world.skew_server(minutes)
     old = world.foreign((0, "running"), (old_seconds - 10, "succeeded"))
     world.pass_time(old_seconds)
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
