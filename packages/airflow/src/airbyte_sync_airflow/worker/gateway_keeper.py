@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -53,7 +54,10 @@ class GatewayKeeper:
             if found is None and is_fresh and kept.server.is_reached_like(server):
                 found = kept.gateway
             else:
-                kept.gateway.close()
+                with suppress(
+                    Exception
+                ):  # it has done its work, and the caller has nothing to do with it
+                    kept.gateway.close()
         return found
 
 
