@@ -200,7 +200,7 @@ def test_a_silent_airflow_holds_up_nothing_that_teaches_it_a_token(monkeypatch):
     connection.mask_aside("second-token")
     assert not answered.is_set()
     answered.set()
-    assert asked == ["first-token", "second-token"]
+    assert ["first-token", "second-token"] == asked
 
 
 def test_airflow_learns_no_token_in_a_triggerer(

@@ -37,7 +37,7 @@ def _imports(module: Path) -> Iterator[tuple[str, bool]]:
             for alias in node.names:
                 yield alias.name, id(node) not in lazy
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            assert node.level == 0, f"{module}: a relative import"
+            assert 0 == node.level, f"{module}: a relative import"
             yield node.module, id(node) not in lazy
 
 

@@ -28,7 +28,7 @@ def requirements(project):
 
 def test_all_packages_have_one_version():
     """The packages are released in lockstep."""
-    assert len({project["version"] for project in PROJECTS.values()}) == 1
+    assert 1 == len({project["version"] for project in PROJECTS.values()})
 
 
 def assigned(module, name):
@@ -71,7 +71,7 @@ def test_siblings_are_pinned(package):
 
 def test_the_domain_depends_on_nothing():
     """No dependencies at all."""
-    assert list(requirements(PROJECTS["domain"])) == []
+    assert [] == list(requirements(PROJECTS["domain"]))
 
 
 @pytest.mark.parametrize("package", sorted(set(PROJECTS) - {"airflow-dropin"}))

@@ -45,7 +45,7 @@ def test_everything_public_is_documented(module):
     undocumented = [
         name for name, node in public_definitions(tree.body) if not ast.get_docstring(node)
     ]
-    assert undocumented == []
+    assert [] == undocumented
 
 
 @pytest.mark.parametrize("module", FACES, ids=name_of)
@@ -62,7 +62,7 @@ def test_a_face_only_imports_and_lists(module):
         )
     ]
     assert isinstance(tree.body[0], ast.Expr)
-    assert rest == []
+    assert [] == rest
 
 
 @pytest.mark.parametrize("module", FACES, ids=name_of)

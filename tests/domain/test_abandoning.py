@@ -63,10 +63,10 @@ def watching(world):
 def test_our_own_job_is_cancelled(world, watching):
     """It is cancelled, and the ended job comes back."""
     assert isinstance(watching.phase, Watching)
-    assert abandoned(world, watching)[0] == "cancelled"
-    assert statuses(world) == ["cancelled"]
-    assert world.event(CancelRequested).job.job_id == 1
-    assert world.event(JobEnded).job.status.word == "cancelled"
+    assert "cancelled" == abandoned(world, watching)[0]
+    assert ["cancelled"] == statuses(world)
+    assert 1 == world.event(CancelRequested).job.job_id
+    assert "cancelled" == world.event(JobEnded).job.status.word
 
 
 def test_it_is_insisted_on(world):
@@ -74,7 +74,7 @@ def test_it_is_insisted_on(world):
     world.life((0, "pending"), (8, "running"))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     status, calls = abandoned(world, checkpoint)
-    assert status == "cancelled"
+    assert "cancelled" == status
     assert calls.count("cancel") > 1
 
 
@@ -84,7 +84,7 @@ def test_an_adopted_job_is_cancelled(world):
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     submission = world.run(submit(world.request, POLICY))
     assert submission.origin is Origin.ADOPTED
-    assert abandoned(world, submission.checkpoint)[0] == "cancelled"
+    assert "cancelled" == abandoned(world, submission.checkpoint)[0]
 
 
 def test_an_attached_job_is_left_alone(world):
@@ -94,8 +94,8 @@ def test_an_attached_job_is_left_alone(world):
     policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
     checkpoint = world.run(submit(world.request, policy)).checkpoint
     assert checkpoint.origin is Origin.ATTACHED
-    assert abandoned(world, checkpoint) == (None, [])
-    assert statuses(world) == ["running"]
+    assert (None, []) == abandoned(world, checkpoint)
+    assert ["running"] == statuses(world)
 
 
 @pytest.mark.parametrize(("is_ours", "expected"), [(True, "cancelled"), (False, "running")])
@@ -125,7 +125,7 @@ def test_a_cancellation_under_way_is_finished(world):
     while not isinstance(checkpoint.phase, Cancelling):
         world.clock.advance_to(checkpoint.wake_at)
         checkpoint = world.first_pause(resume(checkpoint, POLICY)).checkpoint
-    assert abandoned(world, checkpoint)[0] == "cancelled"
+    assert "cancelled" == abandoned(world, checkpoint)[0]
 
 
 @pytest.mark.parametrize("phase", [Submitting, FindingJob])
@@ -135,8 +135,8 @@ def test_where_nothing_was_started_nothing_is_asked(world, phase):
     checkpoint = Checkpoint(
         phase=phase(connection_id=world.connection_id), asked_at=world.clock.now()
     )
-    assert abandoned(world, checkpoint) == (None, [])
-    assert statuses(world) == ["running"]
+    assert (None, []) == abandoned(world, checkpoint)
+    assert ["running"] == statuses(world)
 
 
 def test_a_postponed_submission_has_started_nothing(world):
@@ -144,7 +144,7 @@ def test_a_postponed_submission_has_started_nothing(world):
     world.airbyte.fail("submit", CallFault(error=Throttled("slow down", status=429)))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert (type(checkpoint.phase), checkpoint.in_doubt) == (FindingJob, False)
-    assert abandoned(world, checkpoint) == (None, [])
+    assert (None, []) == abandoned(world, checkpoint)
 
 
 def test_a_queue_has_started_nothing(world):
@@ -153,8 +153,8 @@ def test_a_queue_has_started_nothing(world):
     world.pass_time(60)
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert isinstance(checkpoint.phase, ConnectionBusy)
-    assert abandoned(world, checkpoint) == (None, [])
-    assert statuses(world) == ["running"]
+    assert (None, []) == abandoned(world, checkpoint)
+    assert ["running"] == statuses(world)
 
 
 @pytest.fixture
@@ -172,9 +172,9 @@ def test_a_job_in_doubt_is_found_and_cancelled(world, in_doubt):
     """The list tells which it is, and once more before it is cancelled that it is no leftover."""
     world.pass_time(10)
     status, calls = abandoned(world, in_doubt)
-    assert status == "cancelled"
-    assert calls.count("find_jobs") == 2
-    assert statuses(world) == ["cancelled"]
+    assert "cancelled" == status
+    assert 2 == calls.count("find_jobs")
+    assert ["cancelled"] == statuses(world)
 
 
 def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
@@ -187,7 +187,7 @@ def test_a_kill_in_the_middle_of_a_submission_is_in_doubt(world):
     with pytest.raises(SubmitInDoubt, match="may be running"):
         run(submit(world.request, POLICY), task)
     world.airbyte.recover()
-    assert abandoned(world, store.load())[0] == "cancelled"
+    assert "cancelled" == abandoned(world, store.load())[0]
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
@@ -214,7 +214,7 @@ def test_a_job_in_doubt_that_has_ended_is_left_alone(world, end):
     world.airbyte.fail("find_jobs", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     world.pass_time(10)
-    assert abandoned(world, checkpoint) == (None, ["find_jobs"])
+    assert (None, ["find_jobs"]) == abandoned(world, checkpoint)
 
 
 def test_in_doubt_an_older_job_is_left_alone(world):
@@ -225,16 +225,16 @@ def test_in_doubt_an_older_job_is_left_alone(world):
     policy = replace(POLICY, on_conflict=OnConflict.FAIL)
     checkpoint = world.first_pause(sync(world.request, policy)).checkpoint
     assert (type(checkpoint.phase), checkpoint.in_doubt) == (FindingJob, True)
-    assert abandoned(world, checkpoint) == (None, ["find_jobs"])
-    assert statuses(world) == ["running"]
+    assert (None, ["find_jobs"]) == abandoned(world, checkpoint)
+    assert ["running"] == statuses(world)
 
 
 def test_in_doubt_with_nothing_there_there_is_nothing_to_cancel(world):
     """One look, and no search: whoever kills a task does not wait."""
     world.airbyte.fail("submit", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
-    assert abandoned(world, checkpoint) == (None, ["find_jobs"])
-    assert world.seconds() == 0
+    assert (None, ["find_jobs"]) == abandoned(world, checkpoint)
+    assert 0 == world.seconds()
 
 
 def test_a_doubt_behind_a_queue_is_looked_for(world):
@@ -246,8 +246,8 @@ def test_a_doubt_behind_a_queue_is_looked_for(world):
     assert (type(checkpoint.phase), checkpoint.in_doubt) == (ConnectionBusy, True)
     world.pass_time(15)
     ours = world.foreign(FOR_EVER)
-    assert abandoned(world, checkpoint)[0] == "cancelled"
-    assert world.airbyte.fetch_job(ours.job_id).status.word == "cancelled"
+    assert "cancelled" == abandoned(world, checkpoint)[0]
+    assert "cancelled" == world.airbyte.fetch_job(ours.job_id).status.word
 
 
 def test_while_an_earlier_try_is_looked_for_its_job_is_cancelled(world):
@@ -260,7 +260,7 @@ def test_while_an_earlier_try_is_looked_for_its_job_is_cancelled(world):
     world.airbyte.fail("find_jobs", CallFault(error=LOST))
     request = replace(world.request, earlier=earlier)
     checkpoint = world.first_pause(sync(request, POLICY)).checkpoint
-    assert abandoned(world, checkpoint)[0] == "cancelled"
+    assert "cancelled" == abandoned(world, checkpoint)[0]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_list_that_cannot_be_read_is_told(world, in_doubt, error):
     with pytest.raises(type(error)) as caught:
         world.run(abandon(in_doubt, POLICY))
     assert caught.value is error
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
     assert 120 <= world.seconds() < 180
 
 
@@ -282,7 +282,7 @@ def test_a_list_that_cannot_be_read_is_told(world, in_doubt, error):
 def test_a_list_that_fails_once_is_read_again(world, in_doubt, error):
     """One odd answer does not leave a sync running that is to be cancelled."""
     world.airbyte.fail("find_jobs", CallFault(error=error))
-    assert abandoned(world, in_doubt)[0] == "cancelled"
+    assert "cancelled" == abandoned(world, in_doubt)[0]
 
 
 def test_a_refused_cancellation_is_told(world, watching):
@@ -303,14 +303,14 @@ def test_a_job_that_airbyte_forgot_is_told(world, watching):
 def test_a_job_that_is_missing_once_is_cancelled(world, watching, error):
     """A gateway that reloads its routes does not leave a sync running that is to be cancelled."""
     world.airbyte.fail("fetch_job", CallFault(error=error))
-    assert abandoned(world, watching)[0] == "cancelled"
+    assert "cancelled" == abandoned(world, watching)[0]
 
 
 def test_a_server_that_cannot_be_seen_is_asked_again(world, watching):
     """A lost answer is no reason to give up."""
     world.airbyte.fail("fetch_job", CallFault(error=LOST))
     world.airbyte.fail("cancel", CallFault(error=LOST))
-    assert abandoned(world, watching)[0] == "cancelled"
+    assert "cancelled" == abandoned(world, watching)[0]
 
 
 def test_it_has_an_end(world, watching):
@@ -319,8 +319,8 @@ def test_it_has_an_end(world, watching):
     policy = replace(POLICY, cancel_timeout=timedelta(seconds=4))
     with pytest.raises(CancelUnconfirmed, match="had not ended 4 s after") as caught:
         world.run(abandon(watching, policy))
-    assert caught.value.job.job_id == 1
-    assert world.seconds() == 14
+    assert 1 == caught.value.job.job_id
+    assert 14 == world.seconds()
 
 
 def test_a_checkpoint_that_does_not_say_whose_the_job_is_is_refused(world):
@@ -330,4 +330,4 @@ def test_a_checkpoint_that_does_not_say_whose_the_job_is_is_refused(world):
     world.airbyte.calls.clear()
     with pytest.raises(InvalidCheckpoint, match="needs an origin"):
         world.run(abandon(checkpoint, POLICY))
-    assert world.airbyte.calls == []
+    assert [] == world.airbyte.calls

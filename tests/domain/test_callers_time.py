@@ -47,8 +47,8 @@ def test_the_callers_time_may_end_first(world, policy):
     ) as caught:
         world.run(sync(ending(world, 120), policy))
     assert "(timeout)" not in str(caught.value)
-    assert [job.status.word for job in world.airbyte.jobs()] == ["cancelled"]
-    assert world.seconds() == 120
+    assert ["cancelled"] == [job.status.word for job in world.airbyte.jobs()]
+    assert 120 == world.seconds()
 
 
 @pytest.mark.parametrize("seconds", [300, 301, 3600])
@@ -57,13 +57,13 @@ def test_the_policys_time_out_may_end_first(world, seconds):
     world.life(*ENDLESS)
     with pytest.raises(SyncTimedOut, match=r"did not end within 300 s \(timeout\) and was cancel"):
         world.run(sync(ending(world, seconds), POLICY))
-    assert world.seconds() == 300
+    assert 300 == world.seconds()
 
 
 def test_without_either_there_is_no_end(world):
     """Nobody has set one."""
     checkpoint = world.run(submit(world.request, NO_END)).checkpoint
-    assert (checkpoint.deadline, checkpoint.deadline_name) == (None, None)
+    assert (None, None) == (checkpoint.deadline, checkpoint.deadline_name)
 
 
 @pytest.mark.parametrize("seconds", [0, -60])
@@ -72,12 +72,12 @@ def test_a_caller_without_time_starts_nothing(world, seconds):
     with pytest.raises(SyncTimedOut, match="none is running for this request") as caught:
         world.run(sync(ending(world, seconds), POLICY))
     assert "raise timeout" not in str(caught.value)
-    assert world.airbyte.calls == []
+    assert [] == world.airbyte.calls
 
 
 def test_a_sync_that_ends_in_time_has_succeeded(world):
     """Neither deadline comes to pass."""
-    assert world.run(sync(ending(world, 120), POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(sync(ending(world, 120), POLICY)).job.status.word
 
 
 def test_it_survives_the_process(world):
@@ -90,15 +90,15 @@ def test_it_survives_the_process(world):
     assert (restored.deadline, restored.deadline_name) == (deadline, "deadline")
     with pytest.raises(SyncTimedOut, match=r"deadline. and was cancelled"):
         world.run(resume(restored, POLICY))
-    assert world.seconds() == 120
+    assert 120 == world.seconds()
 
 
 def test_a_late_wake_up_after_it_does_not_kill_a_finished_sync(world):
     """It is a deadline as any other: look, then judge."""
     pause = world.first_pause(sync(ending(world, 20), POLICY))
     world.pass_time(3600)
-    assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
-    assert world.airbyte.count("cancel") == 0
+    assert "succeeded" == world.run(resume(pause.checkpoint, POLICY)).job.status.word
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_an_attached_job_is_left_running(world):
@@ -108,7 +108,7 @@ def test_an_attached_job_is_left_running(world):
     policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
     with pytest.raises(SyncTimedOut, match=r"deadline.; it was left running"):
         world.run(sync(ending(world, 120), policy))
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_it_ends_a_queue(world):
@@ -117,8 +117,8 @@ def test_it_ends_a_queue(world):
     world.pass_time(60)
     with pytest.raises(SyncTimedOut, match="busy with job 1"):
         world.run(sync(ending(world, 120), POLICY))
-    assert world.seconds() == 180
-    assert world.airbyte.count("cancel") == 0
+    assert 180 == world.seconds()
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_the_queue_time_out_keeps_its_own_words(world):
@@ -135,8 +135,8 @@ def test_a_watched_job_is_left_running_then(world, policy):
     job = world.foreign(*ENDLESS)
     with pytest.raises(SyncTimedOut, match=r"by 09:02:00 UTC .deadline.; it was left running"):
         world.run(watch(job.job_id, policy, deadline=in_seconds(world, 120)))
-    assert world.seconds() == 120
-    assert world.airbyte.count("cancel") == 0
+    assert 120 == world.seconds()
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_the_policys_time_out_may_end_a_watch_first(world):
@@ -144,7 +144,7 @@ def test_the_policys_time_out_may_end_a_watch_first(world):
     job = world.foreign(*ENDLESS)
     with pytest.raises(SyncTimedOut, match=r"within 300 s \(timeout\); it was left running"):
         world.run(watch(job.job_id, POLICY, deadline=in_seconds(world, 3600)))
-    assert world.seconds() == 300
+    assert 300 == world.seconds()
 
 
 @pytest.mark.parametrize("deadline", [None, 120])
@@ -154,7 +154,7 @@ def test_a_watched_job_of_ours_is_cancelled(world, deadline):
     deadline = deadline and in_seconds(world, deadline)
     with pytest.raises(SyncTimedOut, match="and was cancelled; Airbyte says cancelled"):
         world.run(watch(job.job_id, POLICY, deadline=deadline, is_ours=True))
-    assert [seen.status.word for seen in world.airbyte.jobs()] == ["cancelled"]
+    assert ["cancelled"] == [seen.status.word for seen in world.airbyte.jobs()]
 
 
 def test_a_watch_of_ours_survives_its_process(world):
@@ -172,8 +172,8 @@ def test_a_watch_of_ours_survives_its_process(world):
 def test_a_watched_job_of_ours_may_succeed(world):
     """Being responsible changes nothing as long as there is time."""
     job = world.foreign((0, "running"), (100, "succeeded"))
-    assert world.run(watch(job.job_id, POLICY, is_ours=True)).status.word == "succeeded"
-    assert world.airbyte.count("cancel") == 0
+    assert "succeeded" == world.run(watch(job.job_id, POLICY, is_ours=True)).status.word
+    assert 0 == world.airbyte.count("cancel")
 
 
 @pytest.mark.parametrize(("seconds", "kind"), [(120, DeadlinePassed), (3600, SyncTimedOut)])
@@ -208,7 +208,7 @@ def test_a_caller_whose_clock_has_run_out_ends_the_wait(world, limit, kind, text
             end_now(checkpoint, replace(POLICY, cancel_on_timeout=False), deadline_name=limit)
         )
     assert polls + 1 <= world.airbyte.count("fetch_job") <= polls + 2
-    assert world.seconds() == 60
+    assert 60 == world.seconds()
 
 
 def test_a_job_that_has_succeeded_when_the_clock_runs_out_is_a_success(world):

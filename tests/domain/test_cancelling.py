@@ -51,9 +51,9 @@ def test_our_own_job_is_cancelled_at_the_deadline(world):
         SyncTimedOut, match=r"did not end within 300 s .timeout. and was cancelled"
     ) as e:
         world.run(sync(world.request, POLICY))
-    assert e.value.job.status.word == "cancelled"
-    assert statuses(world) == ["cancelled"]
-    assert world.seconds() == 300
+    assert "cancelled" == e.value.job.status.word
+    assert ["cancelled"] == statuses(world)
+    assert 300 == world.seconds()
 
 
 def test_an_adopted_job_is_cancelled_at_the_deadline(world):
@@ -62,7 +62,7 @@ def test_an_adopted_job_is_cancelled_at_the_deadline(world):
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     with pytest.raises(SyncTimedOut):
         world.run(sync(world.request, POLICY))
-    assert statuses(world) == ["cancelled"]
+    assert ["cancelled"] == statuses(world)
 
 
 def test_an_attached_job_is_never_cancelled(world):
@@ -74,7 +74,7 @@ def test_an_attached_job_is_never_cancelled(world):
     ) as caught:
         world.run(sync(world.request, replace(POLICY, on_conflict=OnConflict.ATTACH)))
     assert caught.value.job.job_id == foreign.job_id
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_a_watched_job_is_never_cancelled(world):
@@ -82,7 +82,7 @@ def test_a_watched_job_is_never_cancelled(world):
     job = world.foreign(*ENDLESS)
     with pytest.raises(SyncTimedOut, match="left running"):
         world.run(watch(job.job_id, POLICY))
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_the_policy_may_leave_a_late_job_running(world):
@@ -90,7 +90,7 @@ def test_the_policy_may_leave_a_late_job_running(world):
     world.life(*ENDLESS)
     with pytest.raises(SyncTimedOut, match="left running"):
         world.run(sync(world.request, replace(POLICY, cancel_on_timeout=False)))
-    assert statuses(world) == ["running"]
+    assert ["running"] == statuses(world)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 24 * 30])
@@ -98,8 +98,8 @@ def test_a_late_wake_up_does_not_kill_a_finished_sync(world, hours):
     """The scheduler slept over the deadline; the sync had succeeded: that is what counts."""
     pause = world.first_pause(sync(world.request, POLICY))
     world.pass_time(hours * 3600)
-    assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
-    assert world.airbyte.count("cancel") == 0
+    assert "succeeded" == world.run(resume(pause.checkpoint, POLICY)).job.status.word
+    assert 0 == world.airbyte.count("cancel")
 
 
 @pytest.mark.parametrize("failed_looks", [1, 3])
@@ -108,8 +108,8 @@ def test_a_late_wake_up_needs_a_look_that_succeeds(world, failed_looks):
     pause = world.first_pause(sync(world.request, POLICY))
     world.pass_time(3600)
     world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * failed_looks)
-    assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
-    assert world.airbyte.count("cancel") == 0
+    assert "succeeded" == world.run(resume(pause.checkpoint, POLICY)).job.status.word
+    assert 0 == world.airbyte.count("cancel")
 
 
 @pytest.mark.parametrize("failed_looks", [1, 3])
@@ -119,7 +119,7 @@ def test_a_late_look_at_somebody_elses_job_is_repeated(world, failed_looks):
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
     world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * failed_looks)
-    assert world.run(resume(pause.checkpoint, POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(resume(pause.checkpoint, POLICY)).job.status.word
 
 
 def test_a_late_wake_up_tells_a_failure_from_a_time_out(world):
@@ -141,7 +141,7 @@ def test_late_looks_at_somebody_elses_job_have_an_end(world):
         SyncTimedOut, match=r"as far as we know.*The last error: the connection was"
     ):
         world.run(resume(pause.checkpoint, POLICY))
-    assert world.seconds() == 3600 + 120
+    assert 3600 + 120 == world.seconds()
 
 
 @pytest.mark.parametrize("error", [NotFound("404"), Forbidden("403")], ids=repr)
@@ -159,15 +159,15 @@ def test_a_refused_late_poll_is_no_verdict(world, error):
 def test_a_sync_that_ends_in_the_last_moment_has_succeeded(world):
     """It succeeded between the last look and the cancellation: nothing is cancelled."""
     world.life((0, "running"), (300, "succeeded"))
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
-    assert world.airbyte.count("cancel") == 0
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_a_sync_that_succeeds_despite_the_cancellation_has_succeeded(world):
     """The cancellation was lost, and the sync succeeded meanwhile: a finished sync is never called failed."""
     world.life((0, "running"), (303, "succeeded"))
     world.airbyte.fail("cancel", CallFault(error=LOST), CallFault(error=LOST))
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
 
 
 def test_a_sync_that_fails_by_itself_before_the_cancellation_has_failed(world):
@@ -183,7 +183,7 @@ def test_a_lost_cancellation_is_repeated(world):
     world.life((0, "pending"), (320, "running"))
     with pytest.raises(SyncTimedOut, match="was cancelled"):
         world.run(sync(world.request, MAY_QUEUE))
-    assert statuses(world) == ["cancelled"]
+    assert ["cancelled"] == statuses(world)
     assert world.airbyte.count("cancel") > 1
 
 
@@ -193,15 +193,15 @@ def test_a_cancellation_whose_answer_is_lost_is_confirmed_by_a_look(world):
     world.airbyte.fail("cancel", CallFault(error=LOST, carried_out=True))
     with pytest.raises(SyncTimedOut, match="was cancelled; Airbyte says cancelled"):
         world.run(sync(world.request, POLICY))
-    assert world.airbyte.count("cancel") == 1
+    assert 1 == world.airbyte.count("cancel")
 
 
 def test_not_running_is_settled_by_the_next_look(world):
     """The job ended between the look and the request; how, only a look tells."""
     world.life((0, "running"), (301, "succeeded"))
     world.airbyte.fail("cancel", CallFault(error=JobNotRunning("Job is not currently running")))
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
-    assert world.airbyte.count("cancel") == 1
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
+    assert 1 == world.airbyte.count("cancel")
 
 
 def test_insisting_has_an_end(world):
@@ -212,8 +212,8 @@ def test_insisting_has_an_end(world):
     ) as e:
         world.run(sync(world.request, MAY_QUEUE))
     assert isinstance(e.value.__cause__, CancelUnconfirmed)
-    assert e.value.job.status.word == "pending"
-    assert world.seconds() == 420
+    assert "pending" == e.value.job.status.word
+    assert 420 == world.seconds()
     assert world.airbyte.count("cancel") < 25
 
 
@@ -238,8 +238,8 @@ def test_one_refusal_of_a_cancellation_that_the_poll_before_contradicts_may_pass
     world.airbyte.fail("cancel", CallFault(error=error))
     with pytest.raises(SyncTimedOut, match="and was cancelled"):
         world.run(sync(world.request, POLICY))
-    assert statuses(world) == ["cancelled"]
-    assert world.airbyte.count("cancel") == 2
+    assert ["cancelled"] == statuses(world)
+    assert 2 == world.airbyte.count("cancel")
 
 
 def test_a_cancellation_is_not_confirmed_by_a_reply_about_another_connection(world):
@@ -251,7 +251,7 @@ def test_a_cancellation_is_not_confirmed_by_a_reply_about_another_connection(wor
     world.life(*ENDLESS)
     job = world.airbyte.submit(world.connection_id, JobType.SYNC)
     world.airbyte.fail("cancel", CallFault(change=another))
-    assert world.run(cancel(job.job_id, POLICY)).status == JobStatus.CANCELLED
+    assert JobStatus.CANCELLED == world.run(cancel(job.job_id, POLICY)).status
 
 
 def test_an_unreachable_server_at_the_deadline_is_told(world):
@@ -270,7 +270,7 @@ def test_an_unreachable_server_before_the_deadline_is_no_time_out(world):
     world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 99)
     with pytest.raises(ServerUnreachable):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(hours=1))))
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_cancelling_honours_retry_after(world):
@@ -287,7 +287,7 @@ def test_cancelling_honours_retry_after(world):
 def test_cancel_cancels_until_the_end(world):
     """Cancel-on-kill is a flow of its own: it comes back with the ended job."""
     job = world.foreign((0, "pending"), (5, "running"))
-    assert world.run(cancel(job.job_id, POLICY)).status.word == "cancelled"
+    assert "cancelled" == world.run(cancel(job.job_id, POLICY)).status.word
     assert isinstance(world.events[-1], JobEnded)
     assert any(isinstance(event, CancelRequested) for event in world.events)
 
@@ -299,9 +299,9 @@ def test_an_old_job_id_is_never_cancelled(world, end):
     world.pass_time(60)
     current = world.foreign(*ENDLESS)
     assert world.run(cancel(old.job_id, POLICY)).status.word == end
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
     world.pass_time(10)
-    assert world.airbyte.fetch_job(current.job_id).status.word == "running"
+    assert "running" == world.airbyte.fetch_job(current.job_id).status.word
 
 
 def test_cancel_is_unconfirmed_when_the_server_never_says_so(world):
@@ -309,7 +309,7 @@ def test_cancel_is_unconfirmed_when_the_server_never_says_so(world):
     job = world.foreign((0, "pending"))
     with pytest.raises(CancelUnconfirmed, match="120 s after it was to be cancelled") as caught:
         world.run(cancel(job.job_id, POLICY))
-    assert caught.value.job.status.word == "pending"
+    assert "pending" == caught.value.job.status.word
 
 
 def test_cancel_is_refused_at_once(world):
@@ -327,7 +327,7 @@ def test_cancel_is_put_away_by_calling_it_again(world):
     with pytest.raises(InvalidCheckpoint, match="needs an origin"):
         world.run(resume(pause.checkpoint, POLICY))
     assert len(world.airbyte.calls) == calls
-    assert world.run(cancel(job.job_id, POLICY)).status.word == "cancelled"
+    assert "cancelled" == world.run(cancel(job.job_id, POLICY)).status.word
 
 
 def test_a_late_resume_in_phase_cancel_looks_first(world):
@@ -339,7 +339,7 @@ def test_a_late_resume_in_phase_cancel_looks_first(world):
         checkpoint = world.first_pause(resume(checkpoint, POLICY)).checkpoint
     world.pass_time(1000)
     result = world.run(resume(checkpoint, POLICY))
-    assert (result.job.status.word, result.origin) == ("succeeded", Origin.STARTED)
+    assert ("succeeded", Origin.STARTED) == (result.job.status.word, result.origin)
 
 
 def test_a_deadline_during_a_slow_submission_cancels_what_it_started(world):
@@ -355,4 +355,4 @@ def test_a_deadline_during_a_slow_submission_cancels_what_it_started(world):
     world.life(*ENDLESS)
     with pytest.raises(SyncTimedOut, match="was cancelled"):
         world.run(sync(world.request, POLICY))
-    assert statuses(world) == ["cancelled"]
+    assert ["cancelled"] == statuses(world)

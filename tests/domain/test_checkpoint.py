@@ -117,13 +117,13 @@ def test_no_name_means_two_things():
 def test_defaults_are_left_out():
     """A stored checkpoint is small: it says only what is not as usual."""
     checkpoint = Checkpoint.watching(7, Origin.STARTED, asked_at=NOON)
-    assert checkpoint.to_json() == {
+    assert {
         "version": 2,
         "phase": "watching",
         "asked_at": "2026-01-05T12:00:00+00:00",
         "job_id": 7,
         "origin": "started",
-    }
+    } == checkpoint.to_json()
 
 
 def test_groups_are_stored_as_such():
@@ -150,7 +150,7 @@ def test_moments_are_stored_in_utc():
     """A moment of another zone is the same moment, in UTC."""
     elsewhere = NOON.astimezone(timezone(timedelta(hours=9)))
     stored = Checkpoint.asked(elsewhere).to_json()
-    assert stored["asked_at"] == "2026-01-05T12:00:00+00:00"
+    assert "2026-01-05T12:00:00+00:00" == stored["asked_at"]
     stored["asked_at"] = elsewhere.isoformat()
     assert Checkpoint.from_json(stored).asked_at.tzinfo is timezone.utc
 
@@ -375,7 +375,7 @@ WATCHING = Checkpoint.watching(7, Origin.STARTED, asked_at=NOON).to_json()
 @pytest.mark.parametrize("document", [WATCHING, WATCHING | {"version": 1, "phase": "watch"}])
 def test_entries_of_the_wrong_kind_are_refused(document, damage):
     """Strings for numbers, moments without a zone and unknown entries are not guessed at."""
-    assert Checkpoint.from_json(document).job_id == 7
+    assert 7 == Checkpoint.from_json(document).job_id
     with pytest.raises(InvalidCheckpoint, match="damaged"):
         Checkpoint.from_json(document | damage)
 

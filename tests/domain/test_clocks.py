@@ -39,4 +39,4 @@ def test_a_virtual_clock_lets_things_happen_on_the_way():
         clock.at(start + timedelta(minutes=minutes), lambda: seen.append(clock.now() - start))
     asyncio.run(AsyncVirtualClock(clock).sleep(timedelta(minutes=5)))
     assert seen == [timedelta(minutes=minutes) for minutes in (1, 2, 3)]
-    assert clock.now() - start == timedelta(minutes=5)
+    assert timedelta(minutes=5) == clock.now() - start

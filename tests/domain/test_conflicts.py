@@ -56,7 +56,7 @@ def test_queue_waits_and_then_starts_ours(world, foreign):
     assert result.origin is Origin.STARTED
     assert result.job.job_id == foreign.job_id + 1
     assert world.event(WaitingForOther).job.job_id == foreign.job_id
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
@@ -73,7 +73,7 @@ def test_queue_follows_whoever_comes_next(world, foreign):
     result = world.run(sync(world.request, policy("queue")))
     assert result.origin is Origin.ATTACHED
     assert result.job.job_id == foreign.job_id + 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_queue_takes_the_end_of_a_fresh_one_for_its_own(world, foreign):
@@ -84,7 +84,7 @@ def test_queue_takes_the_end_of_a_fresh_one_for_its_own(world, foreign):
             sync(world.request, policy("queue", poll=POLICY.poll.fixed(timedelta(seconds=150))))
         )
     assert e.value.job.job_id == foreign.job_id + 1
-    assert world.airbyte.count("submit") == 1  # refused: the connection was busy
+    assert 1 == world.airbyte.count("submit")  # refused: the connection was busy
 
 
 def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):
@@ -96,8 +96,8 @@ def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):
     ) as e:
         world.run(sync(world.request, policy("queue", timeout=timedelta(seconds=100))))
     assert e.value.job.job_id == foreign.job_id
-    assert world.airbyte.count("cancel") == 0
-    assert world.seconds() == 160
+    assert 0 == world.airbyte.count("cancel")
+    assert 160 == world.seconds()
 
 
 def test_queue_survives_failed_looks(world, foreign):
@@ -127,8 +127,8 @@ def test_queue_begins_its_own_series_of_failures(world, foreign):
     world.airbyte.fail("fetch_job", CallFault(error=LOST))
     pause = world.first_pause(sync(world.request, policy("queue", timeout=None)))
     world.pass_time(3600)
-    assert world.run(resume(pause.checkpoint, policy("queue", timeout=None))).job.job_id == 2
-    assert foreign.job_id == 1
+    assert 2 == world.run(resume(pause.checkpoint, policy("queue", timeout=None))).job.job_id
+    assert 1 == foreign.job_id
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_refusal_in_the_queue_is_no_verdict(world, foreign, error):
     world.airbyte.fail("fetch_job", CallFault(error=error))
     result = world.run(sync(world.request, policy("queue")))
     assert (result.job.job_id, result.origin) == (foreign.job_id + 1, Origin.STARTED)
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
 
 
 def test_a_job_in_the_way_that_is_deleted_is_not_in_the_way(world, foreign):
@@ -164,7 +164,7 @@ def test_attach_follows_the_running_sync(world, foreign):
     """The running sync will do: it is followed to its end and nothing is started."""
     result = world.run(sync(world.request, policy("attach")))
     assert (result.job.job_id, result.origin) == (foreign.job_id, Origin.ATTACHED)
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == len(world.airbyte.jobs())
 
 
 def test_attach_fails_with_the_running_sync(world):
@@ -180,7 +180,7 @@ def test_attach_queues_behind_a_job_of_another_type(world):
     world.foreign((0, "running"), (100, "succeeded"), job_type=JobType.RESET)
     world.pass_time(60)
     result = world.run(sync(world.request, policy("attach")))
-    assert (result.job.job_type, result.origin) == ("sync", Origin.STARTED)
+    assert ("sync", Origin.STARTED) == (result.job.job_type, result.origin)
 
 
 def test_skip_raises_what_a_scheduler_turns_into_a_skip(world, foreign):
@@ -188,7 +188,7 @@ def test_skip_raises_what_a_scheduler_turns_into_a_skip(world, foreign):
     with pytest.raises(SyncSkipped, match=r"busy with job 1 .sync, running.: skipped") as caught:
         world.run(sync(world.request, policy("skip")))
     assert caught.value.job.job_id == foreign.job_id
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_fail_raises_with_the_choices(world, foreign):
@@ -207,14 +207,14 @@ def test_a_sync_that_began_after_the_request_is_adopted(world, on_conflict):
     pause = world.first_pause(sync(world.request, policy(on_conflict)))
     world.foreign((0, "running"), (100, "succeeded"))
     result = world.run(resume(pause.checkpoint, policy(on_conflict)))
-    assert (result.job.job_id, result.origin) == (1, Origin.ATTACHED)
+    assert (1, Origin.ATTACHED) == (result.job.job_id, result.origin)
 
 
 def test_a_busy_connection_without_an_active_job_is_asked_again(world):
     """A job that has just ended may still count as running: submit again after a moment."""
     world.airbyte.fail("submit", CallFault(error=BUSY))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
 
 
 def test_a_stale_conflict_is_given_up_with_advice(world):
@@ -271,7 +271,7 @@ def test_a_stale_conflict_ends_at_the_deadline_too(world):
     world.airbyte.fail("submit", *[CallFault(error=BUSY)] * 999)
     with pytest.raises(QueueTimedOut, match="none is running for this request"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=5))))
-    assert world.seconds() == 300
+    assert 300 == world.seconds()
 
 
 def test_doubt_ends_when_somebody_elses_job_is_in_the_way(world, foreign):
@@ -296,7 +296,7 @@ def test_a_connection_that_takes_no_jobs_is_explained(world, status, advice):
         world.run(sync(world.request, POLICY))
     assert caught.value.connection.status is status
     assert isinstance(caught.value.__cause__, StateConflict)
-    assert world.seconds() == 0
+    assert 0 == world.seconds()
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_a_conflict_that_nothing_explains_is_a_doubt(world, explanation):
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
     assert world.event(SubmitUncertain).error is CONFLICT
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == len(world.airbyte.jobs())
 
 
 def test_a_conflict_with_an_active_connection_is_submitted_again(world):
@@ -326,8 +326,8 @@ def test_a_doubt_outlives_the_other_sync(world):
     world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost")))
     world.later(50, lambda: world.foreign((0, "running"), (20, "succeeded")))
     result = world.run(sync(world.request, policy("queue")))
-    assert result.job.job_id == 2
-    assert world.airbyte.count("submit") == 1
+    assert 2 == result.job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("on_conflict", ["attach", "skip", "fail"])
@@ -337,5 +337,5 @@ def test_a_doubt_is_settled_before_a_conflict(world, on_conflict):
     world.pass_time(60)
     world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost")))
     world.later(50, lambda: world.foreign((0, "running"), (20, "succeeded")))
-    assert world.run(sync(world.request, policy(on_conflict))).job.job_id == 2
-    assert world.airbyte.count("submit") == 1
+    assert 2 == world.run(sync(world.request, policy(on_conflict))).job.job_id
+    assert 1 == world.airbyte.count("submit")

@@ -85,8 +85,8 @@ def test_an_active_job_is_adopted(world, again, seconds):
     die_at_the_first_pause(world)
     world.pass_time(seconds)
     result = world.run(sync(again(), POLICY))
-    assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
-    assert world.airbyte.count("submit") == 1
+    assert (1, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("seconds", [40, LONG_AFTER])
@@ -95,8 +95,8 @@ def test_its_success_is_the_result(world, again, seconds):
     die_at_the_first_pause(world)
     world.pass_time(seconds)
     result = world.run(sync(again(), POLICY))
-    assert (result.job.job_id, result.job.status.word) == (1, "succeeded")
-    assert world.airbyte.count("submit") == 1
+    assert (1, "succeeded") == (result.job.job_id, result.job.status.word)
+    assert 1 == world.airbyte.count("submit")
     assert world.seconds() == seconds
 
 
@@ -113,11 +113,11 @@ def test_after_its_failure_it_starts_anew(world, again, end):
     over_at = world.clock.now()
     world.pass_time(LONG_AFTER)
     submission = world.run(submit(again(over_at=over_at), POLICY))
-    assert (submission.job_id, submission.origin) == (2, Origin.STARTED)
-    assert saved_before_submitting(world).after_job_id == 1
+    assert (2, Origin.STARTED) == (submission.job_id, submission.origin)
+    assert 1 == saved_before_submitting(world).after_job_id
     assert submission.checkpoint.asked_at == world.clock.now()
-    assert world.seconds() == LONG_AFTER
-    assert world.run(resume(submission.checkpoint, POLICY)).job.job_id == 2
+    assert LONG_AFTER == world.seconds()
+    assert 2 == world.run(resume(submission.checkpoint, POLICY)).job.job_id
 
 
 def test_a_new_job_is_looked_at_as_often_as_any_new_one(world, again):
@@ -136,8 +136,8 @@ def test_a_new_job_in_doubt_is_not_mistaken_for_the_failed_one(world, again):
     world.pass_time(LONG_AFTER)
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     result = world.run(sync(again(), POLICY))
-    assert (result.job.job_id, result.origin) == (2, Origin.ADOPTED)
-    assert len(world.airbyte.jobs()) == 2
+    assert (2, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 2 == len(world.airbyte.jobs())
 
 
 def test_the_failure_of_a_new_job_is_the_end(world, again):
@@ -148,7 +148,7 @@ def test_the_failure_of_a_new_job_is_the_end(world, again):
     world.pass_time(LONG_AFTER)
     with pytest.raises(SyncFailed) as caught:
         world.run(sync(again(), POLICY))
-    assert caught.value.job.job_id == 2
+    assert 2 == caught.value.job.job_id
 
 
 def test_a_third_try_starts_a_third_job(world, again):
@@ -157,7 +157,7 @@ def test_a_third_try_starts_a_third_job(world, again):
         world.life(FOR_EVER, (10, "failed"))
         die_at_the_first_pause(world)
         world.pass_time(60)
-    assert world.run(sync(again(), POLICY)).job.job_id == 3
+    assert 3 == world.run(sync(again(), POLICY)).job.job_id
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
@@ -167,8 +167,8 @@ def test_a_success_is_not_hidden_by_a_failure_of_others(world, again, end):
     world.pass_time(60)
     world.foreign(FOR_EVER, (10, end))
     world.pass_time(300)
-    assert world.run(sync(again(), POLICY)).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.run(sync(again(), POLICY)).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(1, 65), (2, 210)])
@@ -180,8 +180,8 @@ def test_a_failure_ends_the_search_only_where_no_try_is_missing(world, again, tr
     over_at = world.clock.now()
     world.pass_time(5)
     submission = world.run(submit(again(over_at=over_at, tries=tries), POLICY))
-    assert (submission.job_id, submission.origin) == (2, Origin.STARTED)
-    assert saved_before_submitting(world).after_job_id == 1
+    assert (2, Origin.STARTED) == (submission.job_id, submission.origin)
+    assert 1 == saved_before_submitting(world).after_job_id
     assert world.seconds() == seconds
 
 
@@ -192,8 +192,8 @@ def test_a_missing_try_is_found_behind_a_failed_one(world, again):
     world.pass_time(60)
     world.later(50, lambda: world.foreign(FOR_EVER, (100, "succeeded")))
     result = world.run(sync(again(tries=2), POLICY))
-    assert (result.job.job_id, result.origin) == (2, Origin.ADOPTED)
-    assert world.airbyte.count("submit") == 1
+    assert (2, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("end", [(900, "succeeded"), (60, "succeeded"), (60, "failed")])
@@ -214,8 +214,8 @@ def test_a_job_after_that_of_an_earlier_request_is_its_own(world, again):
     world.pass_time(20)
     die_at_the_first_pause(world)
     world.pass_time(LONG_AFTER)
-    assert world.run(sync(again(after_job=other.job_id), POLICY)).job.job_id == 2
-    assert world.airbyte.count("submit") == 1
+    assert 2 == world.run(sync(again(after_job=other.job_id), POLICY)).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_an_active_job_after_a_failed_one_is_adopted(world, again):
@@ -225,8 +225,8 @@ def test_an_active_job_after_a_failed_one_is_adopted(world, again):
     world.pass_time(60)
     world.life(FOR_EVER, (900, "succeeded"))
     die_at_the_first_pause(world)
-    assert world.run(sync(again(), POLICY)).job.job_id == 2
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.run(sync(again(), POLICY)).job.job_id
+    assert 2 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize(("minutes", "job_id"), [(6, 1), (3, 2)])
@@ -248,8 +248,8 @@ def test_an_active_job_is_never_too_old(world, again):
     die_at_the_first_pause(world)
     world.pass_time(LONG_AFTER)
     request = again(succeeded_after=world.clock.now())
-    assert world.run(sync(request, POLICY)).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.run(sync(request, POLICY)).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("word", ["succeeded", "failed"])
@@ -259,8 +259,8 @@ def test_a_job_from_before_the_first_try_is_none_of_its(world, word):
     world.pass_time(86_400)
     now = world.clock.now()
     earlier = EarlierTries(since=now, over_at=now)
-    assert world.run(sync(replace(world.request, earlier=earlier), POLICY)).job.job_id == 2
-    assert moments(world, "SubmitSync") == [150]
+    assert 2 == world.run(sync(replace(world.request, earlier=earlier), POLICY)).job.job_id
+    assert [150] == moments(world, "SubmitSync")
 
 
 def test_what_may_still_appear_is_waited_for(world, again):
@@ -269,8 +269,8 @@ def test_what_may_still_appear_is_waited_for(world, again):
     over_at = world.clock.now()
     world.pass_time(20)
     result = world.run(sync(again(over_at=over_at), POLICY))
-    assert (result.job.job_id, result.origin) == (1, Origin.STARTED)
-    assert moments(world, "SubmitSync") == [130]
+    assert (1, Origin.STARTED) == (result.job.job_id, result.origin)
+    assert [130] == moments(world, "SubmitSync")
     assert len(moments(world, "FindJobs")) == pytest.approx(130 / POLICY.poll.floor.seconds, abs=2)
 
 
@@ -279,8 +279,8 @@ def test_what_appears_late_is_adopted(world, again, delay):
     """Airbyte may create the job minutes after the process died."""
     world.later(delay, lambda: world.foreign(FOR_EVER, (200, "succeeded")))
     result = world.run(sync(again(), POLICY))
-    assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
-    assert world.airbyte.count("submit") == 0
+    assert (1, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 0 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("seconds", [150, 151, 86_400])
@@ -292,7 +292,7 @@ def test_where_nothing_can_appear_any_more_it_starts_at_once(world, again, secon
     assert submission.origin is Origin.STARTED
     assert submission.checkpoint.asked_at == world.clock.now()
     assert world.seconds() == seconds
-    assert [method for method, _ in world.airbyte.calls] == ["find_jobs", "submit"]
+    assert ["find_jobs", "submit"] == [method for method, _ in world.airbyte.calls]
 
 
 def test_once_nothing_can_appear_there_is_no_doubt_left(world, again):
@@ -318,7 +318,7 @@ def test_the_search_is_announced(world, again):
 def test_a_first_try_looks_for_nothing(world):
     """Only a request that was made before costs a look."""
     world.run(sync(world.request, POLICY))
-    assert world.airbyte.count("find_jobs") == 0
+    assert 0 == world.airbyte.count("find_jobs")
     assert not any(isinstance(event, EarlierTryLookedFor) for event in world.events)
 
 
@@ -329,8 +329,8 @@ def test_what_a_store_remembers_needs_no_search(world, again):
     run(submit(world.request, POLICY), task)
     world.airbyte.calls.clear()
     result = run(sync(again(), POLICY), task)
-    assert (result.job.job_id, result.origin) == (1, Origin.STARTED)
-    assert world.airbyte.count("find_jobs") == 1  # it is no leftover
+    assert (1, Origin.STARTED) == (result.job.job_id, result.origin)
+    assert 1 == world.airbyte.count("find_jobs")  # it is no leftover
 
 
 def test_an_empty_store_does_not_end_the_search(world, again):
@@ -338,10 +338,10 @@ def test_an_empty_store_does_not_end_the_search(world, again):
     die_at_the_first_pause(world)
     store = InMemoryStore()
     task = PortInterpreter(world.airbyte, world.clock, world.events.append, store)
-    assert run(submit(again(), POLICY), task).job_id == 1
+    assert 1 == run(submit(again(), POLICY), task).job_id
     kept = store.load()
     assert isinstance(kept.phase, Watching)
-    assert (kept.job_id, kept.origin) == (1, Origin.ADOPTED)
+    assert (1, Origin.ADOPTED) == (kept.job_id, kept.origin)
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
@@ -373,8 +373,8 @@ def test_a_server_that_tells_no_time_is_trusted_to_have_ours(world, again):
     die_at_the_first_pause(world)
     world.pass_time(300)
     too_old = again(succeeded_after=world.clock.now() - timedelta(minutes=3))
-    assert world.run(submit(again(), POLICY)).job_id == 1
-    assert world.run(submit(too_old, POLICY)).job_id == 2
+    assert 1 == world.run(submit(again(), POLICY)).job_id
+    assert 2 == world.run(submit(too_old, POLICY)).job_id
 
 
 def test_a_list_that_cannot_be_read_is_waited_for(world, again):
@@ -384,17 +384,17 @@ def test_a_list_that_cannot_be_read_is_waited_for(world, again):
     world.pass_time(LONG_AFTER)
     world.airbyte.fail("find_jobs", *[CallFault(error=RequestNotSent("refused"))] * 8)
     result = world.run(sync(again(), POLICY))
-    assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
-    assert world.airbyte.count("submit") == 1
+    assert (1, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_list_that_was_away_does_not_double_what_it_then_shows(world, again):
     """The moment to submit passes while the list is away: the first look that succeeds decides."""
     die_at_the_first_pause(world)
     world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 8)
-    assert world.run(sync(again(), POLICY)).job.job_id == 1
+    assert 1 == world.run(sync(again(), POLICY)).job.job_id
     assert world.seconds() > 90
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_list_that_stays_away_leaves_a_doubt(world, again):
@@ -403,7 +403,7 @@ def test_a_list_that_stays_away_leaves_a_doubt(world, again):
     with pytest.raises(SubmitInDoubt, match=r"may be running.*connection was reset"):
         world.run(sync(again(), POLICY))
     assert 900 <= world.seconds() < 1000
-    assert world.airbyte.count("submit") == 0
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_failed_looks_are_no_series_of_doubts(world, again):
@@ -436,7 +436,7 @@ def test_a_list_that_is_refused_leaves_a_doubt(world, again):
     with pytest.raises(SubmitInDoubt, match=r"before you start it again. The last error: no") as e:
         world.run(sync(again(), POLICY))
     assert e.value.__cause__ is refusal
-    assert world.airbyte.count("submit") == 0
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_the_deadline_of_the_new_try_ends_the_search(world, again):
@@ -445,15 +445,15 @@ def test_the_deadline_of_the_new_try_ends_the_search(world, again):
     policy = replace(POLICY, timeout=timedelta(seconds=30))
     with pytest.raises(SubmitInDoubt):
         world.run(sync(again(), policy))
-    assert world.seconds() == 3630
-    assert world.airbyte.count("submit") == 0
+    assert 3630 == world.seconds()
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_an_id_that_is_no_uuid_is_asked_about_before_the_search(world, again):
     """A connection's name in the place of its id is refused before anything else is asked."""
     with pytest.raises(InvalidInput, match="not a UUID"):
         world.run(sync(again(connection_id="faker to duckdb"), POLICY))
-    assert world.airbyte.calls == [("fetch_connection", "faker to duckdb")]
+    assert [("fetch_connection", "faker to duckdb")] == world.airbyte.calls
 
 
 def test_a_connection_that_takes_no_jobs_is_explained_to_a_retry_too(world, again):
@@ -484,7 +484,7 @@ def test_a_reset_that_failed_is_not_started_anew_on_top_of_a_sync(world, again, 
 
     world.airbyte.find_jobs = busy_by_now
     result = world.run(sync(again(job_type=job_type), POLICY))
-    assert (result.job.job_id, result.job.job_type) == (3, "reset")
+    assert (3, "reset") == (result.job.job_id, result.job.job_type)
     assert [job.status.word for job in world.airbyte.jobs()] == [end, "succeeded", "succeeded"]
     assert world.event(WaitingForOther).job.job_id == foreign[0].job_id
 
@@ -496,7 +496,7 @@ def test_a_reset_is_looked_for_before_it_is_made_again(world, again):
     result = world.run(submit(again(job_type=JobType.RESET, over_at=over_at), POLICY))
     assert result.origin is Origin.STARTED
     calls = [method for method, _ in world.airbyte.calls]
-    assert calls == ["find_jobs", "find_jobs", "submit"]
+    assert ["find_jobs", "find_jobs", "submit"] == calls
 
 
 def test_a_reset_that_runs_is_adopted(world, again):
@@ -505,8 +505,8 @@ def test_a_reset_that_runs_is_adopted(world, again):
     die_at_the_first_pause(world, request=replace(world.request, job_type=JobType.RESET))
     world.pass_time(LONG_AFTER)
     result = world.run(sync(again(job_type=JobType.RESET), POLICY))
-    assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
-    assert len(world.airbyte.jobs()) == 1
+    assert (1, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 1 == len(world.airbyte.jobs())
 
 
 @pytest.fixture
@@ -529,8 +529,8 @@ def test_queue_waits_for_an_older_job_at_once(world, again, in_the_way):
     result = world.run(sync(again(since=since), policy("queue")))
     assert (result.job.job_id, result.origin) == (foreign.job_id + 1, Origin.STARTED)
     assert world.event(WaitingForOther).job.job_id == foreign.job_id
-    assert world.airbyte.count("submit") == 1
-    assert world.airbyte.count("cancel") == 0
+    assert 1 == world.airbyte.count("submit")
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_what_was_queued_behind_is_never_taken_for_ours(world, again, in_the_way):
@@ -548,8 +548,8 @@ def test_queue_finds_what_the_try_before_had_queued(world, again):
     since = world.clock.now()
     world.later(75, lambda: world.foreign(FOR_EVER, (50, "succeeded")))
     result = world.run(sync(again(since=since), policy("queue")))
-    assert (result.job.job_id, result.origin) == (2, Origin.ADOPTED)
-    assert world.airbyte.count("submit") == 0
+    assert (2, Origin.ADOPTED) == (result.job.job_id, result.origin)
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_what_fails_behind_the_queue_was_an_earlier_try(world, again):
@@ -560,7 +560,7 @@ def test_what_fails_behind_the_queue_was_an_earlier_try(world, again):
     world.later(41, lambda: world.foreign(FOR_EVER, (1, "failed")))
     settings = replace(policy("queue"), poll=POLICY.poll.fixed(timedelta(seconds=50)))
     result = world.run(sync(again(since=since), settings))
-    assert (result.job.job_id, result.origin) == (3, Origin.STARTED)
+    assert (3, Origin.STARTED) == (result.job.job_id, result.origin)
 
 
 def test_attach_follows_an_older_job_once_ours_cannot_come(world, again, in_the_way):
@@ -570,7 +570,7 @@ def test_attach_follows_an_older_job_once_ours_cannot_come(world, again, in_the_
     assert (result.job.job_id, result.origin) == (foreign.job_id, Origin.ATTACHED)
     obtained = [at for at, command in world.trace if "JobObtained" in repr(command)]
     assert obtained == [since + timedelta(seconds=180)]
-    assert world.airbyte.count("submit") == 0
+    assert 0 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize(
@@ -586,7 +586,7 @@ def test_a_conflict_is_decided_once_ours_cannot_come(world, again, on_conflict, 
     with pytest.raises(error, match="busy with job 1"):
         world.run(sync(again(since=since, over_at=since), policy(on_conflict)))
     assert world.seconds() == 60 + max(150, over_since)
-    assert world.airbyte.count("submit") == 0
+    assert 0 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("on_conflict", OnConflict)
@@ -596,7 +596,7 @@ def test_a_running_job_of_its_own_is_no_conflict(world, again, on_conflict):
     die_at_the_first_pause(world)
     world.pass_time(30)
     result = world.run(sync(again(), policy(on_conflict)))
-    assert (result.job.job_id, result.origin) == (1, Origin.ADOPTED)
+    assert (1, Origin.ADOPTED) == (result.job.job_id, result.origin)
 
 
 def test_the_search_survives_its_process(world, again):
@@ -610,7 +610,7 @@ def test_the_search_survives_its_process(world, again):
     assert restored == pause.checkpoint
     world.pass_time(300)
     result = world.run(resume(restored, POLICY))
-    assert (result.job.job_id, result.origin) == (2, Origin.STARTED)
+    assert (2, Origin.STARTED) == (result.job.job_id, result.origin)
 
 
 def test_once_a_job_is_found_the_search_is_over(world, again):
@@ -621,4 +621,4 @@ def test_once_a_job_is_found_the_search_is_over(world, again):
     assert isinstance(submission.checkpoint.phase, Watching)
     with pytest.raises(SyncFailed):
         world.run(resume(submission.checkpoint, POLICY))
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")

@@ -43,16 +43,16 @@ def test_without_a_reason_the_text_says_where_to_look(failing):
 def test_trouble_with_the_reason_does_not_change_the_outcome(failing):
     """The other API is switched off or slow: the job has failed all the same."""
     failing.airbyte.fail("explain_failure", CallFault(error=ServerTrouble("no", status=503)))
-    assert failure(failing).job.job_id == 1
+    assert 1 == failure(failing).job.job_id
 
 
 def test_it_can_be_switched_off(failing):
     """Some servers log each such question."""
     failure(failing, replace(POLICY, explain=False))
-    assert failing.airbyte.count("explain_failure") == 0
+    assert 0 == failing.airbyte.count("explain_failure")
 
 
 def test_a_success_is_not_explained(world):
     """Only failures are."""
     world.run(sync(world.request, POLICY))
-    assert world.airbyte.count("explain_failure") == 0
+    assert 0 == world.airbyte.count("explain_failure")

@@ -49,7 +49,7 @@ def test_a_status_knows_its_words():
     assert not JobStatus("hibernating").is_known
     assert JobStatus.PENDING.is_waiting_to_run
     assert not JobStatus.RUNNING.is_waiting_to_run
-    assert str(JobStatus.RUNNING) == "running"
+    assert "running" == str(JobStatus.RUNNING)
 
 
 def test_airbyte_reports_a_clear_as_a_reset():
@@ -97,7 +97,7 @@ def test_the_newest_job_is_found_in_any_order():
     ]
     found = newest(jobs)
     assert found is not None
-    assert found.job_id == 3
+    assert 3 == found.job_id
     assert newest([]) is None
 
 

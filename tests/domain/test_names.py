@@ -31,7 +31,7 @@ OTHER = "5d1c3f9e-0f7e-4d8a-9a55-7b8c1d7e1099"
 def test_one_of_the_name_is_found(world):
     """The name is the one that the Airbyte UI shows."""
     world.airbyte.add_connection(OTHER, name="orders")
-    assert world.run(find_connection("orders")).connection_id == OTHER
+    assert OTHER == world.run(find_connection("orders")).connection_id
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_several_of_the_name_are_an_error_that_names_them(world):
         world.airbyte.add_connection(connection_id, name="orders")
     with pytest.raises(ConnectionAmbiguous, match=OTHER) as caught:
         world.run(find_connection("orders"))
-    assert len(caught.value.connections) == 2
+    assert 2 == len(caught.value.connections)
 
 
 def test_the_workspace_narrows_the_search(world):
     """The same name in another workspace is another connection."""
     world.airbyte.add_connection(OTHER, name="orders", workspace_id="w2")
     world.airbyte.add_connection(world.connection_id, name="orders", workspace_id="w1")
-    assert world.run(find_connection("orders", "w2")).connection_id == OTHER
+    assert OTHER == world.run(find_connection("orders", "w2")).connection_id
     with pytest.raises(ConnectionNotFound, match="in workspace w3"):
         world.run(find_connection("orders", "w3"))
 
@@ -106,7 +106,7 @@ def test_it_is_found_on_an_event_loop_too(world):
     ports = AsyncPortInterpreter(
         AsyncInMemoryAirbyte(world.airbyte), AsyncVirtualClock(world.clock)
     )
-    assert asyncio.run(arun(find_connection("orders"), ports)).connection_id == OTHER
+    assert OTHER == asyncio.run(arun(find_connection("orders"), ports)).connection_id
 
 
 def test_a_connection_is_described(world):
@@ -129,8 +129,8 @@ def test_a_connection_that_cannot_be_described_does_not_matter(world, error):
     """It is asked for once, for people: whoever cannot answer is not asked again."""
     world.airbyte.fail("fetch_connection", CallFault(error=error))
     assert world.run(describe_connection(world.connection_id)) is None
-    assert world.airbyte.count("fetch_connection") == 1
-    assert world.seconds() == 0
+    assert 1 == world.airbyte.count("fetch_connection")
+    assert 0 == world.seconds()
 
 
 def test_a_connection_that_is_unknown_is_not_described(world):

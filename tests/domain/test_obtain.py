@@ -44,8 +44,8 @@ def test_from_submit_it_looks_first(world):
     world.foreign(FOR_EVER, (300, "succeeded"))
     world.pass_time(60)
     submission = world.run(obtain(checkpoint, POLICY))
-    assert (submission.job_id, submission.origin) == (1, Origin.ATTACHED)
-    assert world.airbyte.count("submit") == 0
+    assert (1, Origin.ATTACHED) == (submission.job_id, submission.origin)
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_from_submit_it_submits_where_there_is_nothing(world):
@@ -54,7 +54,7 @@ def test_from_submit_it_submits_where_there_is_nothing(world):
         phase=Submitting(connection_id=world.connection_id), asked_at=world.clock.now()
     )
     assert world.run(obtain(checkpoint, POLICY)).origin is Origin.STARTED
-    assert [method for method, _ in world.airbyte.calls] == ["find_jobs", "submit"]
+    assert ["find_jobs", "submit"] == [method for method, _ in world.airbyte.calls]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_from_queue_it_waits_for_the_other(world):
     world.life(FOR_EVER)
     submission = world.run(obtain(checkpoint, POLICY))
     assert (submission.job_id, submission.origin) == (foreign.job_id + 1, Origin.STARTED)
-    assert world.airbyte.fetch_job(submission.job_id).status.word == "running"
+    assert "running" == world.airbyte.fetch_job(submission.job_id).status.word
 
 
 @pytest.mark.parametrize("seconds", [0, 3600])
@@ -99,9 +99,9 @@ def test_from_watch_there_is_nothing_left_to_do(world, seconds):
     world.pass_time(seconds)
     world.airbyte.calls.clear()
     submission = world.run(obtain(checkpoint, POLICY))
-    assert (submission.job_id, submission.origin) == (1, Origin.STARTED)
+    assert (1, Origin.STARTED) == (submission.job_id, submission.origin)
     assert submission.checkpoint == checkpoint
-    assert world.airbyte.calls == []
+    assert [] == world.airbyte.calls
 
 
 def test_from_cancel_there_is_nothing_left_to_do(world):
@@ -113,7 +113,7 @@ def test_from_cancel_there_is_nothing_left_to_do(world):
         checkpoint = world.first_pause(resume(checkpoint, POLICY)).checkpoint
     world.airbyte.calls.clear()
     assert world.run(obtain(checkpoint, POLICY)).checkpoint == checkpoint
-    assert world.airbyte.calls == []
+    assert [] == world.airbyte.calls
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_is_no_request_yet_or_any_more_is_refused_before_any_call(world, ph
     checkpoint = Checkpoint(phase=phase, asked_at=world.clock.now())
     with pytest.raises(InvalidCheckpoint, match="needs a"):
         world.run(obtain(checkpoint, POLICY))
-    assert world.airbyte.calls == []
+    assert [] == world.airbyte.calls
 
 
 def test_pause_by_pause_it_gives_what_submit_gives(new_world):

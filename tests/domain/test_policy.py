@@ -54,7 +54,7 @@ def test_intervals_grow_with_the_time_waited():
         schedule.interval(waited=waited * SECOND, job_id=1, polls=0) / SECOND
         for waited in (0, 60, 300, 6000)
     ]
-    assert intervals == [3, 6, 30, 60]
+    assert [3, 6, 30, 60] == intervals
 
 
 def test_jitter_drives_jobs_apart():
@@ -69,10 +69,10 @@ def test_jitter_drives_jobs_apart():
 def test_a_fixed_schedule_is_exact():
     """The documented fixed wait_seconds has no jitter and does not grow."""
     schedule = PollSchedule.fixed(7 * SECOND)
-    assert {
+    assert {7 * SECOND} == {
         schedule.interval(waited=waited * SECOND, job_id=waited, polls=waited)
         for waited in range(0, 10_000, 17)
-    } == {7 * SECOND}
+    }
 
 
 def test_backoff_doubles_up_to_a_minute():
@@ -80,7 +80,7 @@ def test_backoff_doubles_up_to_a_minute():
     policy = SyncPolicy(poll=PollSchedule(jitter=0))
     error = ResponseNotReceived("reset by peer")
     backoffs = [policy.backoff(error, failures=n, seed=1) / SECOND for n in (0, 1, 2, 5, 6, 2000)]
-    assert backoffs == [1, 2, 4, 32, 60, 60]
+    assert [1, 2, 4, 32, 60, 60] == backoffs
 
 
 @given(asked=some.integers(1, 86_400), failures=some.integers(0, 100), seed=some.integers())

@@ -36,7 +36,7 @@ def test_a_sync_that_stays_queued_is_cancelled(world):
     )  # a queued one ignores the first cancel
     with pytest.raises(QueueTimedOut, match=r"did not begin within 600 s \(queue_timeout\)") as end:
         world.run(sync(world.request, POLICY))
-    assert end.value.job.status.word == "cancelled"
+    assert "cancelled" == end.value.job.status.word
     assert 600 <= world.seconds() < 660
 
 
@@ -45,7 +45,7 @@ def test_a_sync_that_began_may_take_its_time(world):
     world.life(
         (0, "queued"), (500, "running"), (700, "incomplete"), (900, "running"), (1500, "succeeded")
     )
-    assert world.run(sync(world.request, POLICY)).job.job_id == 1
+    assert 1 == world.run(sync(world.request, POLICY)).job.job_id
 
 
 def test_it_holds_while_another_sync_is_waited_for(world):
@@ -54,7 +54,7 @@ def test_it_holds_while_another_sync_is_waited_for(world):
     world.pass_time(60)
     with pytest.raises(QueueTimedOut, match="raise queue_timeout"):
         world.run(sync(world.request, POLICY))
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_a_queued_sync_of_somebody_else_is_left_alone(world):
@@ -63,13 +63,13 @@ def test_a_queued_sync_of_somebody_else_is_left_alone(world):
     world.pass_time(60)
     with pytest.raises(QueueTimedOut, match="left running"):
         world.run(sync(world.request, replace(POLICY, on_conflict=OnConflict.ATTACH)))
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_a_long_queue_is_only_a_long_wait(world):
     """By default a sync may wait for as long as it may take."""
     world.life((0, "queued"), (3000, "running"), (3100, "succeeded"))
-    assert world.run(sync(world.request, SyncPolicy())).job.job_id == 1
+    assert 1 == world.run(sync(world.request, SyncPolicy())).job.job_id
 
 
 def test_by_default_it_is_as_long_as_timeout(world):
@@ -100,7 +100,7 @@ def test_a_sync_that_queued_behind_another_has_its_whole_time(world):
     world.foreign((0, "running"), (3060, "succeeded"))
     world.pass_time(60)
     world.life((0, "running"), (3500, "succeeded"))
-    assert world.run(sync(world.request, SyncPolicy())).job.job_id == 2
+    assert 2 == world.run(sync(world.request, SyncPolicy())).job.job_id
     assert 6500 <= world.seconds() < 6700
 
 
@@ -139,7 +139,7 @@ def test_a_longer_time_to_begin_may_be_set(world):
     """Two hours to queue, one hour to run."""
     world.foreign((0, "running"), (6060, "succeeded"))
     world.pass_time(60)
-    assert world.run(sync(world.request, SyncPolicy(queue_timeout=2 * HOUR))).job.job_id == 2
+    assert 2 == world.run(sync(world.request, SyncPolicy(queue_timeout=2 * HOUR))).job.job_id
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -190,7 +190,7 @@ def test_a_retry_that_goes_on_with_a_job_has_its_own_clocks(world):
     world.pass_time(3000)
     checkpoint = run(submit(world.request, SyncPolicy()), ports).checkpoint
     assert [world.clock.now() + HOUR] * 2 == [checkpoint.deadline, checkpoint.queue_deadline]
-    assert run(sync(world.request, SyncPolicy()), ports).job.job_id == 1
+    assert 1 == run(sync(world.request, SyncPolicy()), ports).job.job_id
 
 
 # --- what was put away when timeout counted from the request ---

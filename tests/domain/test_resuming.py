@@ -104,7 +104,7 @@ def test_a_retry_of_the_whole_request_finds_its_sync(world):
     assert isinstance(first.checkpoint.phase, Watching)
     world.pass_time(5)
     assert world.run(resume(pause.checkpoint, POLICY)).job.job_id == first.checkpoint.job_id
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == len(world.airbyte.jobs())
 
 
 @pytest.mark.parametrize("on_conflict", OnConflict)
@@ -115,4 +115,4 @@ def test_a_retry_of_the_whole_request_is_no_conflict_with_itself(world, on_confl
     pause = world.first_pause(sync(world.request, policy))
     world.clock.advance_to(pause.until)
     world.first_pause(resume(pause.checkpoint, policy))
-    assert world.run(resume(pause.checkpoint, policy)).job.job_id == 1
+    assert 1 == world.run(resume(pause.checkpoint, policy)).job.job_id

@@ -60,16 +60,16 @@ def test_the_store_in_memory_is_what_the_port_asks_for(store):
 def test_an_active_job_is_followed(world, task):
     """The process died while it waited: the next one starts nothing."""
     die_at_the_first_pause(world, task)
-    assert run(sync(world.request, POLICY), task).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == run(sync(world.request, POLICY), task).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_its_own_success_is_the_result(world, task):
     """The job ended while nobody was looking: it is not run again."""
     die_at_the_first_pause(world, task)
     world.pass_time(3600)
-    assert run(sync(world.request, POLICY), task).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == run(sync(world.request, POLICY), task).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize(("end", "error"), [("failed", SyncFailed), ("cancelled", SyncCancelled)])
@@ -78,7 +78,7 @@ def test_after_its_failure_it_starts_anew(world, task, end, error):
     world.life(FOR_EVER, (10, end))
     with pytest.raises(error):
         run(sync(world.request, POLICY), task)
-    assert run(sync(world.request, POLICY), task).job.job_id == 2
+    assert 2 == run(sync(world.request, POLICY), task).job.job_id
 
 
 def test_a_process_that_died_while_submitting_doubles_nothing(world, task):
@@ -86,8 +86,8 @@ def test_a_process_that_died_while_submitting_doubles_nothing(world, task):
     world.airbyte.fail("submit", CallFault(error=ResponseNotReceived("lost"), carried_out=True))
     with pytest.raises(KeyboardInterrupt):
         run(_dying(sync(world.request, POLICY)), task)
-    assert run(sync(world.request, POLICY), task).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == run(sync(world.request, POLICY), task).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 def _dying(flow):
@@ -107,8 +107,8 @@ def test_a_job_that_appears_late_is_still_found(world, task, store):
     with pytest.raises(KeyboardInterrupt):
         run(_dying(sync(world.request, POLICY)), task)
     world.later(50, lambda: world.foreign(FOR_EVER, (100, "succeeded")))
-    assert run(sync(world.request, POLICY), task).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == run(sync(world.request, POLICY), task).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_what_another_request_left_is_not_ours(world, task):
@@ -126,8 +126,8 @@ def test_a_job_that_airbyte_forgot_is_started_anew_by_the_try_after(world, task)
     world.airbyte.forget(1)
     with pytest.raises(JobGone, match=r"job 1 .* is gone"):
         run(sync(world.request, POLICY), task)
-    assert world.airbyte.count("submit") == 1
-    assert run(sync(world.request, POLICY), task).job.job_id == 2
+    assert 1 == world.airbyte.count("submit")
+    assert 2 == run(sync(world.request, POLICY), task).job.job_id
 
 
 @pytest.mark.parametrize("error", [NotFound("404"), RefusedOnTheWay("404")], ids=repr)
@@ -137,15 +137,15 @@ def test_a_job_that_is_missing_at_the_first_poll_of_a_retry_is_not_started_again
     """A gateway that reloads its routes, or one odd answer, does not double a sync."""
     die_at_the_first_pause(world, task)
     world.airbyte.fail("fetch_job", CallFault(error=error), CallFault(error=error))
-    assert run(sync(world.request, POLICY), task).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == run(sync(world.request, POLICY), task).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_server_that_cannot_be_seen_is_waited_for(world, task):
     """Trouble at the first look of a retry is trouble as at any other."""
     die_at_the_first_pause(world, task)
     world.airbyte.fail("fetch_job", CallFault(error=ResponseNotReceived("lost")))
-    assert run(sync(world.request, POLICY), task).job.job_id == 1
+    assert 1 == run(sync(world.request, POLICY), task).job.job_id
 
 
 def test_a_server_that_refuses_the_look_is_not_asked_for_another_sync(world, task):
@@ -156,7 +156,7 @@ def test_a_server_that_refuses_the_look_is_not_asked_for_another_sync(world, tas
     with pytest.raises(ServerUnreachable) as caught:
         run(sync(world.request, POLICY), task)
     assert caught.value.__cause__ is refusal
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_each_try_has_its_own_time_out(world, task):
@@ -175,7 +175,7 @@ def test_what_is_gone_on_with_is_told(world, task, seconds, word):
     world.events.clear()
     run(submit(world.request, POLICY), task)
     recalled = world.event(JobRecalled)
-    assert (recalled.job.job_id, recalled.origin) == (1, Origin.STARTED)
+    assert (1, Origin.STARTED) == (recalled.job.job_id, recalled.origin)
     assert recalled.job.status.word == word
     assert not any(isinstance(event, JobObtained) for event in world.events)
 
@@ -238,7 +238,7 @@ def test_without_a_store_every_request_is_the_first(world):
     """Nobody remembers, nobody is asked."""
     world.run(sync(world.request, POLICY))
     world.run(sync(world.request, replace(POLICY, timeout=timedelta(hours=2))))
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
 
 
 def test_a_refused_submission_leaves_no_doubt_behind(world, task):

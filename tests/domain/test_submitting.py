@@ -54,17 +54,17 @@ def test_one_request_gives_one_sync(world):
     """A sync is submitted once and followed to its end."""
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.STARTED
-    assert result.job.status.word == "succeeded"
-    assert world.airbyte.count("submit") == 1
-    assert world.airbyte.count("find_jobs") == 0
+    assert "succeeded" == result.job.status.word
+    assert 1 == world.airbyte.count("submit")
+    assert 0 == world.airbyte.count("find_jobs")
 
 
 def test_submit_comes_back_with_the_job(world):
     """submit does not wait for the end; its checkpoint carries the job's id."""
     checkpoint = world.run(submit(world.request, POLICY)).checkpoint
     assert (type(checkpoint.phase), checkpoint.job_id) == (Watching, 1)
-    assert world.seconds() == 0
-    assert world.run(resume(checkpoint, POLICY)).job.job_id == 1
+    assert 0 == world.seconds()
+    assert 1 == world.run(resume(checkpoint, POLICY)).job.job_id
 
 
 @pytest.mark.parametrize("error", IN_DOUBT, ids=lambda error: type(error).__name__)
@@ -73,8 +73,8 @@ def test_a_lost_answer_is_looked_for_and_adopted(world, error):
     world.airbyte.fail("submit", CallFault(error=error, carried_out=True))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
-    assert len(world.airbyte.jobs()) == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == len(world.airbyte.jobs())
+    assert 1 == world.airbyte.count("submit")
     assert world.event(SubmitUncertain).error is error
 
 
@@ -85,7 +85,7 @@ def test_a_job_that_appears_late_is_adopted(world, delay):
     world.later(delay, lambda: world.foreign((0, "running"), (200, "succeeded")))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize("error", IN_DOUBT, ids=lambda error: type(error).__name__)
@@ -96,7 +96,7 @@ def test_submits_again_only_when_no_job_came(world, error):
     assert result.origin is Origin.STARTED
     submits = [at for at, command in world.trace if type(command).__name__ == "SubmitSync"]
     assert submits[1] - submits[0] >= timedelta(seconds=150)
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == len(world.airbyte.jobs())
 
 
 def test_a_job_that_failed_while_in_doubt_is_ours(world):
@@ -106,7 +106,7 @@ def test_a_job_that_failed_while_in_doubt_is_ours(world):
     world.airbyte.fail("find_jobs", CallFault(error=LOST))
     with pytest.raises(Exception, match="job 1 failed"):
         world.run(sync(world.request, POLICY))
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == len(world.airbyte.jobs())
 
 
 def test_old_jobs_are_never_adopted(world):
@@ -114,7 +114,7 @@ def test_old_jobs_are_never_adopted(world):
     world.foreign((0, "running"), (10, "succeeded"))
     world.pass_time(86_400)
     world.airbyte.fail("submit", CallFault(error=LOST))
-    assert world.run(sync(world.request, POLICY)).job.job_id == 2
+    assert 2 == world.run(sync(world.request, POLICY)).job.job_id
 
 
 def test_jobs_of_another_type_are_never_adopted(world):
@@ -122,7 +122,7 @@ def test_jobs_of_another_type_are_never_adopted(world):
     world.airbyte.fail("submit", CallFault(error=LOST))
     world.later(5, lambda: world.foreign((0, "running"), (20, "succeeded"), job_type=JobType.RESET))
     result = world.run(sync(world.request, POLICY))
-    assert result.job.job_type == "sync"
+    assert "sync" == result.job.job_type
     assert result.origin is Origin.STARTED
 
 
@@ -142,7 +142,7 @@ def test_a_second_lost_submission_is_the_last(world, error, told):
         world.run(sync(world.request, POLICY))
     assert told in str(caught.value)
     assert world.connection_id in str(caught.value)
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
     assert 300 <= world.seconds() < 320
 
 
@@ -152,7 +152,7 @@ def test_the_job_of_a_second_lost_submission_is_adopted(world, seconds):
     world.airbyte.fail("submit", *[CallFault(error=LOST)] * 2)
     world.later(150 + seconds, lambda: world.foreign((0, "running"), (200, "succeeded")))
     assert world.run(sync(world.request, POLICY)).origin is Origin.ADOPTED
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_lost_submission_for_a_connection_that_takes_no_jobs_is_explained(worl
     world.airbyte.fail("submit", CallFault(error=ServerTrouble("504", status=504)))
     with pytest.raises(ConnectionUnavailable, match=words):
         world.run(sync(world.request, POLICY))
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_lost_submission_for_an_unknown_connection_is_explained(world):
@@ -174,7 +174,7 @@ def test_a_lost_submission_for_an_unknown_connection_is_explained(world):
     world.airbyte.fail("submit", CallFault(error=ServerTrouble("504", status=504)))
     with pytest.raises(NotFound, match=rf"{request.connection_id} was submitted .*504.*is unknown"):
         world.run(sync(request, POLICY))
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_connection_that_cannot_be_read_is_read_again(world):
@@ -182,7 +182,7 @@ def test_a_connection_that_cannot_be_read_is_read_again(world):
     world.airbyte.fail("submit", CallFault(error=LOST))
     world.airbyte.fail("fetch_connection", CallFault(error=RefusedOnTheWay("no route", status=404)))
     assert world.run(sync(world.request, POLICY)).origin is Origin.STARTED
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
 
 
 def test_polls_and_submissions_that_fail_are_counted_apart(world):
@@ -208,7 +208,7 @@ def test_a_doubt_at_the_deadline_is_told(world):
     world.airbyte.fail("submit", CallFault(error=LOST))
     with pytest.raises(SubmitInDoubt, match="it may be running"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=30))))
-    assert world.seconds() == 30
+    assert 30 == world.seconds()
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_what_was_surely_not_carried_out_is_postponed(world, error):
     world.airbyte.fail("submit", CallFault(error=error))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.STARTED
-    assert world.airbyte.count("submit") == 2
+    assert 2 == world.airbyte.count("submit")
     assert world.event(SubmitPostponed).error is error
 
 
@@ -290,7 +290,7 @@ def test_the_deadline_passes_while_postponed(world):
     world.airbyte.fail("submit", *[CallFault(error=Throttled("slow down"))] * 99)
     with pytest.raises(QueueTimedOut, match=r"none is running for this request. Start it again"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(minutes=10))))
-    assert world.seconds() == 600
+    assert 600 == world.seconds()
 
 
 def test_a_postponed_try_is_announced_for_when_it_comes(world):
@@ -310,7 +310,7 @@ def test_a_refused_submission_ends_at_once(world, error):
     with pytest.raises(type(error), match=f"{world.connection_id} was started: no") as caught:
         world.run(sync(world.request, POLICY))
     assert caught.value.status == error.status
-    assert world.seconds() == 0
+    assert 0 == world.seconds()
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
@@ -324,7 +324,7 @@ def test_a_server_clock_that_goes_wrong_does_not_fool_adoption(world, minutes, o
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
     assert result.job.job_id == old.job_id + 1
-    assert len(world.airbyte.jobs()) == 2
+    assert 2 == len(world.airbyte.jobs())
 
 
 @pytest.mark.parametrize("latency", [1, 5, 30])
@@ -341,7 +341,7 @@ def test_a_slow_list_does_not_fool_adoption(world, latency):
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     result = world.run(sync(world.request, POLICY))
     assert result.origin is Origin.ADOPTED
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == len(world.airbyte.jobs())
 
 
 def test_a_server_that_tells_no_time_is_trusted_to_have_ours(world):
@@ -355,21 +355,21 @@ def test_a_server_that_tells_no_time_is_trusted_to_have_ours(world):
     world.foreign((0, "running"), (10, "succeeded"))
     world.pass_time(60)
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
-    assert world.run(sync(world.request, POLICY)).job.job_id == 2
+    assert 2 == world.run(sync(world.request, POLICY)).job.job_id
 
 
 def test_an_id_that_is_no_uuid_is_asked_about_before_anything_is_started(world):
     """A connection's name in the place of its id gives advice, and nothing is submitted."""
     with pytest.raises(InvalidInput, match=r"not a UUID.*in the address of the connection's page"):
         world.run(sync(SyncRequest(connection_id="faker to duckdb"), POLICY))
-    assert world.airbyte.calls == [("fetch_connection", "faker to duckdb")]
+    assert [("fetch_connection", "faker to duckdb")] == world.airbyte.calls
 
 
 def test_an_id_that_is_no_uuid_is_used_where_the_server_knows_it(world):
     """A server with ids of its own kind is believed."""
     world.airbyte.add_connection("c-1")
-    assert world.run(sync(SyncRequest(connection_id="c-1"), POLICY)).job.connection_id == "c-1"
-    assert world.airbyte.calls[0] == ("fetch_connection", "c-1")
+    assert "c-1" == world.run(sync(SyncRequest(connection_id="c-1"), POLICY)).job.connection_id
+    assert ("fetch_connection", "c-1") == world.airbyte.calls[0]
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_trouble_while_asking_about_an_id_is_not_blamed_on_the_id(world, error):
     with pytest.raises(type(error)) as caught:
         world.run(sync(SyncRequest(connection_id="c-1"), POLICY))
     assert caught.value is error
-    assert world.airbyte.count("submit") == 0
+    assert 0 == world.airbyte.count("submit")
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_airbytes_own_words_for_an_unreadable_id_are_understood(world, error):
 def test_a_uuid_is_not_asked_about(world):
     """The usual case costs no extra request."""
     world.run(sync(world.request, POLICY))
-    assert world.airbyte.count("fetch_connection") == 0
+    assert 0 == world.airbyte.count("fetch_connection")
 
 
 def test_a_resume_in_phase_submit_looks_first(world):
@@ -416,8 +416,8 @@ def test_a_resume_in_phase_submit_looks_first(world):
     checkpoint = Checkpoint(phase=Submitting(connection_id=world.connection_id), asked_at=asked_at)
     world.pass_time(60)
     result = world.run(resume(checkpoint, POLICY))
-    assert (result.origin, result.job.job_id) == (Origin.ATTACHED, 1)
-    assert world.airbyte.count("submit") == 0
+    assert (Origin.ATTACHED, 1) == (result.origin, result.job.job_id)
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_a_resume_in_phase_submit_does_not_repeat_what_failed(world):
@@ -429,7 +429,7 @@ def test_a_resume_in_phase_submit_does_not_repeat_what_failed(world):
     world.pass_time(60)
     with pytest.raises(SyncFailed):
         world.run(resume(checkpoint, POLICY))
-    assert world.airbyte.count("submit") == 0
+    assert 0 == world.airbyte.count("submit")
 
 
 def test_a_resume_in_phase_submit_is_content_with_what_has_succeeded(world):
@@ -439,9 +439,9 @@ def test_a_resume_in_phase_submit_is_content_with_what_has_succeeded(world):
     )
     world.foreign((0, "running"), (10, "succeeded"))
     world.pass_time(60)
-    assert world.run(resume(checkpoint, POLICY)).job.job_id == 1
-    assert world.airbyte.count("submit") == 0
-    assert world.seconds() == 60  # an ended job is read at once
+    assert 1 == world.run(resume(checkpoint, POLICY)).job.job_id
+    assert 0 == world.airbyte.count("submit")
+    assert 60 == world.seconds()  # an ended job is read at once
 
 
 def test_a_late_wake_up_resolves_one_doubt(world):
@@ -469,8 +469,8 @@ def test_a_reset_does_not_cancel_somebody_elses_sync(world, job_type):
     world.pass_time(10)
     request = SyncRequest(connection_id=world.connection_id, job_type=job_type)
     result = world.run(sync(request, POLICY))
-    assert result.job.job_type == "reset"
-    assert world.airbyte.fetch_job(foreign.job_id).status.word == "succeeded"
+    assert "reset" == result.job.job_type
+    assert "succeeded" == world.airbyte.fetch_job(foreign.job_id).status.word
 
 
 def test_a_refresh_is_refused_by_the_server(world):
@@ -484,11 +484,11 @@ def test_the_event_tells_how_we_came_to_the_job(world):
     """A shell may store the job's id as soon as there is one."""
     world.run(submit(world.request, POLICY))
     obtained = world.event(JobObtained)
-    assert (obtained.job.job_id, obtained.origin) == (1, Origin.STARTED)
+    assert (1, Origin.STARTED) == (obtained.job.job_id, obtained.origin)
 
 
 def test_the_memory_finds_connections_by_name(world):
     """Only connections that exist carry a name."""
     [found] = world.airbyte.find_connections("faker to duckdb", None)
     assert isinstance(found, Connection)
-    assert world.airbyte.find_connections("faker to duckdb", "elsewhere") == ()
+    assert () == world.airbyte.find_connections("faker to duckdb", "elsewhere")

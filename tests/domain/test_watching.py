@@ -58,7 +58,7 @@ TRANSIENT = [
 def test_a_status_that_does_not_end_a_job_waits(world, word):
     """A job that is queued, between attempts, or in a status nobody has invented yet is waited for."""
     world.life((0, word), (50, "running"), (100, "succeeded"))
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
 
 
 def test_a_failed_job_raises_with_advice(world):
@@ -66,7 +66,7 @@ def test_a_failed_job_raises_with_advice(world):
     world.life((0, "running"), (10, "incomplete"), (20, "failed"))
     with pytest.raises(SyncFailed, match="Open the job in Airbyte for the logs") as caught:
         world.run(sync(world.request, POLICY))
-    assert caught.value.job.status.word == "failed"
+    assert "failed" == caught.value.job.status.word
 
 
 def test_a_cancelled_job_raises_with_advice(world):
@@ -74,7 +74,7 @@ def test_a_cancelled_job_raises_with_advice(world):
     world.life((0, "running"), (10, "cancelled"))
     with pytest.raises(SyncCancelled, match="by a person, or by Airbyte itself") as caught:
         world.run(sync(world.request, POLICY))
-    assert caught.value.job.status.word == "cancelled"
+    assert "cancelled" == caught.value.job.status.word
 
 
 def test_changes_are_reported_and_so_are_looks_without_one(world):
@@ -82,7 +82,7 @@ def test_changes_are_reported_and_so_are_looks_without_one(world):
     world.life((0, "pending"), (4, "running"), (20, "succeeded"))
     world.run(sync(world.request, replace(POLICY, poll=PollSchedule.fixed(timedelta(seconds=5)))))
     changed = world.event(StatusChanged)
-    assert (changed.previous.word, changed.job.status.word) == ("pending", "running")
+    assert ("pending", "running") == (changed.previous.word, changed.job.status.word)
     assert [type(event) for event in world.events[1:]] == [
         StatusChanged,
         JobPolled,
@@ -94,7 +94,7 @@ def test_changes_are_reported_and_so_are_looks_without_one(world):
 def test_a_fixed_schedule_looks_at_the_documented_moments(world):
     """Blocking mode looks every wait_seconds, exactly."""
     world.run(sync(world.request, replace(POLICY, poll=PollSchedule.fixed(timedelta(seconds=7)))))
-    assert world.clock.slept == [timedelta(seconds=7)] * 5
+    assert [timedelta(seconds=7)] * 5 == world.clock.slept
 
 
 def test_a_long_sync_costs_a_look_a_minute(world):
@@ -102,7 +102,7 @@ def test_a_long_sync_costs_a_look_a_minute(world):
     world.life((0, "running"), (6 * 3600, "succeeded"))
     world.run(sync(world.request, replace(POLICY, timeout=None)))
     assert world.airbyte.count("fetch_job") < 460
-    assert max(world.clock.slept) == timedelta(seconds=60)
+    assert timedelta(seconds=60) == max(world.clock.slept)
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
@@ -110,7 +110,7 @@ def test_transient_errors_never_end_a_wait(world, error):
     """Minutes of trouble pass; the sync is seen to its end."""
     world.life((0, "running"), (600, "succeeded"))
     world.airbyte.fail("fetch_job", *[CallFault(error=error), None] * 5)
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=lambda error: type(error).__name__)
@@ -123,7 +123,7 @@ def test_not_seeing_the_job_for_too_long_does(world, error):
         world.run(sync(world.request, POLICY))
     assert caught.value.__cause__ is error
     assert 900 <= world.seconds() < 1000
-    assert world.airbyte.count("cancel") == 0
+    assert 0 == world.airbyte.count("cancel")
 
 
 def test_the_series_ends_with_a_look_that_succeeds(world):
@@ -131,7 +131,7 @@ def test_the_series_ends_with_a_look_that_succeeds(world):
     world.life((0, "running"), (3000, "succeeded"))
     outage = [CallFault(error=LOST)] * 15
     world.airbyte.fail("fetch_job", *outage, None, *outage)
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
 
 
 def test_failed_looks_are_reported(world):
@@ -164,7 +164,7 @@ def test_refusals_end_a_wait_at_once(world, error):
     with pytest.raises(type(error)) as caught:
         world.run(watch(1, POLICY))
     assert caught.value is error
-    assert world.airbyte.count("fetch_job") == 1
+    assert 1 == world.airbyte.count("fetch_job")
 
 
 @pytest.mark.parametrize("error", [Forbidden("403"), Unauthorized("401")], ids=repr)
@@ -172,7 +172,7 @@ def test_who_has_seen_the_job_waits_for_the_door_to_open_again(world, error):
     """A login page that comes and goes, or a secret that is renewed, does not lose a running sync."""
     world.life((0, "running"), (60, "succeeded"))
     world.airbyte.fail("fetch_job", CallFault(error=error), CallFault(error=error))
-    assert world.run(sync(world.request, POLICY)).job.job_id == 1
+    assert 1 == world.run(sync(world.request, POLICY)).job.job_id
 
 
 REFUSALS = [
@@ -190,8 +190,8 @@ def test_one_refusal_of_a_job_that_was_seen_is_no_verdict(world, error, at_poll)
     """A gateway that reloads its routes says so, or one odd answer does: the wait goes on."""
     world.life((0, "running"), (60, "succeeded"))
     world.airbyte.fail("fetch_job", *[None] * (at_poll - 1), CallFault(error=error))
-    assert world.run(sync(world.request, POLICY)).job.job_id == 1
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.run(sync(world.request, POLICY)).job.job_id
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_job_that_is_gone_ends_a_wait(world):
@@ -201,7 +201,7 @@ def test_a_job_that_is_gone_ends_a_wait(world):
     with pytest.raises(JobGone, match=r"job 1 of connection .* is gone.*a retry starts a new one"):
         world.run(sync(world.request, POLICY))
     assert 60 <= world.seconds() < 120
-    assert world.airbyte.count("submit") == 1
+    assert 1 == world.airbyte.count("submit")
 
 
 def test_a_job_that_is_listed_is_not_gone(world):
@@ -241,7 +241,7 @@ def test_a_job_that_comes_back_was_never_gone(world):
     world.life((0, "running"), (300, "succeeded"))
     missing = [CallFault(error=NotFound("404"))] * 4
     world.airbyte.fail("fetch_job", *missing, None, *missing, None, *missing)
-    assert world.run(sync(world.request, POLICY)).job.status.word == "succeeded"
+    assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
 
 
 @pytest.mark.parametrize("fate", ["watch", "cancel", "queue"])
@@ -262,7 +262,7 @@ def test_a_job_of_another_connection_is_no_answer(world, fate):
     world.life((0, "running"), (7200 if fate == "cancel" else 100, "succeeded"))
     if fate == "cancel":
         submission = world.run(submit(world.request, POLICY))
-        assert world.run(abandon(submission.checkpoint, POLICY)).status.word == "cancelled"
+        assert "cancelled" == world.run(abandon(submission.checkpoint, POLICY)).status.word
     else:
         result = world.run(sync(world.request, POLICY))
         assert CONNECTION_ID == result.job.connection_id
@@ -280,7 +280,7 @@ def test_ids_are_compared_without_regard_to_case(world):
     world.airbyte.__class__ = Lower
     world.airbyte.add_connection(CONNECTION_ID.upper())
     request = SyncRequest(connection_id=CONNECTION_ID.upper())
-    assert world.run(sync(request, POLICY)).job.connection_id == CONNECTION_ID
+    assert CONNECTION_ID == world.run(sync(request, POLICY)).job.connection_id
 
 
 def test_a_flow_that_is_resumed_too_early_pauses_again(world):
@@ -293,10 +293,10 @@ def test_a_flow_that_is_resumed_too_early_pauses_again(world):
 
 def test_a_pause_says_which_job_it_is_about(world):
     """A shell may show the job's id while it waits; in the queue it is the one in the way."""
-    assert world.first_pause(sync(world.request, POLICY)).job_id == 1
+    assert 1 == world.first_pause(sync(world.request, POLICY)).job_id
     world.pass_time(10)
     queueing = world.first_pause(sync(world.request, POLICY))
-    assert (queueing.job_id, queueing.checkpoint.job_id) == (1, None)
+    assert (1, None) == (queueing.job_id, queueing.checkpoint.job_id)
     world.airbyte.fail("submit", CallFault(error=LOST))
     world.pass_time(60)
     assert world.first_pause(sync(world.request, POLICY)).job_id is None
@@ -305,7 +305,7 @@ def test_a_pause_says_which_job_it_is_about(world):
 def test_watch_follows_somebody_elses_job(world):
     """A sensor sees a job through and comes back with it."""
     job = world.foreign((0, "running"), (100, "succeeded"))
-    assert world.run(watch(job.job_id, POLICY)).status.word == "succeeded"
+    assert "succeeded" == world.run(watch(job.job_id, POLICY)).status.word
     assert {method for method, _ in world.airbyte.calls} <= {"fetch_job", "find_jobs"}
 
 

@@ -91,8 +91,8 @@ def test_a_login_page_during_a_deployment_does_no_harm(world):
     """It passes within the minute: the sync is started, once."""
     world.airbyte.fail("submit", *[CallFault(error=STRANGERS[2])] * 3)
     world.airbyte.fail("find_jobs", *[CallFault(error=STRANGERS[2])] * 2)
-    assert world.run(sync(world.request, POLICY)).job.job_id == 1
-    assert len(world.airbyte.jobs()) == 1
+    assert 1 == world.run(sync(world.request, POLICY)).job.job_id
+    assert 1 == len(world.airbyte.jobs())
 
 
 @pytest.mark.parametrize(

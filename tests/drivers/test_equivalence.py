@@ -350,8 +350,8 @@ def assert_promises_are_kept(stage):
         assert came.origin.is_ours_to_cancel, "somebody else's sync was cancelled"
         assert came.job.created_at >= stage.since, "an older sync was cancelled"
     if isinstance(stage.outcome, Job):
-        assert stage.outcome.status == JobStatus.SUCCEEDED
-        assert stage.airbyte.jobs()[stage.outcome.job_id - 1].status == JobStatus.SUCCEEDED
+        assert JobStatus.SUCCEEDED == stage.outcome.status
+        assert JobStatus.SUCCEEDED == stage.airbyte.jobs()[stage.outcome.job_id - 1].status
         return
     kind, text, seen = stage.outcome
     if kind in {SyncFailed, SyncCancelled}:

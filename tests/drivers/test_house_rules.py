@@ -44,11 +44,11 @@ def test_nothing_yields_in_finally(module):
     """A flow that is closed must not go on: no yield in finally, and none in a handler of everything."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Try):
-            assert yields_in(node.finalbody) == []
+            assert [] == yields_in(node.finalbody)
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else "everything"
             if caught in {"everything", "BaseException", "Exception", "GeneratorExit"}:
-                assert yields_in(node.body) == []
+                assert [] == yields_in(node.body)
 
 
 @pytest.mark.parametrize("module", FLOWS, ids=lambda path: path.stem)
@@ -62,8 +62,8 @@ def test_flows_know_no_clock_no_log_and_no_chance(module):
         if isinstance(node, ast.Import)
         for alias in node.names
     }
-    assert called & NEVER_IN_FLOWS == set()
-    assert imported & {"logging", "time", "random"} == set()
+    assert set() == called & NEVER_IN_FLOWS
+    assert set() == imported & {"logging", "time", "random"}
 
 
 def toy() -> Flow[str]:
@@ -127,8 +127,8 @@ def test_the_toy_runs_to_its_end(drive):
     """One flow, each driver: the same questions, the same result."""
     result, script = drive(TEN, AWAY, None, ELEVEN)
     assert result == f"{TEN} and {ELEVEN}"
-    assert script.asked == ["Now", "FetchJob", "Pause", "Now"]
-    assert journal == ["survived away", "closed"]
+    assert ["Now", "FetchJob", "Pause", "Now"] == script.asked
+    assert ["survived away", "closed"] == journal
 
 
 def test_the_toy_steps_to_its_first_pause():
@@ -136,9 +136,9 @@ def test_the_toy_steps_to_its_first_pause():
     script = Script(TEN, AWAY)
     turn = step(toy(), script)
     assert isinstance(turn, Pause)
-    assert turn.until == TEN
-    assert script.asked == ["Now", "FetchJob"]
-    assert journal == ["survived away", "closed"]
+    assert TEN == turn.until
+    assert ["Now", "FetchJob"] == script.asked
+    assert ["survived away", "closed"] == journal
 
 
 def test_step_hands_back_the_end_when_there_is_no_pause():
@@ -161,7 +161,7 @@ def test_what_is_no_domain_error_passes_straight_through(drive, interruption):
     """An interrupt, a cancelled task or a bug is not thrown into the flow: the flow is closed."""
     with pytest.raises(type(interruption)):
         drive(TEN, interruption)
-    assert journal == ["closed"]
+    assert ["closed"] == journal
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_step_lets_interrupts_pass_too(interruption):
     """The same holds for a poke."""
     with pytest.raises(type(interruption)):
         step(toy(), Script("ten", interruption))
-    assert journal == ["closed"]
+    assert ["closed"] == journal
 
 
 def test_a_cancelled_task_closes_its_flow():
@@ -190,7 +190,7 @@ def test_a_cancelled_task_closes_its_flow():
             await task
 
     asyncio.run(cancel_it())
-    assert journal == ["closed"]
+    assert ["closed"] == journal
 
 
 @pytest.mark.parametrize("drive", DRIVERS)
@@ -199,7 +199,7 @@ def test_an_error_that_the_flow_does_not_catch_comes_out(drive):
     with pytest.raises(InvalidInput) as caught:
         drive(AWAY)
     assert caught.value is AWAY
-    assert journal == ["closed"]
+    assert ["closed"] == journal
 
 
 def test_a_flow_may_end_on_an_error():
@@ -212,8 +212,8 @@ def test_a_flow_may_end_on_an_error():
             return "forgiven"
         return "never"
 
-    assert run(forgiving(), Script(AWAY)) == "forgiven"
-    assert asyncio.run(arun(forgiving(), AsyncScript(AWAY))) == "forgiven"
+    assert "forgiven" == run(forgiving(), Script(AWAY))
+    assert "forgiven" == asyncio.run(arun(forgiving(), AsyncScript(AWAY)))
 
 
 def test_an_unknown_command_is_a_bug():

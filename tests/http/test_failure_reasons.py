@@ -237,7 +237,7 @@ def test_the_same_token_works(gateways):
             base_url=airbyte.api_url,
             auth=ClientCredentials(client_id="me", client_secret="s3cr3t"),
         )
-        assert gateways.explain(settings, job_id, before=[job_id]).kind == "config_error"
+        assert "config_error" == gateways.explain(settings, job_id, before=[job_id]).kind
         asked = [record.operation for record in airbyte.requests]
     assert ["POST /applications/token", "GET /jobs/{jobId}", CONFIG_API] == asked
 

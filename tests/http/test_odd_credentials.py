@@ -49,10 +49,10 @@ def test_what_is_usual_is_not_mentioned(text):
 
 def test_two_texts_have_two_sentences():
     """And a text with two oddities has one."""
-    assert oddities({"client id": " '7'", "client secret": "x\n"}) == (
+    assert (
         " The client id begins with a blank and has a quotation mark around it. The client secret ends "
         "with a line break."
-    )
+    ) == oddities({"client id": " '7'", "client secret": "x\n"})
 
 
 @pytest.mark.parametrize(

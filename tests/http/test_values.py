@@ -265,7 +265,7 @@ def test_a_title_is_looked_for_at_the_head_of_a_page_only():
         error(page)
     assert 0 < Watched.taken <= 16 * 1024
     # Each start of a title is followed by a bounded number of characters.
-    assert errors_from_responses._TITLE.pattern.count("{") == 2
+    assert 2 == errors_from_responses._TITLE.pattern.count("{")
     assert "*" not in errors_from_responses._TITLE.pattern
 
 

@@ -141,7 +141,7 @@ def test_a_finished_sync_tells_the_rows_of_each_table(run_of):
         )
         == result
     )
-    assert result.rows == 10
+    assert 10 == result.rows
 
 
 def test_progress_is_told_while_the_sync_goes_on(run_of, tmp_path):
@@ -186,7 +186,7 @@ def test_a_crash_without_a_result_is_a_failure_with_the_end_of_the_log(run_of):
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     failure = result_of(run).failure
-    assert failure.origin == "airbyte_platform"
+    assert "airbyte_platform" == failure.origin
     assert "exit code -9" in failure.reason
     assert str(run.log_file) in failure.reason
     assert failure.internal_message.endswith("out of memory")
@@ -198,7 +198,7 @@ def test_the_log_of_an_earlier_sync_does_not_explain_a_crash(run_of):
     run = run_of("sys.exit(3)")
     run.log_file.parent.mkdir()
     run.log_file.write_text("an old story")
-    assert result_of(run).failure.internal_message == ""
+    assert "" == result_of(run).failure.internal_message
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_garbage_on_stdout_is_passed_over(run_of, garbage):
         sys.stdout.flush()
         print('{{"event": "finished", "streams": {{"users": 1}}, "bytes": 5}}')
     """)
-    assert result_of(run).rows == 1
+    assert 1 == result_of(run).rows
 
 
 def test_what_follows_the_last_word_does_not_matter(run_of):
@@ -361,7 +361,7 @@ def test_a_python_that_is_not_there_is_a_failure_that_says_what_to_do(run_of):
     run = run_of("")
     run = replace(run, environment=ConnectorsEnvironment(python=Path("/no/env/bin/python")))
     failure = result_of(run).failure
-    assert failure.origin == "airbyte_platform"
+    assert "airbyte_platform" == failure.origin
     assert "/no/env/bin/python" in failure.reason
     assert "Is the connectors environment built?" in failure.reason
 
@@ -389,7 +389,7 @@ def hollow_environment(tmp_path):
 def test_the_runner_needs_pyairbyte(run_of, hollow_environment):
     run = replace(run_of(""), environment=hollow_environment)
     failure = result_of(run).failure
-    assert failure.origin == "airbyte_platform"
+    assert "airbyte_platform" == failure.origin
     assert "has no PyAirbyte" in failure.reason
 
 
@@ -404,23 +404,23 @@ def test_the_runner_needs_the_connector(run_of, hollow_environment):
 def test_a_real_sync_reports_what_is_in_the_database_and_a_failed_one_leaves_it(real_run):
     result = result_of(real_run)
     assert result.failure is None, real_run.log_file.read_text()
-    assert result.rows_by_stream == {"users": 300}
-    assert rows_in(real_run, "users") == 300
+    assert {"users": 300} == result.rows_by_stream
+    assert 300 == rows_in(real_run, "users")
 
     breaks_after_100 = {**real_run.config, "count": 250.0, "records_per_slice": 100}
     failure = result_of(replace(real_run, config=breaks_after_100)).failure
-    assert (failure.origin, failure.type) == ("source", "system_error")
+    assert ("source", "system_error") == (failure.origin, failure.type)
     assert "interpreted as an integer" in failure.internal_message
-    assert rows_in(real_run, "users") == 300
+    assert 300 == rows_in(real_run, "users")
 
 
 @needs_connectors
 def test_a_second_real_sync_replaces_the_rows_of_the_first(real_run):
     wider = replace(real_run, streams=(), schema="shop", config={"count": 50, "seed": 1})
-    assert result_of(wider).rows_by_stream == {"products": 50, "users": 50, "purchases": 50}
+    assert {"products": 50, "users": 50, "purchases": 50} == result_of(wider).rows_by_stream
     smaller = replace(wider, config={"count": 20, "seed": 1})
-    assert result_of(smaller).rows_by_stream["users"] == 20
-    assert rows_in(smaller, "shop.users") == 20
+    assert 20 == result_of(smaller).rows_by_stream["users"]
+    assert 20 == rows_in(smaller, "shop.users")
 
 
 @needs_connectors
@@ -437,9 +437,9 @@ def test_a_real_connector_explains_what_is_wrong_with_its_config(real_run):
 @needs_connectors
 def test_a_stream_that_the_connector_lacks_is_a_config_error(real_run):
     failure = result_of(replace(real_run, streams=("users", "orders"))).failure
-    assert failure.type == "config_error"
-    assert failure.reason == (
-        "source-faker has no stream orders; it has products, users, purchases."
+    assert "config_error" == failure.type
+    assert "source-faker has no stream orders; it has products, users, purchases." == (
+        failure.reason
     )
 
 
@@ -453,7 +453,7 @@ def test_a_database_that_is_open_elsewhere_is_a_failure_that_may_pass(real_run):
         holder.stdout.readline()
         failure = result_of(real_run).failure
         holder.communicate(b"\n")
-    assert (failure.origin, failure.type) == ("destination", "transient_error")
+    assert ("destination", "transient_error") == (failure.origin, failure.type)
     assert "Close it, or give each connection a file of its own." in failure.reason
 
 
@@ -474,7 +474,7 @@ def test_a_real_sync_is_cancelled_midway_with_every_process_of_the_connector(rea
     before, result, after = asyncio.run(go())
     assert any("source-faker" in args for args in before)
     assert result == RunResult(outcome=RunOutcome.CANCELLED)
-    assert after == []
+    assert [] == after
 
 
 @needs_connectors
