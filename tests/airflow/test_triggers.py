@@ -23,6 +23,7 @@ KILLED = ["failed", "success", "skipped", "gone"]
 ALIVE = ["deferred", "queued", "running", "scheduled", "up_for_retry", None]
 NOTHING = ["silent", "missing"]
 """What Airflow says here is no word about the task."""
+NO_INSTANCE = object()
 
 
 class FirstPause(AsyncVirtualClock):
@@ -117,12 +118,15 @@ def without_on_kill(monkeypatch):
 
 
 @pytest.fixture
-def waiting(operator, airbyte, connection, context, defer):
-    """The trigger of an operator whose job runs until it is cancelled."""
+def waiting(operator, airbyte, connection, context, defer, request):
+    """The trigger of an operator whose job runs until it is cancelled; of its task Airflow says ``state``."""
 
-    def make(**options):
+    def make(state=NO_INSTANCE, **options):
         airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
-        return defer(operator(deferrable=True, **options).execute, context)
+        trigger = defer(operator(deferrable=True, **options).execute, context)
+        if state is not NO_INSTANCE:
+            trigger.task_instance = request.getfixturevalue("instance_in")(state)
+        return trigger
 
     return make
 
@@ -133,11 +137,10 @@ def waiting(operator, airbyte, connection, context, defer):
 
 @pytest.mark.parametrize("state", KILLED)
 def test_a_stopped_trigger_of_a_killed_task_cancels_once(
-    waiting, stop, instance_in, without_on_kill, airbyte, cancellations, state
+    waiting, stop, without_on_kill, airbyte, cancellations, state
 ):
     """Nobody wants the sync any more, however often Airflow stops the trigger meanwhile."""
-    trigger = waiting()
-    trigger.task_instance = instance_in(state)
+    trigger = waiting(state)
     stop(trigger)
     assert [1] == cancellations()
     assert ["cancelled"] == [job.status for job in airbyte.jobs]
@@ -145,23 +148,21 @@ def test_a_stopped_trigger_of_a_killed_task_cancels_once(
 
 @pytest.mark.parametrize("state", ALIVE)
 def test_a_stopped_trigger_of_a_task_that_may_go_on_leaves_the_sync_alone(
-    waiting, stop, instance_in, without_on_kill, cancellations, log, state
+    waiting, stop, without_on_kill, cancellations, log, state
 ):
     """The next try, or the next triggerer, follows it."""
-    trigger = waiting()
-    trigger.task_instance = instance_in(state)
+    trigger = waiting(state)
     stop(trigger)
     assert [] == cancellations()
     assert "This wait is over; the sync goes on" == log.lines[-1]
 
 
 def test_where_airflow_tells_of_kills_a_stop_alone_means_nothing(
-    waiting, stop, instance_in, monkeypatch, cancellations
+    waiting, stop, monkeypatch, cancellations
 ):
     """On Airflow 3.3 ``on_kill`` follows where a person did it."""
     monkeypatch.setattr(triggers, "HAS_ON_KILL", True)
-    trigger = waiting()
-    trigger.task_instance = instance_in("failed")
+    trigger = waiting("failed")
     stop(trigger)
     assert [] == cancellations()
 
@@ -180,21 +181,17 @@ def test_a_trigger_in_dag_test_has_no_task_instance(
 
 
 @pytest.mark.parametrize("state", KILLED)
-def test_a_killed_trigger_cancels_once(waiting, kill, instance_in, cancellations, state):
+def test_a_killed_trigger_cancels_once(waiting, kill, cancellations, state):
     """Airflow says that the task is over."""
-    trigger = waiting()
-    trigger.task_instance = instance_in(state)
+    trigger = waiting(state)
     kill(trigger)
     assert [1] == cancellations()
 
 
 @pytest.mark.parametrize("state", ALIVE)
-def test_a_kill_that_is_none_leaves_the_sync_alone(
-    waiting, kill, instance_in, cancellations, state
-):
+def test_a_kill_that_is_none_leaves_the_sync_alone(waiting, kill, cancellations, state):
     """Airflow 3.3 also calls it when the task was cleared, or another triggerer took over."""
-    trigger = waiting()
-    trigger.task_instance = instance_in(state)
+    trigger = waiting(state)
     kill(trigger)
     assert [] == cancellations()
 
@@ -232,11 +229,10 @@ def test_a_trigger_that_has_fired_cancels_nothing(
 
 
 def test_a_task_that_does_not_want_it_is_not_asked_about(
-    waiting, stop, kill, instance_in, without_on_kill, cancellations
+    waiting, stop, kill, without_on_kill, cancellations
 ):
     """``cancel_on_kill=False`` travels with the trigger."""
-    trigger = waiting(cancel_on_kill=False)
-    trigger.task_instance = instance_in("failed")
+    trigger = waiting("failed", cancel_on_kill=False)
     stop(trigger)
     asyncio.run(trigger.on_kill())
     assert [] == cancellations()
@@ -275,13 +271,12 @@ def test_a_sync_in_doubt_is_looked_for(
 
 
 def test_a_request_that_waits_for_another_sync_cancels_nothing(
-    airbyte, connection, waiting, stop, instance_in, without_on_kill, clock, cancellations
+    airbyte, connection, waiting, stop, without_on_kill, clock, cancellations
 ):
     """There is none of its own yet."""
     airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
-    trigger = waiting()
-    trigger.task_instance = instance_in("failed")
+    trigger = waiting("failed")
     stop(trigger)
     assert [] == cancellations()
     assert ["running"] == [job.status for job in airbyte.jobs]
@@ -337,10 +332,9 @@ def test_a_cancellation_that_fails_says_what_to_do(
     assert log.lines[-1].endswith("): cancel it in Airbyte")
 
 
-def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, instance_in, log, cancellations):
+def test_a_damaged_trigger_that_is_killed_raises_nothing(waiting, log, cancellations):
     """The log says that a person has to look."""
-    trigger = waiting()
-    trigger.task_instance = instance_in("failed")
+    trigger = waiting("failed")
     trigger.checkpoint["version"] = 99
     asyncio.run(trigger.on_kill())
     assert [] == cancellations()
@@ -362,11 +356,10 @@ def triggerers_log(caplog):
 
 @pytest.mark.parametrize("state", NOTHING)
 def test_a_kill_of_which_airflow_says_nothing_leaves_the_sync_alone(
-    waiting, kill, instance_in, impatient, cancellations, log, triggerers_log, state
+    waiting, kill, impatient, cancellations, log, triggerers_log, state
 ):
     """Both logs say what becomes of it, with the job's link, before the trigger ends."""
-    trigger = waiting()
-    trigger.task_instance = instance_in(state)
+    trigger = waiting(state)
     kill(trigger)
     assert [] == cancellations()
     first, last = triggerers_log()
@@ -380,43 +373,39 @@ def test_a_kill_of_which_airflow_says_nothing_leaves_the_sync_alone(
 
 @pytest.mark.parametrize("state", NOTHING)
 def test_an_answer_cancels_after_the_trigger_has_ended(
-    waiting, kill, airflow, instance_in, impatient, cancellations, state
+    waiting, kill, airflow, impatient, cancellations, state
 ):
     """The question outlives the trigger."""
-    trigger = waiting()
-    trigger.task_instance = instance_in(state)
+    trigger = waiting(state)
     kill(trigger, afterwards=lambda: airflow.say("failed"))
     assert [1] == cancellations()
 
 
 def test_it_does_so_where_airflow_does_not_tell_of_kills(
-    waiting, stop, airflow, instance_in, impatient, without_on_kill, cancellations
+    waiting, stop, airflow, impatient, without_on_kill, cancellations
 ):
     """The same on Airflow 2.11 to 3.2."""
-    trigger = waiting()
-    trigger.task_instance = instance_in("silent")
+    trigger = waiting("silent")
     stop(trigger, afterwards=lambda: airflow.say("failed"))
     assert [1] == cancellations()
 
 
 def test_a_task_that_goes_on_ends_the_questions(
-    waiting, kill, airflow, instance_in, impatient, cancellations, triggerers_log
+    waiting, kill, airflow, impatient, cancellations, triggerers_log
 ):
     """It was cleared, or another triggerer follows it: there is nothing to warn of in the end."""
-    trigger = waiting()
-    trigger.task_instance = instance_in("silent")
+    trigger = waiting("silent")
     kill(trigger, afterwards=lambda: airflow.say("deferred"))
     assert [] == cancellations()
     assert 1 == len(triggerers_log())
 
 
 def test_airflow_is_not_asked_for_ever(
-    waiting, kill, instance_in, impatient, cancellations, triggerers_log, monkeypatch
+    waiting, kill, impatient, cancellations, triggerers_log, monkeypatch
 ):
     """After a quarter of an hour the sync is left alone, and the triggerer's log says so."""
     monkeypatch.setattr(killing, "PATIENCE_SECONDS", 0.5)
-    trigger = waiting()
-    trigger.task_instance = instance_in("silent")
+    trigger = waiting("silent")
     kill(trigger, afterwards=lambda: None)
     assert [] == cancellations()
     assert "Airflow did not say within" in triggerers_log()[-1]
@@ -424,13 +413,12 @@ def test_airflow_is_not_asked_for_ever(
 
 
 def test_a_trigger_without_a_sync_of_its_own_asks_nothing(
-    airbyte, connection, waiting, kill, airflow, instance_in, impatient, clock, triggerers_log
+    airbyte, connection, waiting, kill, airflow, impatient, clock, triggerers_log
 ):
     """Nothing would be cancelled, so there is nothing to warn of either."""
     airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
     clock.advance(MINUTE)
-    trigger = waiting(on_conflict="attach")
-    trigger.task_instance = instance_in("silent")
+    trigger = waiting("silent", on_conflict="attach")
     kill(trigger)
     assert [] == triggerers_log()
 
