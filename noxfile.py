@@ -39,7 +39,7 @@ COVERING = [
     *(f"--deselect={each}" for each in REPEATING),
 ]
 NOT_COVERING = [
-    *(f"tests/{name}" for name in ("architecture", "local", "samples", "testkit")),
+    *(f"tests/{name}" for name in ("architecture", "cli", "local", "samples", "testkit")),
     *REPEATING,
     *(f"docs/examples/{name}/tests" for name in envs.EXAMPLES),
     # What the scenes stand on, and that needs no Airflow to be tested.

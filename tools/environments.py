@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"
 CONSTRAINTS = ROOT / "constraints"
-PACKAGES = ("domain", "http", "runner", "airflow", "airflow-dropin", "local", "testkit")
+PACKAGES = ("domain", "http", "runner", "cli", "airflow", "airflow-dropin", "local", "testkit")
 EXAMPLES = ("httpx_transport",)
 """The examples that are distributions of their own, by their folder under ``docs/examples``."""
 
@@ -63,7 +63,7 @@ class Environment:
 CORE = Environment(
     name="core",
     pythons=("3.11", "3.12", "3.13", "3.10"),
-    packages=("domain", "http", "runner", "local", "testkit"),
+    packages=("domain", "http", "runner", "cli", "local", "testkit"),
     examples=EXAMPLES,
 )
 COMPLETENESS = Environment(name="completeness", pythons=("3.12", "3.11", "3.13", "3.10"))

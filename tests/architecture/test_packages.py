@@ -70,8 +70,9 @@ def test_siblings_are_pinned(package):
 
 
 def test_the_domain_depends_on_nothing():
-    """No dependencies at all."""
-    assert [] == list(requirements(PROJECTS["domain"]))
+    """No dependencies at all, unless the command is asked for."""
+    assert [] == PROJECTS["domain"]["dependencies"]
+    assert ["cli"] == list(PROJECTS["domain"]["optional-dependencies"])
 
 
 @pytest.mark.parametrize("package", sorted(set(PROJECTS) - {"airflow-dropin"}))

@@ -1,0 +1,100 @@
+"""How a command runs: on an event loop of its own, with signals and errors turned into exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from airbyte_sync import AirbyteSyncError
+from airbyte_sync_cli.display.as_json import document, error_as_json
+from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of
+from airbyte_sync_http.transports.network import explain_network_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+
+def execute(work: Callable[[], Coroutine[Any, Any, ExitCode]], *, as_json: bool) -> ExitCode:
+    """
+    Run the work of a command.
+
+    Args:
+        work: Makes the coroutine.
+        as_json: Whether an error that ends the command is told as JSON on standard output, too.
+
+    Returns:
+        The exit code. An error was told on standard error.
+    """
+    try:
+        return asyncio.run(work())
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except AirbyteSyncError as error:
+        code = exit_code_of(error)
+        if as_json:
+            write({"outcome": code.word, "exit_code": int(code), "error": error_as_json(error)})
+        write_error(f"airbyte-sync: {advised(error)}")
+        return code
+
+
+def advised(error: AirbyteSyncError) -> str:
+    """Return the text of an error, with what to do about the network where that is the matter."""
+    advice = explain_network_error(error)
+    return str(error) if advice is None else f"{advice} ({error})"
+
+
+def write(value: object) -> None:
+    """Write a JSON document to standard output."""
+    write_line(document(value))
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output at once: what reads a pipe waits for it."""
+    _write_line(text, sys.stdout)
+
+
+def write_error(text: str) -> None:
+    """Write a line to standard error."""
+    _write_line(text, sys.stderr)
+
+
+def _write_line(text: str, stream: TextIO) -> None:
+    """Write a line. Where nothing reads any more, or a disk is full, a sync is followed all the same."""
+    try:
+        click.echo(text, stream)
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a person sees a stream on a terminal that can move its cursor."""
+    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def exiting_on_sigterm() -> Iterator[None]:
+    """
+    Leave the program in order when SIGTERM comes, with everything closed on the way.
+
+    Not around :func:`airbyte_sync_runner.run_many`, which knows better what SIGTERM means, and leaves
+    handlers of others alone.
+    """
+
+    def leave(number: int, frame: object) -> None:
+        del number, frame
+        raise SystemExit(int(ExitCode.TERMINATED))
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
