@@ -134,8 +134,12 @@ class _BoundedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        seconds = _limits().seconds_left()
-        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, seconds))
+        try:
+            seconds = _limits().seconds_left()
+            return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, seconds))
+        except BaseException:
+            self.close()  # httpcore expects that of a stream
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
