@@ -1014,14 +1014,6 @@ class TransportFacts:
                 assert SECRET not in str(caught.value)
                 assert caught.value.__cause__ is not None
 
-    def test_is_a_transport(self, open_transport: OpenTransport) -> None:
-        """
-        It has the methods of the protocol.
-
-        Otherwise: the first request fails with an error about a missing attribute.
-        """
-        assert isinstance(open_transport(), Transport)
-
 
 class TransportContract(TransportFacts):
     """The suite for a blocking transport. Provide the fixture ``new_transport``."""
@@ -1044,6 +1036,14 @@ class TransportContract(TransportFacts):
                 return transport
 
             yield open_one
+
+    def test_is_a_transport(self, open_transport: OpenTransport) -> None:
+        """
+        It has the methods of the protocol.
+
+        Otherwise: the first request fails with an error about a missing attribute.
+        """
+        assert isinstance(open_transport(), Transport)
 
     def test_serves_several_threads(self, open_transport: OpenTransport) -> None:
         """
