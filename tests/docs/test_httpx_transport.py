@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+from datetime import timedelta
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -17,13 +19,14 @@ from airbyte_sync import (
     run,
     sync,
 )
+from airbyte_sync_cli import main
 from airbyte_sync_http import (
     ClientCredentials,
     ServerSettings,
     open_async_gateway,
     open_gateway,
 )
-from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, job_scripts
 from airbyte_sync_testkit import AsyncVirtualClock, VirtualClock
 
 ROOT = Path(__file__).parents[2]
@@ -84,10 +87,25 @@ def test_a_blocking_sync_goes_through_it(
 def test_an_async_sync_goes_through_it(airbyte, settings, request_for_a_sync, clock, sent_by_httpx):
     """The async one has the same name."""
 
-    async def main():
+    async def followed():
         async with open_async_gateway(settings, "httpx") as gateway:
             interpreter = AsyncPortInterpreter(gateway, AsyncVirtualClock(clock))
             return await arun(sync(request_for_a_sync, SyncPolicy()), interpreter)
 
-    assert "succeeded" == asyncio.run(main()).job.status
+    assert "succeeded" == asyncio.run(followed()).job.status
+    assert len(airbyte.requests) == sent_by_httpx() >= 3
+
+
+def test_the_command_goes_through_it(airbyte, sent_by_httpx, monkeypatch, capsys):
+    """``airbyte-sync run --transport httpx`` finds it by its name."""
+    for name in [name for name in os.environ if name.startswith("AIRBYTE_SYNC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AIRBYTE_SYNC_URL", airbyte.base_url)
+    monkeypatch.setenv("AIRBYTE_SYNC_CLIENT_ID", "id")
+    monkeypatch.setenv("AIRBYTE_SYNC_CLIENT_SECRET", "secret")
+    at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0))
+    connection = airbyte.add_connection(job_scripts=[at_once])
+    assert 0 == main(["run", "--transport", "httpx", connection.connection_id])
+    assert "succeeded" in capsys.readouterr().out
+    assert ["succeeded"] == [job.status for job in airbyte.jobs]
     assert len(airbyte.requests) == sent_by_httpx() >= 3
