@@ -1,6 +1,7 @@
 """``airbyte-sync run``: the exit code and the text of every outcome."""
 
 import itertools
+import logging
 import socket
 from datetime import timedelta
 
@@ -226,11 +227,12 @@ def test_a_lost_answer_starts_no_second_sync(cli, add, airbyte):
     assert 1 == len(airbyte.jobs)
 
 
-def test_a_transport_of_another_package_is_found_by_its_name(cli, add, airbyte):
-    """The example over httpx, which is installed beside ours."""
+def test_a_transport_of_another_package_is_found_by_its_name(cli, add, airbyte, caplog):
+    """The example over httpx, which is installed beside ours: its engine logs each request that it sends."""
     add("Orders")
+    caplog.set_level(logging.DEBUG, "httpcore.http11")
     assert 0 == cli("run", *QUICKLY, "--transport", "httpx", "Orders").code
-    assert 1 == len(airbyte.jobs)
+    assert len(airbyte.requests) == caplog.text.count("send_request_headers.started") >= 3
 
 
 def test_a_transport_that_is_not_there(cli, add):
