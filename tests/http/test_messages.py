@@ -36,31 +36,18 @@ from airbyte_sync import (
 from airbyte_sync.jobs import FailureReason
 from airbyte_sync_http import ClientCredentials, HttpResponse, ServerSettings
 from airbyte_sync_http.protocol import messages
+from tests.http import replies
+from tests.http.replies import ID, SETTINGS, reply
 
-ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
-SETTINGS = ServerSettings(base_url="http://localhost:8000")
 HOUR = timedelta(hours=1)
 CREDENTIALS = ClientCredentials(client_id="me", client_secret="s3cr3t")
-JOB = {
-    "jobId": 1234,
-    "status": "succeeded",
-    "jobType": "sync",
-    "startTime": "2026-08-21T10:15Z",
-    "connectionId": ID,
+JOB = replies.JOB | {
     "lastUpdatedAt": "2026-08-21T10:31:09Z",
     "duration": "PT49H3M2S",
     "bytesSynced": 1048576,
     "rowsSynced": 5000,
 }
-CONNECTION = {
-    "connectionId": ID,
-    "name": "Shop",
-    "status": "active",
-    "workspaceId": "w",
-    "sourceId": "s",
-    "destinationId": "d",
-    "schedule": {"scheduleType": "manual"},
-}
+CONNECTION = replies.CONNECTION | {"schedule": {"scheduleType": "manual"}}
 REPORT = {
     "job": {"id": 1234, "status": "failed"},
     "attempts": [
@@ -116,12 +103,6 @@ CALLS = [
 
 def utc(*parts):
     return datetime(*parts, tzinfo=timezone.utc)
-
-
-def reply(body, status=200, **headers):
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HttpResponse(status=status, headers=named, body=content)
 
 
 def without(document, name):

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from airbyte_sync import Forbidden, NotFound, UnexpectedReply
-from airbyte_sync_http import HttpResponse, ServerSettings, open_gateway
+from airbyte_sync_http import ServerSettings, open_gateway
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
 from airbyte_sync_local import Actor, Caller, Fault, LocalAirbyte, Quirks, ServerConnection, answers
-
-SETTINGS = ServerSettings(base_url="http://localhost:8000")
+from tests.http.replies import SETTINGS, reply
 
 
 def read(call, document):
-    return call.read(HttpResponse(status=200, body=json.dumps(document).encode()))
+    return call.read(reply(document))
 
 
 def streams(*entries, **members):

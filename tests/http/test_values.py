@@ -34,24 +34,8 @@ from airbyte_sync_http import (
 )
 from airbyte_sync_http.protocol import cleaning, errors_from_responses, failure_reasons, messages
 from airbyte_sync_http.transports.base import AnswerTooLarge
+from tests.http.replies import CONNECTION, ID, JOB, SETTINGS, reply
 
-ID = "3f4e7f6a-54d0-4a3e-9e5c-0d6f6a2f8b11"
-SETTINGS = ServerSettings(base_url="http://localhost:8000")
-JOB = {
-    "jobId": 1234,
-    "status": "succeeded",
-    "jobType": "sync",
-    "startTime": "2026-08-21T10:15Z",
-    "connectionId": ID,
-}
-CONNECTION = {
-    "connectionId": ID,
-    "name": "Shop",
-    "status": "active",
-    "workspaceId": "w",
-    "sourceId": "s",
-    "destinationId": "d",
-}
 ASKED_AT = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
 FETCH = messages.fetch_job(SETTINGS, 1234)
 CALLS = {
@@ -66,11 +50,6 @@ CALLS = {
     "token": messages.fetch_token(SETTINGS, ClientCredentials(client_id="me", client_secret="s")),
 }
 ODD = ["\x00", "\x1b[31m", "\ud800", "\udfff", "\x85", "\u2028", "\n", "\x7f"]
-
-
-def reply(body, status=200, **headers):
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HttpResponse(status=status, headers=headers, body=content)
 
 
 # --- what decides ---
@@ -429,7 +408,7 @@ def test_ids_that_are_sent(ask):
     ):
         if value is None and ask(ID).request.url.partition("?")[2]:
             continue  # no filter
-        with pytest.raises(InvalidInput, match="expected an id of Airbyte|give a str"):
+        with pytest.raises(InvalidInput, match=r"expected an id of Airbyte|give a str"):
             ask(value)
     assert "a%2F..%2Fb" in messages.fetch_connection(SETTINGS, "a/../b").request.url
 
