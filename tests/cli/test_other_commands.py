@@ -184,13 +184,15 @@ def test_completion(cli, shell):
     assert "_AIRBYTE_SYNC_COMPLETE" in done.out
 
 
-def test_completion_knows_commands_and_choices(cli, environment):
+def test_completion_knows_commands_and_choices(cli, environment, capfd):
     """As a shell asks for them."""
     environment.setenv("_AIRBYTE_SYNC_COMPLETE", "bash_complete")
     environment.setenv("COMP_WORDS", "airbyte-sync run --on-conflict ")
     environment.setenv("COMP_CWORD", "3")
     with pytest.raises(SystemExit):
         cli()
+    told = capfd.readouterr().out
+    assert all(choice in told for choice in ("queue", "attach", "skip", "fail"))
 
 
 @pytest.mark.parametrize(
