@@ -15,7 +15,8 @@ from airbyte_sync_cli.settings import POLICY_KEYS, RUN_KEYS, SERVER_FLAGS, CliSe
 from airbyte_sync_local import scenario_names
 from tests.cli.command import QUICKLY
 
-README = (Path(__file__).parents[2] / "packages" / "cli" / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "packages" / "cli" / "README.md").read_text("utf-8")
 TRY_IT = re.findall(r"```\n(pip install airbyte-sync-local\n.*?)```", README, re.DOTALL)[0]
 TOML = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0]
 
@@ -46,6 +47,14 @@ def test_it_can_be_tried_without_an_airbyte(environment, capsys):
     told = capsys.readouterr().out
     assert "Faker to DuckDB" in told
     assert "succeeded: job 1" in told
+
+
+def test_the_first_readme_says_the_same():
+    """But for the line that installs, which installs the command as well."""
+    _, _, the_rest = TRY_IT.partition("\n")
+    assert f"airbyte-sync-cli airbyte-sync-local\n{the_rest}```" in (ROOT / "README.md").read_text(
+        "utf-8"
+    )
 
 
 def test_the_scenarios_are_there():
