@@ -52,6 +52,7 @@ CLIENTS = {
         for name in ("official_provider", "side_by_side", "airbyte_sdk")
     ),
     envs.DAGSTER: ("tests/clients/test_dagster.py",),
+    envs.OUR_DAGSTER: ("tests/dagster", "--ignore=tests/dagster/test_scenes.py"),
     envs.PYAIRBYTE_CLIENT: ("tests/clients/test_pyairbyte.py",),
     envs.PREFECT: ("tests/clients/test_prefect.py",),
 }
@@ -68,8 +69,16 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What is not in ``tests``: ten thousand lives, SQLite, crowds, switches, upgrades, older Airflows."""
-    for name in ("lives", "e2e_sqlite", "e2e_crowds", "e2e_older", "e2e_switching", "e2e_upgrade"):
+    """What is not in ``tests``: lives, SQLite, crowds, switches, upgrades, older Airflows, Dagster."""
+    for name in (
+        "lives",
+        "e2e_sqlite",
+        "e2e_crowds",
+        "e2e_older",
+        "e2e_switching",
+        "e2e_upgrade",
+        "e2e_dagster",
+    ):
         session.notify(name)
 
 
@@ -85,9 +94,10 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """mypy, strict, on packages, examples and tools; basedpyright: the public types are complete."""
-    _build(session, envs.CORE, envs.AIRFLOW_3, envs.COMPLETENESS)
-    for package in envs.PACKAGES:
-        environment = envs.CORE if package in envs.CORE.packages else envs.AIRFLOW_3
+    environments = (envs.CORE, envs.AIRFLOW_3, envs.OUR_DAGSTER)
+    _build(session, *environments, envs.COMPLETENESS)
+    for package in envs.ALL_PACKAGES:
+        environment = next(each for each in environments if package in each.packages)
         session.run(
             envs.CORE.executable("mypy"),
             f"--python-executable={environment.python}",
@@ -97,9 +107,15 @@ def typing(session: nox.Session) -> None:
     session.run(
         envs.CORE.executable("mypy"),
         f"--python-executable={envs.AIRFLOW_3.python}",
-        *("docs/examples", *TOOLS),
+        *("docs/examples", "--exclude=docs/examples/dagster", *TOOLS),
         external=True,
         env={"MYPYPATH": "tools:tools/bench"},
+    )
+    session.run(
+        envs.CORE.executable("mypy"),
+        f"--python-executable={envs.OUR_DAGSTER.python}",
+        "docs/examples/dagster",
+        external=True,
     )
     for name in ("airbyte_sync", "airbyte_sync_http", "airbyte_sync_runner"):
         session.run(
@@ -115,7 +131,7 @@ def typing(session: nox.Session) -> None:
 def contracts(session: nox.Session) -> None:
     """import-linter: dependencies point inward only."""
     _build(session, envs.CORE, envs.AIRFLOW_3)
-    sources = ":".join(str(ROOT / "packages" / name / "src") for name in envs.PACKAGES)
+    sources = ":".join(str(ROOT / "packages" / name / "src") for name in envs.ALL_PACKAGES)
     session.run(envs.CORE.executable("lint-imports"), external=True, env={"PYTHONPATH": sources})
 
 
@@ -158,6 +174,22 @@ def lives(session: nox.Session) -> None:
 def clients(session: nox.Session) -> None:
     """Five third-party clients, unmodified, against the local Airbyte; each set of pins has its place."""
     _side_by_side(session, _clients(session))
+
+
+@nox.session
+def dagster(session: nox.Session) -> None:
+    """The tests of airbyte-sync-dagster that need no running Dagster."""
+    _build(session, envs.OUR_DAGSTER)
+    arguments = session.posargs or CLIENTS[envs.OUR_DAGSTER]
+    _patiently(session, *_pytest(envs.OUR_DAGSTER, *arguments))
+
+
+@nox.session
+def e2e_dagster(session: nox.Session) -> None:
+    """Kills, terminations and restarts on the real processes of a Dagster, daemon and webserver included."""
+    _build(session, envs.OUR_DAGSTER)
+    arguments = session.posargs or ["tests/dagster/test_scenes.py"]
+    _patiently(session, *_pytest(envs.OUR_DAGSTER, *arguments))
 
 
 @nox.session

@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"
 CONSTRAINTS = ROOT / "constraints"
 PACKAGES = ("domain", "http", "runner", "cli", "airflow", "airflow-dropin", "local", "testkit")
+"""What an Airflow environment holds."""
+OF_SCHEDULERS = ("dagster",)
+"""The packages for other schedulers, which have environments of their own."""
+ALL_PACKAGES = (*PACKAGES, *OF_SCHEDULERS)
 EXAMPLES = ("httpx_transport",)
 """The examples that are distributions of their own, by their folder under ``docs/examples``."""
 
@@ -111,6 +115,11 @@ CLIENTS = Environment(
     name="clients",  # our provider without the drop-in is there, too: both stand side by side
     pythons=("3.12", "3.11", "3.13"),
     packages=("domain", "http", "airflow", "local"),
+)
+OUR_DAGSTER = Environment(
+    name="dagster",
+    pythons=("3.12", "3.11", "3.13", "3.10"),
+    packages=("domain", "http", "runner", "dagster", "local"),
 )
 DAGSTER = Environment(name="clients-dagster", pythons=("3.12", "3.11", "3.13"), packages=("local",))
 SWITCHING = Environment(
@@ -210,7 +219,7 @@ def build_wheels() -> dict[str, Path]:
 def build_wheels_of(sources: Path, folder: Path) -> None:
     """Build the wheels of a checkout into a folder; one of an earlier release may have fewer packages."""
     _install_constraints(CORE)  # hatchling is in it
-    for name in PACKAGES:
+    for name in ALL_PACKAGES:
         if (sources / "packages" / name).exists():
             _build_wheel(sources / "packages" / name, folder / name)
 
@@ -224,7 +233,7 @@ def _build_wheel(project: Path, folder: Path) -> None:
 
 def wheels_in(folder: Path) -> dict[str, Path]:
     """Return the wheels that were built into a folder, by package folder."""
-    found = {name: next((folder / name).glob("*.whl"), None) for name in PACKAGES}
+    found = {name: next((folder / name).glob("*.whl"), None) for name in ALL_PACKAGES}
     return {name: wheel for name, wheel in found.items() if wheel is not None}
 
 
@@ -265,7 +274,7 @@ def _version_of(python: Path) -> str | None:
 
 @cache
 def _sources_digest() -> str:
-    projects = [ROOT / "packages" / name for name in PACKAGES]
+    projects = [ROOT / "packages" / name for name in ALL_PACKAGES]
     projects += [ROOT / "docs" / "examples" / name for name in EXAMPLES]
     files = sorted(
         path
