@@ -7,7 +7,7 @@ import pytest
 from shop import QUICK, SECRET, submissions
 
 from airbyte_sync_dagster import Airbyte, airbyte_assets, airbyte_sync_op
-from airbyte_sync_local import job_scripts, statuses
+from airbyte_sync_local import Fault, JobScript, answers, job_scripts, statuses
 
 
 @pytest.fixture
@@ -53,11 +53,17 @@ def test_all_streams_are_one_sync(airbyte, add, materialize):
 
 
 def test_a_materialization_tells_of_the_job(airbyte, add, materialize, resource):
-    """Rows and bytes of the job, its id, and the link to its page."""
+    """Rows and bytes of the stream and of the job, its id, and the link to its page."""
     connection = add(QUICK)
-    result = materialize(airbyte_assets("shop", {connection: ["users"]}))
-    [event] = result.get_asset_materialization_events()
-    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    result = materialize(airbyte_assets("shop", {connection: ["users", "orders"]}))
+    both = [
+        {name: value.value for name, value in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+    ]
+    assert (10, 640) == tuple(
+        sum(each[f"airbyte/{unit}"] for each in both) for unit in ("rows", "bytes")
+    )
+    metadata = both[0]
     assert (1, "succeeded", 10, 640) == tuple(
         metadata[f"airbyte/{name}"] for name in ("job_id", "status", "job_rows", "job_bytes")
     )
@@ -156,6 +162,17 @@ def test_a_wrong_secret(airbyte, add, materialize):
     assert [] == list(airbyte.jobs)
 
 
+def test_all_settings_of_a_server(add, monkeypatch):
+    """They have the keys of the settings file; a secret comes from a variable."""
+    monkeypatch.setenv("THE_PASSWORD", "not to be seen")
+    settings = {"username": "me", "password": dg.EnvVar("THE_PASSWORD"), "read_timeout": "5"}
+    resource = Airbyte(url="http://localhost:8000", settings=settings)
+    server = resource.process_config_and_initialize().server()
+    assert "not to be seen" == server.auth.password
+    assert timedelta(seconds=5) == server.read_timeout
+    assert "not to be seen" not in repr(resource)
+
+
 def test_a_setting_that_cannot_be_right(add, materialize):
     """The step says which, and no retry is made."""
     assets = airbyte_assets("shop", {add(QUICK): ["users"]}, policy={"on_conflict": "wait"})
@@ -229,3 +246,41 @@ def test_specs_are_changed_as_dagster_does(add, materialize):
     )
     assert ["team:shop"] == next(iter(assets.specs)).owners
     assert materialize(assets).success
+
+
+def test_a_lost_answer_to_a_submission(airbyte, add, materialize):
+    """The job is looked for and followed; nothing is submitted again."""
+    airbyte.inject(Fault(on="POST /jobs", do="drop_after"))
+    assert materialize(airbyte_assets("shop", {add(QUICK): ["users"]})).success
+    assert (1, 1) == (len(airbyte.jobs), len(submissions(airbyte)))
+
+
+def test_a_server_in_trouble(airbyte, add, materialize):
+    """Polls that fail for a while end nothing, and cancel nothing."""
+    trouble = answers.bad_gateway()
+    airbyte.inject(Fault(on="GET /jobs/{jobId}", do="answer", answer=trouble, times=3))
+    assert materialize(airbyte_assets("shop", {add(QUICK): ["users"]})).success
+    assert [statuses.SUCCEEDED] == [job.status for job in airbyte.jobs]
+
+
+@pytest.mark.parametrize("word", [statuses.QUEUED, "hibernating"])
+def test_a_status_that_is_no_end(add, materialize, word):
+    """It is waited for."""
+    steps = (
+        job_scripts.Step(status=word),
+        job_scripts.Step(status=statuses.RUNNING, at=timedelta(seconds=0.5)),
+        job_scripts.Step(status=statuses.SUCCEEDED, at=timedelta(seconds=1)),
+    )
+    assert materialize(airbyte_assets("shop", {add(JobScript(steps=steps)): ["users"]})).success
+
+
+def test_many_connections_share_their_polls(airbyte, add, materialize):
+    """One list request tells of the changes of all."""
+    ends = timedelta(seconds=3)
+    lives = [job_scripts.succeeds(starts=timedelta(0), lasts=ends) for _ in range(5)]
+    connections = {add(life): [f"stream_{number}"] for number, life in enumerate(lives)}
+    assert materialize(airbyte_assets("shop", connections)).success
+    lists = [each for each in airbyte.requests if each.path.endswith("/jobs")]
+    polls = [each for each in airbyte.requests if "/jobs/" in each.path and each.method == "GET"]
+    assert len(lists) > len(submissions(airbyte))
+    assert len(polls) <= 3 * len(connections)

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from airbyte_sync import SyncResult
 from airbyte_sync_dagster.resource import Airbyte, raise_failures
 from airbyte_sync_dagster.streams import Stream, streams_of
 
@@ -67,10 +68,19 @@ def airbyte_assets(
             ended = all_ended.get(each.metadata[_CONNECTION])
             if ended is None or ended.result is None:
                 continue
+            metadata = {**ended.metadata, **_amounts(each.metadata[_STREAM], ended.result)}
             if each.key in selected:
-                yield dg.MaterializeResult(asset_key=each.key, metadata=ended.metadata)
+                yield dg.MaterializeResult(asset_key=each.key, metadata=metadata)
             else:  # Airbyte syncs whole connections
-                context.log_event(dg.AssetMaterialization(each.key, metadata=ended.metadata))
+                context.log_event(dg.AssetMaterialization(each.key, metadata=metadata))
         raise_failures(context, all_ended.values())
 
     return sync_streams
+
+
+def _amounts(name: str, result: SyncResult) -> dict[str, int]:
+    """Return the rows and bytes of a stream, where Airbyte tells of one of this name."""
+    streams = result.streams.streams if result.streams else ()
+    found = [each for each in streams if each.name == name]
+    amounts = {"rows": found[0].rows, "bytes": found[0].bytes} if len(found) == 1 else {}
+    return {f"airbyte/{unit}": each for unit, each in amounts.items() if each is not None}

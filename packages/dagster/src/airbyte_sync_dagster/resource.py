@@ -35,7 +35,7 @@ class Airbyte(dg.ConfigurableResource["Airbyte"]):
     url: str = Field(description="The address of Airbyte or of its API.")
     client_id: str | None = Field(default=None, description="Of an application in Airbyte.")
     client_secret: str | None = Field(default=None, description="Of the same application.")
-    settings: dict[str, Any] = Field(default={}, description="Keys of ServerSettings.from_config.")
+    settings: dict[str, str] = Field(default={}, description="Keys of ServerSettings.from_config.")
     policy: dict[str, Any] = Field(default={}, description="Keys of SyncPolicy.from_config.")
 
     def server(self) -> ServerSettings:
@@ -69,7 +69,7 @@ class Airbyte(dg.ConfigurableResource["Airbyte"]):
     ) -> list[Ended]:
         """Run a job of each connection, all at once, and return what became of them, in their order."""
         try:
-            how = SyncPolicy.from_config({**self.policy, **policy})
+            how = SyncPolicy.from_config({"streams": True, **self.policy, **policy})
             configs = [{"connection_id": each, "job_type": job_type} for each in connection_ids]
             requests = [SyncRequest.from_config(config) for config in configs]
             with python_signal_handlers():  # Dagster's would raise in the middle of a submission
@@ -103,18 +103,19 @@ async def _sync(
         outcomes = await run_many(
             gateway, requests, policy, store=store, on_event=tell, on_interrupt=decide
         )
-        return [await _ended(each, gateway, settings.ui_url) for each in outcomes]
+        ended = [_ended(each, gateway, settings.ui_url) for each in outcomes]
+        return await asyncio.gather(*ended)
 
 
 async def _ended(outcome: Outcome, gateway: AsyncAirbyteGateway, ui_url: str) -> Ended:
     job = getattr(outcome.result or outcome.error, "job", None)
     facts: dict[str, Any] = {}
     if job is not None:
-        facts = {"job_id": job.job_id, "status": job.status.word}
-        facts |= {"job_rows": job.rows, "job_bytes": job.bytes}
         with suppress(CallFailed):  # a link is not worth a failure
             workspace_id = (await gateway.fetch_connection(job.connection_id)).workspace_id
             page = job_url(ui_url, workspace_id, job.connection_id, job.job_id)
             facts["job"] = dg.MetadataValue.url(page)
+        facts |= {"job_id": job.job_id, "status": job.status.word}
+        facts |= {"job_rows": job.rows, "job_bytes": job.bytes}
     known = {f"airbyte/{name}": value for name, value in facts.items() if value is not None}
     return Ended(outcome.result, outcome.error, known)

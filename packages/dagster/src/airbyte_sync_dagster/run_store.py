@@ -4,7 +4,6 @@ A run worker on another machine reads it, too. Nothing is overwritten, so a work
 dead does no harm while it is still at work.
 """
 
-import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.events import EngineEventData
 
-from airbyte_sync import Checkpoint
-from airbyte_sync_runner import OnInterrupt, StoreFailed
+from airbyte_sync import Checkpoint, InvalidCheckpoint
+from airbyte_sync_runner import OnInterrupt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,13 +60,6 @@ class _Request:
         self._noted: Checkpoint | None = None
 
     async def load(self) -> Checkpoint | None:
-        try:
-            self._noted = self._latest()
-        except Exception as error:  # a database raises what it likes
-            raise StoreFailed(f"Dagster's event log cannot be read: {error}") from error
-        return self._noted
-
-    def _latest(self) -> Checkpoint | None:
         """Return what was noted last, unless Dagster has recorded since that the step succeeded."""
         group = self._store.instance.get_run_group(self._store.run.run_id)
         notes = [
@@ -82,18 +74,20 @@ class _Request:
         for end in self._store.entries(run, "STEP_SUCCESS"):
             if end.step_key == note.step_key and end.timestamp >= noted_at:
                 return None
-        return Checkpoint.from_json(json.loads(_facts(note)[_CHECKPOINT]))
+        try:
+            self._noted = Checkpoint.from_json(_facts(note)[_CHECKPOINT])
+        except InvalidCheckpoint as error:
+            self._store.log.warning("What run %s noted is ignored: %s", run.run_id, error)
+        return self._noted
 
     async def save(self, checkpoint: Checkpoint) -> None:
         if checkpoint == self._noted:
             return  # renewed, for stores that forget
-        text = f"Noted for a re-execution: {checkpoint.phase_name} {checkpoint.job_id or ''}"
-        data = EngineEventData({_REQUEST: self._key, _CHECKPOINT: json.dumps(checkpoint.to_json())})
-        store = self._store
-        try:
-            store.instance.report_engine_event(text, store.run, data, step_key=store.step_key)
-        except Exception as error:
-            raise StoreFailed(f"Dagster's event log cannot be written: {error}") from error
+        job = "no job yet" if checkpoint.job_id is None else f"Airbyte job {checkpoint.job_id}"
+        text = f"Noted for a re-execution of this run: {job}"
+        kept = dg.MetadataValue.json(checkpoint.to_json())
+        data, store = EngineEventData({_REQUEST: self._key, _CHECKPOINT: kept}), self._store
+        store.instance.report_engine_event(text, store.run, data, step_key=store.step_key)
         self._noted = checkpoint
 
     async def clear(self) -> None:
