@@ -55,7 +55,10 @@ CLIENTS = {
     envs.OUR_DAGSTER: ("tests/dagster", "--ignore=tests/dagster/test_scenes.py"),
     envs.PYAIRBYTE_CLIENT: ("tests/clients/test_pyairbyte.py",),
     envs.PREFECT: ("tests/clients/test_prefect.py",),
+    envs.OUR_PREFECT: ("tests/prefect", "--ignore=tests/prefect/test_stopping.py"),
 }
+QUIET = ("-W", "default", "--disable-warnings")
+"""What the clients and schedulers warn about themselves proves nothing about us."""
 CROWDS = "tests/e2e/test_crowds.py"
 SCENES = ("tests/e2e", f"--ignore={CROWDS}")
 
@@ -69,7 +72,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What is not in ``tests``: lives, SQLite, crowds, switches, upgrades, older Airflows, Dagster."""
+    """What is not in ``tests``: lives, SQLite, crowds, switches, upgrades, older Airflows, Dagster, Prefect."""
     for name in (
         "lives",
         "e2e_sqlite",
@@ -78,6 +81,7 @@ def thorough(session: nox.Session) -> None:
         "e2e_switching",
         "e2e_upgrade",
         "e2e_dagster",
+        "e2e_prefect",
     ):
         session.notify(name)
 
@@ -94,7 +98,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """mypy, strict, on packages, examples and tools; basedpyright: the public types are complete."""
-    environments = (envs.CORE, envs.AIRFLOW_3, envs.OUR_DAGSTER)
+    environments = (envs.CORE, envs.AIRFLOW_3, envs.OUR_DAGSTER, envs.OUR_PREFECT)
     _build(session, *environments, envs.COMPLETENESS)
     for package in envs.ALL_PACKAGES:
         environment = next(each for each in environments if package in each.packages)
@@ -107,7 +111,7 @@ def typing(session: nox.Session) -> None:
     session.run(
         envs.CORE.executable("mypy"),
         f"--python-executable={envs.AIRFLOW_3.python}",
-        *("docs/examples", "--exclude=docs/examples/dagster", *TOOLS),
+        *("docs/examples", "--exclude=docs/examples/(dagster|prefect)", *TOOLS),
         external=True,
         env={"MYPYPATH": "tools:tools/bench"},
     )
@@ -115,6 +119,12 @@ def typing(session: nox.Session) -> None:
         envs.CORE.executable("mypy"),
         f"--python-executable={envs.OUR_DAGSTER.python}",
         "docs/examples/dagster",
+        external=True,
+    )
+    session.run(
+        envs.CORE.executable("mypy"),
+        f"--python-executable={envs.OUR_PREFECT.python}",
+        "docs/examples/prefect",
         external=True,
     )
     for name in ("airbyte_sync", "airbyte_sync_http", "airbyte_sync_runner"):
@@ -190,6 +200,22 @@ def e2e_dagster(session: nox.Session) -> None:
     _build(session, envs.OUR_DAGSTER)
     arguments = session.posargs or ["tests/dagster/test_scenes.py"]
     _patiently(session, *_pytest(envs.OUR_DAGSTER, *arguments))
+
+
+@nox.session
+def prefect(session: nox.Session) -> None:
+    """airbyte-sync-prefect with a real Prefect server, without the kills."""
+    _build(session, envs.OUR_PREFECT)
+    arguments = session.posargs or CLIENTS[envs.OUR_PREFECT]
+    _patiently(session, *_pytest(envs.OUR_PREFECT, *QUIET, *arguments))
+
+
+@nox.session
+def e2e_prefect(session: nox.Session) -> None:
+    """Kills, cancellations and stops of flow runs, in processes of a real Prefect."""
+    _build(session, envs.OUR_PREFECT)
+    arguments = session.posargs or ["tests/prefect/test_stopping.py"]
+    _patiently(session, *_pytest(envs.OUR_PREFECT, *QUIET, *arguments))
 
 
 @nox.session
@@ -296,10 +322,8 @@ def _report_coverage(session: nox.Session) -> None:
 
 def _clients(session: nox.Session) -> dict[str, list[object]]:
     _build(session, *CLIENTS)
-    # What the clients warn about themselves proves nothing about us.
-    quiet = ("-W", "default", "--disable-warnings")
     return {
-        environment.name: _pytest(environment, *quiet, *(session.posargs or tests_of_it))
+        environment.name: _pytest(environment, *QUIET, *(session.posargs or tests_of_it))
         for environment, tests_of_it in CLIENTS.items()
     }
 

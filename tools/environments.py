@@ -21,7 +21,7 @@ DEV = ROOT / ".dev"
 CONSTRAINTS = ROOT / "constraints"
 PACKAGES = ("domain", "http", "runner", "cli", "airflow", "airflow-dropin", "local", "testkit")
 """What an Airflow environment holds."""
-OF_SCHEDULERS = ("dagster",)
+OF_SCHEDULERS = ("dagster", "prefect")
 """The packages for other schedulers, which have environments of their own."""
 ALL_PACKAGES = (*PACKAGES, *OF_SCHEDULERS)
 EXAMPLES = ("httpx_transport",)
@@ -130,6 +130,11 @@ SWITCHING = Environment(
     more=("clients",),
 )
 PREFECT = Environment(name="clients-prefect", pythons=("3.12", "3.11"), packages=("local",))
+OUR_PREFECT = Environment(
+    name="prefect",
+    pythons=("3.12", "3.11", "3.13"),
+    packages=("domain", "http", "runner", "local", "prefect"),
+)
 PYAIRBYTE_CLIENT = Environment(
     name="clients-pyairbyte", pythons=("3.12", "3.11"), packages=("local",)
 )

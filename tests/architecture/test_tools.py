@@ -73,7 +73,7 @@ def test_all_checks_name_the_release_that_they_wait_for():
     assert "airflow34" in notified_by("tests")
 
 
-IN_SUITES = {"unit", "airflow3", "airflow2", "clients", "connectors", "dagster"}
+IN_SUITES = {"unit", "airflow3", "airflow2", "clients", "connectors", "dagster", "prefect"}
 NO_CHECKS = {"demo", "bench", "bench_triggerer"}
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from airbyte_sync_runner import AsyncFileStore, AsyncSqliteStore, FileStore, SqliteStore
+from airbyte_sync_runner import (
+    AsyncFileStore,
+    AsyncSqliteStore,
+    AsyncStoreInThreads,
+    FileStore,
+    SqliteStore,
+)
 from airbyte_sync_testkit.contract import AsyncStoreContract, StoreContract
 
 
@@ -30,3 +36,9 @@ class TestAsyncSqliteStore(AsyncStoreContract):
     @pytest.fixture
     def new_store(self, tmp_path):
         return lambda **options: AsyncSqliteStore(tmp_path / "state.db", **options)
+
+
+class TestAsyncStoreInThreads(AsyncStoreContract):
+    @pytest.fixture
+    def new_store(self, tmp_path):
+        return lambda **options: AsyncStoreInThreads(FileStore(tmp_path / "state", **options))

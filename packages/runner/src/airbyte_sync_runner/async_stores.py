@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync.checkpoint import Checkpoint
     from airbyte_sync_runner.locked_store import LockedStore
-    from airbyte_sync_runner.records import StoredRequest
+    from airbyte_sync_runner.stores import OpenRequest, RequestStore
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class AsyncSqliteStore:
 class AsyncStoredRequest:
     """One request: an :class:`~airbyte_sync_runner.AsyncOpenRequest`."""
 
-    def __init__(self, request: StoredRequest) -> None:
+    def __init__(self, request: OpenRequest) -> None:
         self._request = request
 
     async def load(self) -> Checkpoint | None:
@@ -93,6 +93,28 @@ async def _opened(
         yield AsyncStoredRequest(request)
     finally:
         await to_its_end(lock.release)
+
+
+class AsyncStoreInThreads:
+    """
+    Any blocking store for an event loop: each of its methods is called in a thread.
+
+    Args:
+        store: A :class:`~airbyte_sync_runner.RequestStore` whose requests may be used by any thread.
+    """
+
+    def __init__(self, store: RequestStore) -> None:
+        self._store = store
+
+    @asynccontextmanager
+    async def open(self, key: str, run_id: str | None = None) -> AsyncIterator[AsyncStoredRequest]:
+        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
+        opened = ExitStack()  # also where the task is cancelled while a thread opens it
+        try:
+            enter = partial(opened.enter_context, self._store.open(key, run_id))
+            yield AsyncStoredRequest(await to_its_end(enter))
+        finally:
+            await to_its_end(opened.close)
 
 
 async def to_its_end(function: Callable[[], T]) -> T:
