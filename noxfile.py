@@ -72,7 +72,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What is not in ``tests``: lives, SQLite, crowds, switches, upgrades, older Airflows, Dagster, Prefect."""
+    """What is not in ``tests``: lives, SQLite, crowds, switches, upgrades, older Airflows, schedulers."""
     for name in (
         "lives",
         "e2e_sqlite",
@@ -111,7 +111,7 @@ def typing(session: nox.Session) -> None:
     session.run(
         envs.CORE.executable("mypy"),
         f"--python-executable={envs.AIRFLOW_3.python}",
-        *("docs/examples", "--exclude=docs/examples/(dagster|prefect)", *TOOLS),
+        *("--exclude=docs/examples/(dagster|prefect)", "docs/examples", *TOOLS),
         external=True,
         env={"MYPYPATH": "tools:tools/bench"},
     )
