@@ -58,7 +58,7 @@ def test_a_run_that_is_cancelled_cancels_its_sync_once(stage, connection_id, sty
     assert (["cancelled"], 1) == (stage.statuses, len(stage.cancellations))
     assert 1 == len(stage.submissions)
     assert any("Interrupted: cancelling Airbyte job 1" in line for line in run.log)
-    assert "of connection: cancelled" in run.artifacts[0].data
+    assert ": cancelled" in run.artifacts[0].data
 
 
 @pytest.mark.parametrize("style", EVERY_STYLE)

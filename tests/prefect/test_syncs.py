@@ -61,6 +61,8 @@ def test_a_sync_runs_to_its_end(stage, add, chosen):
     assert f"airbyte-{result.job.connection_id}" == artifact.key
     assert "[Airbyte job 1](http" in artifact.data
     assert "| **all** | 1,234 | 65,536 |" in artifact.data
+    assert "| orders | 617 | 32,768 |" in artifact.data
+    assert artifact.description.startswith("Shop: Airbyte job 1 ended: succeeded")
 
 
 @both

@@ -17,8 +17,6 @@ from airbyte_sync_http import job_url
 from airbyte_sync_runner import to_markdown
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from prefect.client.orchestration import SyncPrefectClient
 
 
@@ -36,7 +34,7 @@ class Report:
         self._client, self._log, self._ui_url, self._runs = client, log, ui_url, runs
         self._is_worth_a_line = core.ProgressThrottle()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="airbyte-sync-artifact")
-        self._artifact: UUID | None = None
+        self._artifact: Any = None
         self._job: core.Job | None = None
 
     def __call__(self, event: core.Event) -> None:
@@ -70,16 +68,18 @@ class Report:
 
     def _write(self, told: str, streams: core.JobStreams | None = None) -> None:
         if self._job is not None:
+            about = self._names.get("connection_name", self._job.connection_id)
             text = to_markdown(self._job, told, streams=streams, **self._names)
-            self._writer.submit(copy_context().run, self._put, text, self._job.connection_id)
+            page = {"data": text, "description": f"{about}: {told}"}
+            self._writer.submit(copy_context().run, self._put, page, self._job.connection_id)
 
-    def _put(self, text: str, connection_id: str) -> None:
+    def _put(self, page: dict[str, Any], connection_id: str) -> None:
         try:
             if self._artifact is None:
                 key = re.sub("[^a-z0-9]+", "-", f"airbyte-{connection_id.lower()}")
-                new = ArtifactCreate(key=key, type="markdown", data=text, **self._runs)
+                new = ArtifactCreate(key=key, type="markdown", **page, **self._runs)
                 self._artifact = self._client.create_artifact(new).id
             else:
-                self._client.update_artifact(self._artifact, ArtifactUpdate(data=text))
+                self._client.update_artifact(self._artifact, ArtifactUpdate(**page))
         except Exception:
             self._log.warning("Prefect did not take the artifact of this sync", exc_info=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -27,7 +26,8 @@ from airbyte_sync_runner import AsyncStoreInThreads, OnInterrupt, run_sync, run_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SLICE, _SIGNAL_COMES_WITHIN = 1.0, 2.0
+_SLICE, _SIGNAL_COMES_WITHIN = timedelta(seconds=1), timedelta(seconds=2)
+_CANCELLED = "The flow run was cancelled, and its sync with it"
 
 
 def _may_help(_task: Any, _run: Any, state: Any) -> bool:
@@ -99,10 +99,6 @@ async def _beyond_scopes(running: asyncio.Task[core.SyncResult]) -> core.SyncRes
         return await running
 
 
-class _FlowRunCancelled(BaseException):
-    """Prefect says so: an interruption for the runner."""
-
-
 class _Call:
     """One call of a task: what both styles share."""
 
@@ -145,11 +141,10 @@ class _Call:
         try:
             yield
             self.report.end(self.result)
-        except _FlowRunCancelled:
+        except Abort as ended:
             self.store.confirm_cancelled()
-            ended = Abort("The flow run was cancelled, and its sync with it")
             self.report.end(ended)
-            raise ended from None
+            raise
         except core.AirbyteSyncError as error:
             self.report.end(error)
             raise error.with_traceback(None) from None  # the text says all, for a person
@@ -168,10 +163,10 @@ class _Clock(core.SystemClock):
     store: FlowRunStore
 
     def sleep(self, duration: timedelta) -> None:
-        time.sleep(min(duration.total_seconds(), _SLICE))
+        super().sleep(min(duration, _SLICE))
         if self.store.is_cancelled():
-            time.sleep(_SIGNAL_COMES_WITHIN)
-            raise _FlowRunCancelled
+            super().sleep(_SIGNAL_COMES_WITHIN)
+            raise Abort(_CANCELLED)
 
 
 @dataclass
@@ -181,7 +176,7 @@ class _AsyncClock(core.AsyncSystemClock):
     store: FlowRunStore
 
     async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(min(duration.total_seconds(), _SLICE))
+        await super().sleep(min(duration, _SLICE))
         if await asyncio.to_thread(self.store.is_cancelled):
-            await asyncio.sleep(_SIGNAL_COMES_WITHIN)
-            raise _FlowRunCancelled
+            await super().sleep(_SIGNAL_COMES_WITHIN)
+            raise Abort(_CANCELLED)
