@@ -46,16 +46,18 @@ NOT_COVERING = [
     *(f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")),
 ]
 WITHOUT_LIVES = ("-m", "not lives")
+DAGSTER_SCENES = ("tests/dagster/test_scenes.py", "tests/dagster/test_odd_servers.py")
+PREFECT_SCENES = ("tests/prefect/test_stopping.py", "tests/prefect/test_odd_servers.py")
 CLIENTS = {
     envs.CLIENTS: tuple(
         f"tests/clients/test_{name}.py"
         for name in ("official_provider", "side_by_side", "airbyte_sdk")
     ),
     envs.DAGSTER: ("tests/clients/test_dagster.py",),
-    envs.OUR_DAGSTER: ("tests/dagster", "--ignore=tests/dagster/test_scenes.py"),
+    envs.OUR_DAGSTER: ("tests/dagster", *(f"--ignore={each}" for each in DAGSTER_SCENES)),
     envs.PYAIRBYTE_CLIENT: ("tests/clients/test_pyairbyte.py",),
     envs.PREFECT: ("tests/clients/test_prefect.py",),
-    envs.OUR_PREFECT: ("tests/prefect", "--ignore=tests/prefect/test_stopping.py"),
+    envs.OUR_PREFECT: ("tests/prefect", *(f"--ignore={each}" for each in PREFECT_SCENES)),
 }
 QUIET = ("-W", "default", "--disable-warnings")
 """What the clients and schedulers warn about themselves proves nothing about us."""
@@ -198,7 +200,7 @@ def dagster(session: nox.Session) -> None:
 def e2e_dagster(session: nox.Session) -> None:
     """Kills, terminations and restarts on the real processes of a Dagster, daemon and webserver included."""
     _build(session, envs.OUR_DAGSTER)
-    arguments = session.posargs or ["tests/dagster/test_scenes.py"]
+    arguments = session.posargs or DAGSTER_SCENES
     _patiently(session, *_pytest(envs.OUR_DAGSTER, *arguments))
 
 
@@ -214,7 +216,7 @@ def prefect(session: nox.Session) -> None:
 def e2e_prefect(session: nox.Session) -> None:
     """Kills, cancellations and stops of flow runs, in processes of a real Prefect."""
     _build(session, envs.OUR_PREFECT)
-    arguments = session.posargs or ["tests/prefect/test_stopping.py"]
+    arguments = session.posargs or PREFECT_SCENES
     _patiently(session, *_pytest(envs.OUR_PREFECT, *QUIET, *arguments))
 
 

@@ -207,7 +207,7 @@ def watch(
         policy: Its poll schedule and timeouts hold. ``timeout`` counts from this call.
         deadline: When the caller's own time is over.
         deadline_name: What the caller calls that deadline, for error texts.
-        is_ours: Whether the caller is responsible for the job: only then may a time-out, or
+        is_ours: Whether the caller is responsible for the job: only then may a timeout, or
             :func:`abandon`, cancel it.
 
     Returns:
