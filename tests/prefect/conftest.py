@@ -34,7 +34,9 @@ os.environ.update(
     }
 )
 
-from directed_engine import DirectedEngine  # noqa: E402 - the same
+from directed_engine import DirectedEngine  # noqa: E402 - it is in tools
+from prefect.events.worker import EventsWorker  # noqa: E402 - it reads its settings at import
+from prefect.logging.handlers import APILogWorker  # noqa: E402 - the same
 from processes import Processes  # noqa: E402 - it is in tools
 from stage import Stage, until  # noqa: E402 - it imports Prefect
 
@@ -60,7 +62,12 @@ def prefect_server(processes):
         until(answers, f"Prefect's server answers; see {processes.log('server')}")
 
     start()
-    return start
+    yield start
+    for worker in (
+        EventsWorker,
+        APILogWorker,
+    ):  # at exit they would wait a minute for a server that is gone
+        worker.drain_all(timeout=5)
 
 
 def answers():

@@ -113,6 +113,10 @@ class Run:
             )
         return [each.message for each in found]
 
+    def whole_log(self, last):
+        """Wait for a line with a text: a process writes its log in the background. Return all lines."""
+        return until(lambda: last in (log := "\n".join(self.log)) and log, f"the log says {last!r}")
+
     @property
     def artifacts(self):
         with get_client(sync_client=True) as client:

@@ -57,7 +57,7 @@ def test_a_run_that_is_cancelled_cancels_its_sync_once(stage, connection_id, sty
     run.wait_for("Cancelled")
     assert (["cancelled"], 1) == (stage.statuses, len(stage.cancellations))
     assert 1 == len(stage.submissions)
-    assert any("Interrupted: cancelling Airbyte job 1" in line for line in run.log)
+    assert run.whole_log(last="Interrupted: cancelling Airbyte job 1")
     assert ": cancelled" in run.artifacts[0].data
 
 
