@@ -92,7 +92,7 @@ Syncs of {most["sync_seconds"]:g} s that all begin together. *Once all wait* is 
 
 ### Where the stalls at the start come from
 
-While thousands of triggers are made, the process grows by some fifty objects for each of them, and Python's
+While thousands of triggers are made, the process grows by some seventy objects for each of them, and Python's
 collector goes through the whole heap whenever it has grown by a quarter: {most["gc_full"]} times at
 {most["number"]:,}, and for {most["gc_longest_ms"]:g} ms at most. Airflow's own heap alone takes it
 {most["gc_before_ms"]:g} ms here, before there is any trigger. Without the collector the worst stall at
