@@ -262,7 +262,7 @@ def test_what_an_interruption_left_is_told_in_a_line_each():
 
 
 def test_what_stays_on_the_terminal():
-    """All syncs, however many, then each bad end with its reason and its link."""
+    """All syncs, however many, then each that did not succeed with its reason and its link."""
     views = [DONE] * 40 + [FAILED]
     size = Size(width=80, height=10)
     assert 43 - 1 == len(text_of(final_screen(views, after(60), size), 80).splitlines()) - 1

@@ -145,8 +145,8 @@ def test_a_submission_that_is_left_alone_is_found_by_the_next_run(
 class InterruptedInTheStore(FileStore):
     """A signal comes while the outcome is forgotten."""
 
-    def parts(self, key, run_id):
-        lock, request = super().parts(key, run_id)
+    def _parts(self, key, run_id):
+        lock, request = super()._parts(key, run_id)
         clear = request.clear
 
         def clear_and_interrupt():

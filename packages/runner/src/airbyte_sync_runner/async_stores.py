@@ -18,50 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airbyte_sync.checkpoint import Checkpoint
-    from airbyte_sync_runner.locked_store import LockedStore
     from airbyte_sync_runner.stores import OpenRequest, RequestStore
 
 T = TypeVar("T")
-
-
-class AsyncFileStore:
-    """The async counterpart of a :class:`~airbyte_sync_runner.FileStore`; both can share a folder."""
-
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        expire_after: timedelta | None = EXPIRE_AFTER,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        """See :class:`~airbyte_sync_runner.FileStore`."""
-        self._store = FileStore(folder, expire_after=expire_after, clock=clock)
-
-    @asynccontextmanager
-    async def open(self, key: str, run_id: str | None = None) -> AsyncIterator[AsyncStoredRequest]:
-        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
-        async with _opened(self._store, key, run_id) as request:
-            yield request
-
-
-class AsyncSqliteStore:
-    """The async counterpart of a :class:`~airbyte_sync_runner.SqliteStore`; both can share a database."""
-
-    def __init__(
-        self,
-        database: str | os.PathLike[str],
-        *,
-        expire_after: timedelta | None = EXPIRE_AFTER,
-        clock: Callable[[], datetime] = utc_now,
-    ) -> None:
-        """See :class:`~airbyte_sync_runner.SqliteStore`."""
-        self._store = SqliteStore(database, expire_after=expire_after, clock=clock)
-
-    @asynccontextmanager
-    async def open(self, key: str, run_id: str | None = None) -> AsyncIterator[AsyncStoredRequest]:
-        """See :meth:`airbyte_sync_runner.RequestStore.open`."""
-        async with _opened(self._store, key, run_id) as request:
-            yield request
 
 
 class AsyncStoredRequest:
@@ -81,18 +40,6 @@ class AsyncStoredRequest:
     async def clear(self) -> None:
         """See :meth:`airbyte_sync_runner.OpenRequest.clear`."""
         await to_its_end(self._request.clear)
-
-
-@asynccontextmanager
-async def _opened(
-    store: LockedStore, key: str, run_id: str | None
-) -> AsyncIterator[AsyncStoredRequest]:
-    lock, request = store.parts(key, run_id)
-    try:
-        await to_its_end(partial(store.acquire, lock))
-        yield AsyncStoredRequest(request)
-    finally:
-        await to_its_end(lock.release)
 
 
 class AsyncStoreInThreads:
@@ -115,6 +62,34 @@ class AsyncStoreInThreads:
             yield AsyncStoredRequest(await to_its_end(enter))
         finally:
             await to_its_end(opened.close)
+
+
+class AsyncFileStore(AsyncStoreInThreads):
+    """The async counterpart of a :class:`~airbyte_sync_runner.FileStore`; both can share a folder."""
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        expire_after: timedelta | None = EXPIRE_AFTER,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """See :class:`~airbyte_sync_runner.FileStore`."""
+        super().__init__(FileStore(folder, expire_after=expire_after, clock=clock))
+
+
+class AsyncSqliteStore(AsyncStoreInThreads):
+    """The async counterpart of a :class:`~airbyte_sync_runner.SqliteStore`; both can share a database."""
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str],
+        *,
+        expire_after: timedelta | None = EXPIRE_AFTER,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """See :class:`~airbyte_sync_runner.SqliteStore`."""
+        super().__init__(SqliteStore(database, expire_after=expire_after, clock=clock))
 
 
 async def to_its_end(function: Callable[[], T]) -> T:

@@ -54,14 +54,14 @@ class LockedStore:
     @contextmanager
     def open(self, key: str, run_id: str | None = None) -> Iterator[StoredRequest]:
         """See :meth:`airbyte_sync_runner.RequestStore.open`."""
-        lock, request = self.parts(key, run_id)
+        lock, request = self._parts(key, run_id)
         try:
-            self.acquire(lock)
+            self._acquire(lock)
             yield request
         finally:
             lock.release()
 
-    def parts(self, key: str, run_id: str | None) -> tuple[LockFile, StoredRequest]:
+    def _parts(self, key: str, run_id: str | None) -> tuple[LockFile, StoredRequest]:
         """Return the lock of a request, and what is to be used only while it is locked."""
         request = RequestId(key, run_id)
         stored = StoredRequest(
@@ -72,7 +72,7 @@ class LockedStore:
         )
         return self._lock(request.file_name, request), stored
 
-    def acquire(self, lock: LockFile) -> None:
+    def _acquire(self, lock: LockFile) -> None:
         """
         Lock a request; the first time, delete what has expired long ago, too.
 

@@ -25,8 +25,8 @@ Examples:
   airbyte-sync run --json Orders | jq '.syncs[0].job.rows'
 
 \b
-For cron, with mails for bad ends only; killed in the middle, the next run
-goes on with the same sync:
+For cron, with a mail only when a sync does not succeed; after a kill, the
+next run goes on with the same sync:
   0 2 * * *  airbyte-sync run --quiet --state ~/.airbyte-sync Orders
 """,
 )

@@ -111,7 +111,7 @@ class LineDisplay:
     Args:
         board: The syncs.
         write: Writes a line.
-        is_quiet: Whether to tell of bad ends only.
+        is_quiet: Whether to write only what did not succeed.
     """
 
     def __init__(self, board: Board, write: Callable[[str], object], *, is_quiet: bool) -> None:

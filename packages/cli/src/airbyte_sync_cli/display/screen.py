@@ -97,7 +97,7 @@ def explanations(
     views: Sequence[SyncView], size: Size, streams: Sequence[Sequence[str]] = ()
 ) -> list[Text]:
     """
-    Return what is written below the final screen: the text of every bad end, and where to read more.
+    Return what is written below the final screen: why each sync did not succeed, and where to read more.
 
     The lines are as long as they are, so that an address can be copied in one piece.
 

@@ -77,7 +77,7 @@ class SyncView:
     outcome: ExitCode | None = None
     """How it ended."""
     text: str | None = None
-    """What there is to say about a bad end."""
+    """Why it did not succeed."""
     ended_at: datetime | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""What ``airbyte-sync submit`` does: come to a job, and tell its number."""
+"""What ``airbyte-sync submit`` does: start a sync, and print its job's number."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def sync(request: SyncRequest, policy: SyncPolicy) -> Flow[SyncResult]:
 
 def submit(request: SyncRequest, policy: SyncPolicy) -> Flow[Submission]:
     """
-    Come to a job, and do not wait for its end.
+    Acquire a job, and do not wait for its end.
 
     Args:
         request: What to run.
