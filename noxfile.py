@@ -68,7 +68,7 @@ SCENES = ("tests/e2e", f"--ignore={CROWDS}")
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every push: all suites, the scenes on Airflow 2.11 and 3.3. Budget: 20 minutes on two quiet cores."""
-    for name in ("lint", "typing", "contracts", "suites", "airflow34", "e2e"):
+    for name in ("lint", "typing", "contracts", "suites_and_e2e", "airflow34"):
         session.notify(name)
 
 
@@ -150,16 +150,14 @@ def contracts(session: nox.Session) -> None:
 @nox.session
 def suites(session: nox.Session) -> None:
     """unit, airflow3, airflow2, clients and connectors, two at a time: all that needs no running Airflow."""
-    _side_by_side(
-        session,
-        {
-            "airflow3": _airflow(session, envs.AIRFLOW_3),
-            **_unit(session),
-            "airflow2": _airflow(session, envs.AIRFLOW_2),
-            **_connectors(session),
-            **_clients(session),
-        },
-    )
+    _side_by_side(session, _suites(session))
+    _report_coverage(session)
+
+
+@nox.session
+def suites_and_e2e(session: nox.Session) -> None:
+    """Both at once: the scenes wait more than they work, and one suite at a time runs beside them."""
+    _side_by_side(session, {**_scenes(session), **_suites(session)}, at_once=AT_ONCE + 1)
     _report_coverage(session)
 
 
@@ -252,9 +250,7 @@ def airflow34(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3, both at once."""
-    both = (envs.AIRFLOW_2, envs.AIRFLOW_3)
-    commands = {each.name: _end_to_end(session, each, "postgresql", *SCENES) for each in both}
-    _side_by_side(session, {name: [*each, "--airflows=2"] for name, each in commands.items()})
+    _side_by_side(session, _scenes(session))
 
 
 @nox.session
@@ -310,6 +306,23 @@ def bench_triggerer(session: nox.Session) -> None:
     _patiently(session, envs.AIRFLOW_3.python, "tools/bench/triggerer.py", *session.posargs)
 
 
+def _suites(session: nox.Session) -> dict[str, list[object]]:
+    return {
+        "airflow3": _airflow(session, envs.AIRFLOW_3),
+        **_unit(session),
+        "airflow2": _airflow(session, envs.AIRFLOW_2),
+        **_connectors(session),
+        **_clients(session),
+    }
+
+
+def _scenes(session: nox.Session) -> dict[str, list[object]]:
+    return {
+        f"e2e {each.name}": [*_end_to_end(session, each, "postgresql", *SCENES), "--airflows=2"]
+        for each in (envs.AIRFLOW_3, envs.AIRFLOW_2)
+    }
+
+
 def _unit(session: nox.Session) -> dict[str, list[object]]:
     _build(session, envs.CORE)
     tests = _pytest(envs.CORE, *WITHOUT_LIVES)
@@ -363,8 +376,10 @@ def _build(session: nox.Session, *environments: envs.Environment) -> None:
         session.error(str(problem))
 
 
-def _side_by_side(session: nox.Session, commands: dict[str, list[object]]) -> None:
-    failed = side_by_side.run(commands, at_once=AT_ONCE)
+def _side_by_side(
+    session: nox.Session, commands: dict[str, list[object]], at_once: int = AT_ONCE
+) -> None:
+    failed = side_by_side.run(commands, at_once=at_once)
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 

@@ -73,6 +73,7 @@ def test_all_checks_name_the_release_that_they_wait_for():
     assert "airflow34" in notified_by("tests")
 
 
+AT_ONCE = {"suites", "e2e"}
 IN_SUITES = {"unit", "airflow3", "airflow2", "clients", "connectors", "dagster", "prefect"}
 NO_CHECKS = {"demo", "bench", "bench_triggerer"}
 
@@ -81,7 +82,8 @@ def test_every_session_is_run_on_a_push_or_on_demand():
     """What ``tests`` leaves out is in ``thorough``."""
     told = dev("no such session", "--help").stderr.partition("There are: ")[2]
     sessions = set(told.strip().split(", ")) - {"tests", "thorough"}
-    assert sessions == notified_by("tests") | notified_by("thorough") | IN_SUITES | NO_CHECKS
+    on_a_push = notified_by("tests") | AT_ONCE | IN_SUITES
+    assert sessions == on_a_push | notified_by("thorough") | NO_CHECKS
 
 
 def test_every_check_on_demand_is_documented():
