@@ -117,7 +117,7 @@ def follow(time, airbyte_in_memory):
         )
 
         async def main():
-            caution = AsyncCaution(shared_kills().watch, lambda: await_charge_of_trigger(request))
+            caution = AsyncCaution(shared_kills().watch, await_charge_of_trigger, request)
             gateway = AsyncInMemoryAirbyte(airbyte_in_memory)
             session = caution.over(AsyncPortInterpreter(gateway, clock))
             return await asyncio.wait_for(

@@ -54,7 +54,7 @@ def main(who: str, number: int, seconds: float) -> dict[str, Any]:
         began = time.perf_counter()
         gc.collect()
         gc_before = time.perf_counter() - began
-        before = _resident()
+        before, objects_before = _resident(), _objects()
         jobs = airbyte.start(number, seconds)
         started = time.time()
         triggers = [make(job_id, connection_id, seconds) for job_id, connection_id in jobs]
@@ -81,6 +81,7 @@ def main(who: str, number: int, seconds: float) -> dict[str, Any]:
         "gc_longest_ms": _ms(found["collections"].longest),
         "gc_before_ms": _ms(gc_before),
         "gc_full": found["collections"].full,
+        "objects_more": found["objects"] - objects_before,
         "cpu_seconds": round(found["cpu"], 2),
         "settled_cpu_percent": round(found["settled_cpu"] / window * 100, 1),
         "settled_requests_per_minute": round(len(settled) / window * 60, 1),
@@ -187,7 +188,7 @@ async def _measure(triggers: list[Any], seconds: float) -> dict[str, Any]:
         tasks.append(asyncio.create_task(_until_it_fires(trigger)))
     fired = await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
     beating.cancel()
-    started, waiting, settled_cpu = await settled
+    started, waiting, settled_cpu, objects = await settled
     gc.callbacks.remove(collections)
     ended = heartbeat.reset()
     statuses: dict[str, int] = {}
@@ -201,15 +202,19 @@ async def _measure(triggers: list[Any], seconds: float) -> dict[str, Any]:
         "settled_stall": waiting,
         "settled_cpu": settled_cpu,
         "collections": collections,
+        "objects": objects,
     }
 
 
-async def _settled(heartbeat: _Heartbeat, seconds: float) -> tuple[_Felt, _Felt, float]:
-    """Tell the stalls before, and stalls and CPU time while all are waiting."""
+async def _settled(heartbeat: _Heartbeat, seconds: float) -> tuple[_Felt, _Felt, float, int]:
+    """Tell the stalls before, and stalls, CPU time and objects while all are waiting."""
     await asyncio.sleep(SETTLED_AFTER * seconds)
-    before, cpu = heartbeat.reset(), time.process_time()
+    before, objects = heartbeat.reset(), _objects()
+    await asyncio.sleep(2 * HEARTBEAT)
+    heartbeat.reset()  # to count them takes a while
+    cpu = time.process_time()
     await asyncio.sleep((SETTLED_UNTIL - SETTLED_AFTER) * seconds)
-    return before, heartbeat.reset(), time.process_time() - cpu
+    return before, heartbeat.reset(), time.process_time() - cpu, objects
 
 
 async def _until_it_fires(trigger: Any) -> tuple[float, str]:
@@ -257,6 +262,14 @@ def _official() -> Callable[[int, str, float], Any]:
         )
 
     return make
+
+
+def _objects() -> int:
+    """Count the objects that the garbage collector goes through, without a list of them in memory."""
+    gc.freeze()
+    count = gc.get_freeze_count()
+    gc.unfreeze()
+    return count
 
 
 def _resident() -> float:

@@ -13,18 +13,20 @@ need not.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airbyte_sync import RequestNotSent
 from airbyte_sync.commands import CancelJob, Pause, Report, SubmitSync
 from airbyte_sync.events import CancelRequested
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from datetime import datetime
 
     from airbyte_sync import AsyncClock, AsyncInterpreter, Clock, Interpreter
     from airbyte_sync.commands import Command
+
+T = TypeVar("T")
 
 TICK = timedelta(seconds=1)
 """How often the one watch of an event loop reads the clock."""
@@ -142,48 +144,59 @@ class CautiousInterpreter:
         return answer
 
 
-class AsyncCaution:
+class AsyncCaution(Generic[T]):
     """
     The async counterpart of :class:`CautiousInterpreter`, for a trigger with several sessions in turn.
 
     Args:
         watch: Counts standstills; ``None`` where nothing is watched.
-        await_charge: Returns once Airflow has said that this trigger is still the one in charge.
+        await_charge: Returns once Airflow has said that a trigger is still the one in charge.
+        trigger: Which trigger.
     """
 
     def __init__(
-        self, watch: StandstillWatch | None, await_charge: Callable[[], Awaitable[None]]
+        self,
+        watch: StandstillWatch | None,
+        await_charge: Callable[[T], Awaitable[None]],
+        trigger: T,
     ) -> None:
         self._watch = watch
         self._await_charge = await_charge
+        self._trigger = trigger
         self._count = 0 if watch is None else watch.count
 
-    async def check(self, command: Command[Any]) -> None:
+    async def check(self) -> None:
         """
-        Let a command pass that changes nothing, or one that is sent with fresh knowledge.
+        Let a command that changes something pass, if it is sent with fresh knowledge.
 
         Raises:
             RequestNotSent: As :meth:`CautiousInterpreter.answer`.
         """
-        if self._watch is None or not changes_something(command):
-            return
-        if self._watch.count != self._count:
-            await self._await_charge()  # it starts over after each standstill meanwhile
+        if self._watch is not None and self._watch.count != self._count:
+            # It starts over after each standstill meanwhile.
+            await self._await_charge(self._trigger)
             self._count = self._watch.count
             raise _not_sent()
 
     def over(self, interpreter: AsyncInterpreter) -> AsyncInterpreter:
-        """Return an interpreter that checks each command before it carries it out."""
+        """Return an interpreter that checks each command that changes something."""
         return _CautiousAsyncInterpreter(interpreter, self)
 
 
 class _CautiousAsyncInterpreter:
-    def __init__(self, interpreter: AsyncInterpreter, caution: AsyncCaution) -> None:
+    def __init__(self, interpreter: AsyncInterpreter, caution: AsyncCaution[Any]) -> None:
         self._interpreter = interpreter
         self._caution = caution
 
-    async def answer(self, command: Command[Any]) -> Any:
-        await self._caution.check(command)
+    def answer(
+        self, command: Command[Any]
+    ) -> Coroutine[Any, Any, Any]:  # a wait needs no other one
+        if changes_something(command):
+            return self._check_and_answer(command)
+        return self._interpreter.answer(command)
+
+    async def _check_and_answer(self, command: Command[Any]) -> Any:
+        await self._caution.check()
         return await self._interpreter.answer(command)
 
 

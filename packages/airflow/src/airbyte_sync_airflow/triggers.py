@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airbyte_sync_airflow.triggerer.request import TriggerRequest
+from airbyte_sync_airflow.triggerer.request import TriggerProgress, TriggerRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from airbyte_sync import Checkpoint
-    from airbyte_sync_airflow.config.connection import AirbyteServer
 
 HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 calls ``on_kill``; a trigger of an earlier release has to find out by itself."""
@@ -60,9 +57,13 @@ class AirbyteSyncTrigger(BaseTrigger):
         self.job = job
         self.cancel_on_kill = cancel_on_kill
         self.in_loop = in_loop
-        self._latest: Checkpoint | None = None
-        self._server: AirbyteServer | None = None
+        self._progress = TriggerProgress()
         self._has_fired = False
+
+    @property
+    def log(self) -> Any:
+        """The log, one for all triggers: Airflow knows by context variables whose line it is."""
+        return self.logger()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, all of JSON types."""
@@ -84,7 +85,7 @@ class AirbyteSyncTrigger(BaseTrigger):
             await import_in_a_thread("airbyte_sync_airflow.triggerer.run")
             from airbyte_sync_airflow.triggerer.run import wait
 
-            event = await wait(self._request(), on_checkpoint=self._remember, on_server=self._use)
+            event = await wait(self._request(), self._progress)
         except CancelledError:
             if not HAS_ON_KILL:
                 from airbyte_sync_airflow.triggerer.cancel import ON_CANCEL_SECONDS
@@ -106,7 +107,7 @@ class AirbyteSyncTrigger(BaseTrigger):
 
         if self._has_fired or not self.cancel_on_kill:
             return
-        stopped = stopped_trigger(self._request(), self._latest, self._server)
+        stopped = stopped_trigger(self._request(), self._progress)
         if stopped is not None:
             await cancel_if_killed(stopped, seconds)
 
@@ -126,12 +127,6 @@ class AirbyteSyncTrigger(BaseTrigger):
             triggerer_id=getattr(self, "triggerer_job_id", None),
             log=self.log,
         )
-
-    def _remember(self, checkpoint: Checkpoint) -> None:
-        self._latest = checkpoint
-
-    def _use(self, server: AirbyteServer) -> None:
-        self._server = server
 
 
 _IMPORTED: set[str] = set()

@@ -93,7 +93,12 @@ async def arun(flow: Flow[Result], interpreter: AsyncInterpreter) -> Result:
     try:
         turn = _send(flow, None)
         while not isinstance(turn, Done):
-            turn = await _answer_async(flow, interpreter, turn)
+            try:
+                answer = await interpreter.answer(turn)
+            except AirbyteSyncError as error:
+                turn = _throw(flow, error)
+            else:
+                turn = _send(flow, answer)
         return turn.result
     finally:
         flow.close()
@@ -115,16 +120,6 @@ def _answer(
 ) -> Command[Any] | Done[Result]:
     try:
         answer = interpreter.answer(command)
-    except AirbyteSyncError as error:
-        return _throw(flow, error)
-    return _send(flow, answer)
-
-
-async def _answer_async(
-    flow: Flow[Result], interpreter: AsyncInterpreter, command: Command[Any]
-) -> Command[Any] | Done[Result]:
-    try:
-        answer = await interpreter.answer(command)
     except AirbyteSyncError as error:
         return _throw(flow, error)
     return _send(flow, answer)

@@ -67,7 +67,7 @@ class Follower:
         self._log = log
         is_known = job is None or job.status is not None
         self._introduce: Callable[..., str] | None = None if is_known else introduce
-        self._held: list[JobEnded] = []
+        self._held: tuple[JobEnded, ...] = ()
 
     def skip_announcement(self) -> None:
         """Do not announce the job: another process of the same try has done so."""
@@ -84,7 +84,7 @@ class Follower:
             self.job = self.job.seen(seen)
         is_in_announcement = isinstance(event, StatusChanged) and event.previous is None
         if self._introduce is not None and isinstance(event, JobEnded):
-            self._held.append(event)  # a job is announced before its end is told
+            self._held += (event,)  # a job is announced before its end is told
         elif self._introduce is None or not is_in_announcement:
             self._write(event)
 
@@ -113,5 +113,6 @@ class Follower:
             job_url=job.url,
         )
         self._log.info(text)
-        while self._held:
-            self._write(self._held.pop(0))
+        held, self._held = self._held, ()
+        for event in held:
+            self._write(event)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.standstill import StandstillWatch
-    from airbyte_sync_airflow.triggerer.request import TriggerRequest
+    from airbyte_sync_airflow.triggerer.request import TriggerProgress, TriggerRequest
 
 _log = logging.getLogger(__name__)
 
@@ -94,20 +94,17 @@ class StoppedTrigger:
         return "a task" if key is None else f"task {key.dag_id}.{key.name} of run {key.run_id}"
 
 
-def stopped_trigger(
-    request: TriggerRequest, checkpoint: Checkpoint | None, server: AirbyteServer | None
-) -> StoppedTrigger | None:
+def stopped_trigger(request: TriggerRequest, progress: TriggerProgress) -> StoppedTrigger | None:
     """
     Return what is left of a trigger that was stopped, or ``None`` where that cannot be read.
 
     Args:
         request: What it was asked to do.
-        checkpoint: How far it had come; ``None`` where it had not begun.
-        server: Where its Airflow connection leads; ``None`` where it had not been read.
+        progress: How far it had come.
     """
     try:
         sync = StoppedSync(
-            checkpoint=checkpoint or Checkpoint.from_json(request.checkpoint),
+            checkpoint=progress.checkpoint or Checkpoint.from_json(request.checkpoint),
             policy=SyncPolicy.from_json(request.policy),
             job=None if request.job is None else JobSummary.from_json(request.job),
             log=request.log,
@@ -123,7 +120,7 @@ def stopped_trigger(
         sync=sync,
         conn_id=request.conn_id,
         api_version=request.api_version,
-        server=server,
+        server=progress.server,
     )
 
 
@@ -310,9 +307,9 @@ async def _cancel(stopped: StoppedTrigger) -> None:
         await arun(cancel_sync(stopped.sync), caution_of(stopped).over(interpreter))
 
 
-def caution_of(stopped: StoppedTrigger) -> AsyncCaution:
+def caution_of(stopped: StoppedTrigger) -> AsyncCaution[StoppedTrigger]:
     """Return what asks once more before a cancellation after a standstill."""
-    return AsyncCaution(shared_kills().watch, lambda: _await_kill(stopped))
+    return AsyncCaution(shared_kills().watch, _await_kill, stopped)
 
 
 async def _await_kill(stopped: StoppedTrigger) -> None:

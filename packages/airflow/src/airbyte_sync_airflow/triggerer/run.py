@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import count
 from socket import gethostname
 from typing import TYPE_CHECKING, Any
@@ -31,26 +32,18 @@ from airbyte_sync_airflow.triggerer.shared import shared_servers
 from airbyte_sync_http.protocol.cleaning import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airbyte_sync import AsyncInterpreter
     from airbyte_sync_airflow.config.connection import AirbyteServer
-    from airbyte_sync_airflow.triggerer.request import TriggerRequest
+    from airbyte_sync_airflow.triggerer.request import TriggerProgress, TriggerRequest
 
 
-async def wait(
-    request: TriggerRequest,
-    *,
-    on_checkpoint: Callable[[Checkpoint], None],
-    on_server: Callable[[AirbyteServer], None],
-) -> dict[str, Any]:
+async def wait(request: TriggerRequest, progress: TriggerProgress) -> dict[str, Any]:
     """
     Drive a trigger's flow until it has a job, or from its job to the end.
 
     Args:
         request: Says where the flow stands.
-        on_checkpoint: Is told how far it has come, so that a kill finds the job.
-        on_server: Is told where the Airflow connection leads, so that a kill need not ask for it.
+        progress: Is kept up to date on the way.
 
     Returns:
         The trigger's event.
@@ -58,23 +51,21 @@ async def wait(
     follower = Follower(request.log)
     try:
         follower.job = summary_in(request.job)
-        checkpoint = Checkpoint.from_json(request.checkpoint)
-        policy = SyncPolicy.from_json(request.policy)
-        on_checkpoint(checkpoint)
-        memory = _Memory(checkpoint, on_checkpoint)
+        progress.checkpoint = Checkpoint.from_json(request.checkpoint)
+        policy = _shared(SyncPolicy.from_json(request.policy))
         kills = shared_kills()
         if request.key is not None:
             kills.warm_up(request.key)
-        caution = AsyncCaution(kills.watch, lambda: await_charge_of_trigger(request))
+        caution = AsyncCaution(kills.watch, await_charge_of_trigger, request)
         server = await _read_server(request, policy)
         while True:
-            on_server(server)
+            progress.server = server
             try:
                 async with shared_servers().use(server) as parts:
                     secrets = parts.async_gateway().secrets
-                    session = caution.over(parts.async_interpreter(follower, memory))
+                    session = caution.over(parts.async_interpreter(follower, progress))
                     with secrets.in_force():
-                        return await _drive(request, memory.latest, policy, session, follower)
+                        return await _drive(request, progress.checkpoint, policy, session, follower)
             except ServerUnreachable:
                 before, server = server, await _read_server(request, policy)
                 if server == before:
@@ -133,19 +124,10 @@ async def _drive(
     return obtained(submission.checkpoint, job, for_version=request.checkpoint.get("version"))
 
 
-class _Memory:
-    """Remembers nothing beyond the trigger, where Airflow has no store: the task has one."""
-
-    def __init__(self, checkpoint: Checkpoint, on_checkpoint: Callable[[Checkpoint], None]) -> None:
-        self.latest = checkpoint
-        self._on_checkpoint = on_checkpoint
-
-    async def load(self) -> Checkpoint | None:
-        return None
-
-    async def save(self, checkpoint: Checkpoint) -> None:
-        self.latest = checkpoint
-        self._on_checkpoint(checkpoint)
+@lru_cache(maxsize=64)
+def _shared(policy: SyncPolicy) -> SyncPolicy:
+    """Return one policy for all triggers whose policies are equal."""
+    return policy
 
 
 def _job_left_alone(checkpoint: object) -> str:

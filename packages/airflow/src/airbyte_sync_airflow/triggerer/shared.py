@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -21,7 +21,7 @@ from airbyte_sync_airflow.triggerer.threads import in_own_thread
 from airbyte_sync_http.feed.timers import wake
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
     from contextlib import AbstractAsyncContextManager
 
     from airbyte_sync_airflow.config.connection import AirbyteServer
@@ -69,11 +69,11 @@ class SharedServers:
         if shared is None:
             shared = _OpenServer(server, self._open)
             self._open.append(shared)
-        return shared.in_use()
+        return shared
 
 
 class _OpenServer:
-    """The parts for one server, for any number of users at once."""
+    """The parts for one server, as a context manager that any number of users enter at once."""
 
     def __init__(self, server: AirbyteServer, among: list[_OpenServer]) -> None:
         self._server = server
@@ -87,17 +87,19 @@ class _OpenServer:
         ours = self._server
         return (ours.settings, ours.async_transport) == (server.settings, server.async_transport)
 
-    @asynccontextmanager
-    async def in_use(self) -> AsyncIterator[Container]:
-        """Have the parts open for one more user."""
+    async def __aenter__(self) -> Container:
         self._users += 1
         try:
-            yield await self._opening.result()
-        finally:
-            self._users -= 1
-            if self._users == 0:
-                self._among.remove(self)
-                await asyncio.shield(asyncio.ensure_future(self._close()))
+            return await self._opening.result()
+        except BaseException:
+            await self.__aexit__()
+            raise
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._users -= 1
+        if self._users == 0:
+            self._among.remove(self)
+            await asyncio.shield(asyncio.ensure_future(self._close()))
 
     async def _open(self) -> Container:
         container = Container(server=self._server)

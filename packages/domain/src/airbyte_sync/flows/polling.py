@@ -48,7 +48,8 @@ def pause_until_due(
     now = yield from Now()
     while checkpoint.wake_at is not None and now < checkpoint.wake_at:
         latest = _latest(checkpoint, now, checkpoint.wake_at, min_interval)
-        has_changed = yield from Pause(
+        # A bare yield: thousands of waiters rest here, and each saves a generator.
+        has_changed: bool = yield Pause(
             checkpoint.wake_at, checkpoint, checkpoint.polled_job_id, latest
         )
         now = yield from Now()
