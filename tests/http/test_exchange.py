@@ -1,17 +1,18 @@
-"""One call is one flow of requests and responses, and both drivers hold its lock just as long."""
+"""One call is one flow of requests and responses, and both interpreters hold its lock just as long."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from threading import Thread
 
 import pytest
 
-from airbyte_sync import RequestNotSent
+from airbyte_sync import RequestNotSent, arun, run
 from airbyte_sync_http import HttpRequest, HttpResponse
-from airbyte_sync_http.auth.tokens import Acquire, Release, TwoLocks
-from airbyte_sync_http.gateway import drive, drive_async
+from airbyte_sync_http.auth.tokens import Acquire, Release, Send, TwoLocks
+from airbyte_sync_http.gateway import AsyncTransportInterpreter, TransportInterpreter
 
 REQUEST = HttpRequest(
     method="GET",
@@ -63,7 +64,8 @@ def blocking(flow, lock, *answers):
 
     transport = Answers(is_free, *answers)
     try:
-        return drive(flow, transport), transport.seen
+        with ExitStack() as locks:
+            return run(flow, TransportInterpreter(transport, locks)), transport.seen
     finally:
         assert is_free()
 
@@ -77,65 +79,67 @@ def asynchronous(flow, lock, *answers):
 
         transport = AsyncAnswers(is_free, *answers)
         try:
-            return await drive_async(flow, transport), transport.seen
+            async with AsyncExitStack() as locks:
+                interpreter = AsyncTransportInterpreter(transport, locks)
+                return await arun(flow, interpreter), transport.seen
         finally:
             assert is_free()
 
     return asyncio.run(main())
 
 
-BOTH = pytest.mark.parametrize("run", [blocking, asynchronous])
+BOTH = pytest.mark.parametrize("drive", [blocking, asynchronous])
 
 
 @BOTH
-def test_a_lock_is_held_from_acquire_to_release(run):
+def test_a_lock_is_held_from_acquire_to_release(drive):
     """And taken again when it is wanted again."""
     lock = TwoLocks()
 
     def flow():
-        yield REQUEST
-        yield Acquire(lock)
-        yield REQUEST
-        yield Release()
-        yield REQUEST
-        yield Acquire(lock)
-        response = yield REQUEST
-        yield Release()
+        yield from Send(REQUEST)
+        yield from Acquire(lock)
+        yield from Send(REQUEST)
+        yield from Release()
+        yield from Send(REQUEST)
+        yield from Acquire(lock)
+        response = yield from Send(REQUEST)
+        yield from Release()
         return response.status
 
-    assert (200, [True, False, True, False]) == run(flow(), lock, *[ANSWER] * 4)
+    assert (200, [True, False, True, False]) == drive(flow(), lock, *[ANSWER] * 4)
 
 
 @BOTH
-def test_an_error_is_thrown_into_the_flow(run):
+def test_an_error_is_thrown_into_the_flow(drive):
     """It may go on after it."""
     lock = TwoLocks()
 
     def flow():
         try:
-            yield REQUEST
+            yield from Send(REQUEST)
         except RequestNotSent:
-            response = yield REQUEST
+            response = yield from Send(REQUEST)
         return response.status
 
-    assert (200, [True, True]) == run(flow(), lock, RequestNotSent("down"), ANSWER)
+    assert (200, [True, True]) == drive(flow(), lock, RequestNotSent("down"), ANSWER)
 
 
 @BOTH
 @pytest.mark.parametrize("error", [RequestNotSent("down"), ZeroDivisionError()])
-def test_a_flow_that_fails_gives_its_lock_back(run, error):
+def test_a_flow_that_fails_gives_its_lock_back(drive, error):
     """Whether the error is one of ours or a bug of a transport."""
     lock, ended = TwoLocks(), []
 
     def flow():
         try:
-            yield Acquire(lock)
-            yield REQUEST
+            yield from Acquire(lock)
+            yield from Send(REQUEST)
         finally:
             ended.append(True)
 
     with pytest.raises(type(error)):
-        run(flow(), lock, error)
+        drive(flow(), lock, error)
     assert [True] == ended
 
 
@@ -144,13 +148,17 @@ def test_a_signal_handler_may_make_a_call_of_its_own():
     lock = TwoLocks()
 
     def flow():
-        yield Acquire(lock)
-        response = yield REQUEST
-        yield Release()
+        yield from Acquire(lock)
+        response = yield from Send(REQUEST)
+        yield from Release()
         return response.status
+
+    def call(transport):
+        with ExitStack() as locks:
+            return run(flow(), TransportInterpreter(transport, locks))
 
     class Interrupted:
         def send(self, _request):
-            return HttpResponse(status=drive(flow(), Answers(lambda: None, ANSWER)) + 1)
+            return HttpResponse(status=call(Answers(lambda: None, ANSWER)) + 1)
 
-    assert 201 == drive(flow(), Interrupted())
+    assert 201 == call(Interrupted())

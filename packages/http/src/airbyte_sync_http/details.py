@@ -1,4 +1,4 @@
-"""What a job did, from whichever source tells: the Config API, or else the streams of its connection."""
+"""What a job did and why it failed: asked for within seconds, from whichever source tells."""
 
 from __future__ import annotations
 
@@ -10,15 +10,27 @@ from airbyte_sync.job_details import JobDetails, JobStreams, StreamTotals
 from airbyte_sync_http.protocol import messages
 
 if TYPE_CHECKING:
-    from airbyte_sync_http.auth.tokens import Authenticator, Exchange
+    from airbyte_sync.commands import Flow
+    from airbyte_sync.jobs import FailureReason
+    from airbyte_sync_http.auth.tokens import Authenticator
     from airbyte_sync_http.settings import ServerSettings
+
+
+def explain_failure(
+    auth: Authenticator, settings: ServerSettings, job_id: int
+) -> Flow[FailureReason | None]:
+    """Say why a job failed: :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
+    settings = settings.with_short_timeouts()  # for its token, too
+    return auth.flow(messages.explain_failure(settings, job_id), settings)
 
 
 def fetch_details(
     auth: Authenticator, settings: ServerSettings, job_id: int, connection_id: str
-) -> Exchange[JobDetails]:
+) -> Flow[JobDetails]:
     """
     Say what a job did: :meth:`airbyte_sync.ports.DetailPort.fetch_details`.
+
+    The Config API knows, or else the streams of its connection are told without amounts.
 
     Raises:
         CallFailed: None of the sources could be read; it is the error of the second one.

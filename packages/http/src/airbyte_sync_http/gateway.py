@@ -1,59 +1,96 @@
 """Airbyte's ports over any transport, blocking and async.
 
-Both gateways run the same flows; only the driver differs. What is asked and how it is read is in
+A call is a flow of requests and responses, which the drivers of the policy drive
+(:mod:`airbyte_sync.drivers`): both gateways run the same ones. What is asked and how it is read is in
 :mod:`airbyte_sync_http.protocol.messages`, who asks is in :mod:`airbyte_sync_http.auth`.
 """
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, ExitStack, closing
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import AsyncExitStack, ExitStack
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airbyte_sync.clocks import AsyncSystemClock, SystemClock
-from airbyte_sync.errors import AirbyteSyncError, AlreadyClosed
+from airbyte_sync.clocks import SystemClock
+from airbyte_sync.drivers import arun, run
+from airbyte_sync.errors import AlreadyClosed
 from airbyte_sync.requests import JobQuery
 from airbyte_sync_http.auth.credentials import secrets_of
-from airbyte_sync_http.auth.tokens import Acquire, Authenticator, Release, TokenCache
-from airbyte_sync_http.details import fetch_details
+from airbyte_sync_http.auth.tokens import Acquire, Authenticator, Release, Send, TokenCache
+from airbyte_sync_http.details import explain_failure, fetch_details
 from airbyte_sync_http.listing import find_connections, list_active_jobs, list_connections
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from typing_extensions import Self
 
+    from airbyte_sync.commands import Command, Flow
     from airbyte_sync.job_details import JobDetails
     from airbyte_sync.jobs import Connection, FailureReason, Job, JobPage, JobType
     from airbyte_sync.ports import AsyncClock, Clock
     from airbyte_sync_http.auth.hiding import Secrets
-    from airbyte_sync_http.auth.tokens import Exchange
     from airbyte_sync_http.settings import ServerSettings
     from airbyte_sync_http.transports.base import AsyncTransport, Transport
 
 Result = TypeVar("Result")
+AnyTransport = TypeVar("AnyTransport")
 
 
-class AirbyteGateway:
-    """
-    The blocking Airbyte ports (:class:`~airbyte_sync.ports.SyncGateway`) over a transport.
+class TransportInterpreter:
+    """Carries out the commands of a call over a blocking transport."""
 
-    As a context manager it closes the transport in the end. Who shares a transport among gateways
-    closes the transport instead.
+    def __init__(self, transport: Transport, locks: ExitStack) -> None:
+        """
+        Args:
+            transport: Sends the requests.
+            locks: Holds the lock that a call has acquired; it is released when this is closed, too.
+        """
+        self._transport = transport
+        self._locks = locks
 
-    What it returns and raises shows no credential of the settings and no token
-    (:mod:`airbyte_sync_http.auth.hiding`), whatever a server or a proxy repeats.
-    """
+    def answer(self, command: Command[Any]) -> Any:
+        """Carry out one command; see :class:`airbyte_sync.drivers.Interpreter`."""
+        match command:
+            case Send(request=request):
+                return self._transport.send(request)
+            case Acquire(lock=lock):
+                self._locks.enter_context(lock.blocking)
+            case Release():
+                self._locks.close()
+        return None
+
+
+class AsyncTransportInterpreter:
+    """Carries out the commands of a call over an async transport."""
+
+    def __init__(self, transport: AsyncTransport, locks: AsyncExitStack) -> None:
+        """See :class:`TransportInterpreter`."""
+        self._transport = transport
+        self._locks = locks
+
+    async def answer(self, command: Command[Any]) -> Any:
+        """Carry out one command; see :class:`airbyte_sync.drivers.AsyncInterpreter`."""
+        match command:
+            case Send(request=request):
+                return await self._transport.send(request)
+            case Acquire(lock=lock):
+                await self._locks.enter_async_context(lock.of_running_loop())
+            case Release():
+                await self._locks.aclose()
+        return None
+
+
+class _Gateway(Generic[AnyTransport]):
+    """What both gateways are made of."""
 
     def __init__(
         self,
-        transport: Transport,
+        transport: AnyTransport,
         settings: ServerSettings,
         tokens: TokenCache | None = None,
-        clock: Clock | None = None,
+        clock: Clock | AsyncClock | None = None,
         on_token: Callable[[str], None] | None = None,
     ) -> None:
         """
@@ -67,11 +104,34 @@ class AirbyteGateway:
         self._transport = transport
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._on_token = on_token
         self._is_closed = False
         self.secrets: Secrets = secrets_of(settings)
         """What no text may show: the settings' credentials, and the tokens that were fetched."""
-        learn = partial(_learn, self.secrets, on_token)
-        self._auth = Authenticator(tokens or TokenCache(), self._clock.now, learn)
+        self._auth = Authenticator(tokens or TokenCache(), self._clock.now, self._learn)
+
+    def _learn(self, token: str) -> None:
+        if self.secrets.learn(token) and self._on_token is not None:
+            self._on_token(token)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise AlreadyClosed(
+                "this gateway was closed, so nothing was sent. Keep it open until the last sync that uses it "
+                "has ended."
+            )
+
+
+class AirbyteGateway(_Gateway["Transport"]):
+    """
+    The blocking Airbyte ports (:class:`~airbyte_sync.ports.SyncGateway`) over a transport.
+
+    As a context manager it closes the transport in the end. Who shares a transport among gateways
+    closes the transport instead.
+
+    What it returns and raises shows no credential of the settings and no token
+    (:mod:`airbyte_sync_http.auth.hiding`), whatever a server or a proxy repeats.
+    """
 
     def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -112,8 +172,7 @@ class AirbyteGateway:
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        call = messages.explain_failure(self._settings, job_id)
-        return self._run(self._auth.flow(call, self._settings.with_short_timeouts()))
+        return self._run(explain_failure(self._auth, self._settings, job_id))
 
     def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
         """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
@@ -155,47 +214,24 @@ class AirbyteGateway:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _call(self, call: messages.Call[Result]) -> Result:
         return self._run(self._auth.flow(call, self._settings))
 
-    def _run(self, flow: Exchange[Result]) -> Result:
-        _require_open(self._is_closed)
-        with self.secrets.in_force():
-            return drive(flow, self._transport)
+    def _run(self, flow: Flow[Result]) -> Result:
+        self._require_open()
+        with self.secrets.in_force(), ExitStack() as locks:
+            return run(flow, TransportInterpreter(self._transport, locks))
 
 
-class AsyncAirbyteGateway:
+class AsyncAirbyteGateway(_Gateway["AsyncTransport"]):
     """
     The async Airbyte ports (:class:`~airbyte_sync.ports.AsyncSyncGateway`) over a transport.
 
     As an async context manager it closes the transport in the end, as :class:`AirbyteGateway` does.
     """
-
-    def __init__(
-        self,
-        transport: AsyncTransport,
-        settings: ServerSettings,
-        tokens: TokenCache | None = None,
-        clock: AsyncClock | None = None,
-        on_token: Callable[[str], None] | None = None,
-    ) -> None:
-        """See :class:`AirbyteGateway`."""
-        self._transport = transport
-        self._settings = settings
-        self._clock = clock or AsyncSystemClock()
-        self._is_closed = False
-        self.secrets: Secrets = secrets_of(settings)
-        """See :class:`AirbyteGateway`."""
-        learn = partial(_learn, self.secrets, on_token)
-        self._auth = Authenticator(tokens or TokenCache(), self._clock.now, learn)
 
     async def submit(self, connection_id: str, job_type: JobType) -> Job:
         """See :meth:`airbyte_sync.ports.SyncPort.submit`."""
@@ -236,10 +272,7 @@ class AsyncAirbyteGateway:
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        settings = self._settings.with_short_timeouts()
-        return await self._run(
-            self._auth.flow(messages.explain_failure(settings, job_id), settings)
-        )
+        return await self._run(explain_failure(self._auth, self._settings, job_id))
 
     async def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
         """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
@@ -257,91 +290,14 @@ class AsyncAirbyteGateway:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def _call(self, call: messages.Call[Result]) -> Result:
         return await self._run(self._auth.flow(call, self._settings))
 
-    async def _run(self, flow: Exchange[Result]) -> Result:
-        _require_open(self._is_closed)
+    async def _run(self, flow: Flow[Result]) -> Result:
+        self._require_open()
         with self.secrets.in_force():
-            return await drive_async(flow, self._transport)
-
-
-def _require_open(is_closed: bool) -> None:  # noqa: FBT001
-    if is_closed:
-        raise AlreadyClosed(
-            "this gateway was closed, so nothing was sent. Keep it open until the last sync that uses it has "
-            "ended."
-        )
-
-
-def drive(flow: Exchange[Result], transport: Transport) -> Result:
-    """
-    Drive a call to its end, blocking.
-
-    Args:
-        flow: What to ask.
-        transport: Sends the requests. Its errors are thrown into the flow.
-
-    Raises:
-        AirbyteSyncError: As the flow does.
-    """
-    with closing(flow), ExitStack() as locks:
-        try:
-            step = next(flow)
-            while True:
-                match step:
-                    case Acquire(lock=lock):
-                        locks.enter_context(lock.blocking)
-                        step = flow.send(None)
-                    case Release():
-                        locks.close()
-                        step = flow.send(None)
-                    case request:
-                        try:
-                            response = transport.send(request)
-                        except AirbyteSyncError as error:
-                            step = flow.throw(error)
-                        else:
-                            step = flow.send(response)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-
-
-async def drive_async(flow: Exchange[Result], transport: AsyncTransport) -> Result:
-    """Drive a call to its end on the running event loop; see :func:`drive`."""
-    with closing(flow):
-        async with AsyncExitStack() as locks:
-            try:
-                step = next(flow)
-                while True:
-                    match step:
-                        case Acquire(lock=lock):
-                            await locks.enter_async_context(lock.of_running_loop())
-                            step = flow.send(None)
-                        case Release():
-                            await locks.aclose()
-                            step = flow.send(None)
-                        case request:
-                            try:
-                                response = await transport.send(request)
-                            except AirbyteSyncError as error:
-                                step = flow.throw(error)
-                            else:
-                                step = flow.send(response)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-
-
-def _learn(secrets: Secrets, on_token: Callable[[str], None] | None, token: str) -> None:
-    if secrets.learn(token) and on_token is not None:
-        on_token(token)
+            async with AsyncExitStack() as locks:
+                return await arun(flow, AsyncTransportInterpreter(self._transport, locks))

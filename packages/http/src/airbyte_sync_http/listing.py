@@ -17,9 +17,10 @@ from airbyte_sync_http.transports.base import AnswerTooLarge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airbyte_sync.commands import Flow
     from airbyte_sync.jobs import Connection, Job
     from airbyte_sync.requests import JobQuery
-    from airbyte_sync_http.auth.tokens import Authenticator, Exchange
+    from airbyte_sync_http.auth.tokens import Authenticator
     from airbyte_sync_http.settings import ServerSettings
 
 MOST_PAGES = 500
@@ -31,7 +32,7 @@ _FEWER_AT_A_TIME = 5
 
 def find_connections(
     auth: Authenticator, settings: ServerSettings, name: str, workspace_id: str | None
-) -> Exchange[tuple[Connection, ...]]:
+) -> Flow[tuple[Connection, ...]]:
     """Find connections by name: :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
     # Names are read without credentials, so that what is asked for is compared without them, too.
     return _connections(
@@ -41,7 +42,7 @@ def find_connections(
 
 def list_connections(
     auth: Authenticator, settings: ServerSettings, workspace_id: str | None
-) -> Exchange[tuple[Connection, ...]]:
+) -> Flow[tuple[Connection, ...]]:
     """List connections: :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
     return _connections(auth, settings, workspace_id, lambda _: True)
 
@@ -51,7 +52,7 @@ def _connections(
     settings: ServerSettings,
     workspace_id: str | None,
     is_wanted: Callable[[Connection], bool],
-) -> Exchange[tuple[Connection, ...]]:
+) -> Flow[tuple[Connection, ...]]:
     """
     Go through all pages by offset; stop also at a page that brings nothing new.
 
@@ -89,7 +90,7 @@ def _connections(
 
 def list_active_jobs(
     auth: Authenticator, settings: ServerSettings, query: JobQuery
-) -> Exchange[tuple[Job, ...]]:
+) -> Flow[tuple[Job, ...]]:
     """
     List active jobs: :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`.
 
@@ -113,7 +114,7 @@ def list_active_jobs(
 
 def _jobs_of_status(
     auth: Authenticator, settings: ServerSettings, query: JobQuery, found: dict[int, Job]
-) -> Exchange[None]:
+) -> Flow[None]:
     """
     Add the jobs of one status.
 

@@ -8,9 +8,10 @@ However many callers find the token stale at once, one of them fetches the next 
 it, and share its failure too. When no token can be fetched, the request itself was surely not sent, and the
 error says so: an outage of the token route must not look like a submission in doubt.
 
-As in httpx's authentication, a call is a flow that yields requests and is sent their responses, and getting a
-token is just another request of the same flow. What a flow cannot do by itself is to wait for its turn: it
-yields :class:`Acquire` and :class:`Release`, and what drives it holds the lock of its own style in between.
+As in httpx's authentication, a call is a flow of requests and responses, and getting a token is just another
+request of the same flow. The policy's drivers drive it (:mod:`airbyte_sync.drivers`). Its commands are
+:class:`Send`, and for waiting for its turn :class:`Acquire` and :class:`Release`: an interpreter holds the
+lock of its own style in between.
 
 Source: docs.airbyte.com/developers/api-documentation; ``ApplicationsController.kt`` of airbyte-platform.
 """
@@ -22,9 +23,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
+from airbyte_sync.commands import Command, Flow
 from airbyte_sync.errors import (
     CallFailed,
     RefusedOnTheWay,
@@ -38,10 +40,11 @@ from airbyte_sync_http.auth.credentials import advice_on, with_credentials, with
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.errors_from_responses import refuses_credentials, unauthorized
 from airbyte_sync_http.settings import BasicAuth, ClientCredentials
+from airbyte_sync_http.transports.base import HttpResponse
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -72,19 +75,22 @@ class TwoLocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Acquire:
+class Send(Command[HttpResponse]):
+    """Send a request, once: :meth:`~airbyte_sync_http.transports.base.Transport.send`."""
+
+    request: HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire(Command[None]):
     """Wait for a lock, and hold it until :class:`Release`, or until the flow ends."""
 
     lock: TwoLocks
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Release(Command[None]):
     """Release the lock that is held."""
-
-
-Exchange: TypeAlias = "Generator[HttpRequest | Acquire | Release, Any, Result]"
-"""A generator that yields requests, is sent their responses, and returns a ``Result``."""
 
 
 class TokenCache:
@@ -121,7 +127,7 @@ class CachedToken:
         credentials: ClientCredentials,
         now: Callable[[], datetime],
         refused: str | None = None,
-    ) -> Exchange[str]:
+    ) -> Flow[str]:
         """
         Return a token that the server should take.
 
@@ -139,13 +145,13 @@ class CachedToken:
             fails with it: a hundred waiters must not try one by one.
         """
         fetches = self._fetches
-        yield Acquire(self._lock)
+        yield from Acquire(self._lock)
         try:
             token = yield from self._get_or_fetch(settings, credentials, now(), refused, fetches)
         except CallFailed:
-            yield Release()
+            yield from Release()
             raise
-        yield Release()
+        yield from Release()
         return token
 
     def _get_or_fetch(
@@ -155,7 +161,7 @@ class CachedToken:
         now: datetime,
         refused: str | None,
         fetches: int,
-    ) -> Exchange[str]:
+    ) -> Flow[str]:
         if self._held is not None and self._held[0] != refused and now < self._held[1]:
             return self._held[0]
         if self._failure is not None and self._fetches != fetches:
@@ -192,7 +198,7 @@ class Authenticator:
         self._now = now
         self._on_token = on_token
 
-    def flow(self, call: messages.Call[Result], settings: ServerSettings) -> Exchange[Result]:
+    def flow(self, call: messages.Call[Result], settings: ServerSettings) -> Flow[Result]:
         """
         Make a call.
 
@@ -210,20 +216,20 @@ class Authenticator:
         auth = settings.auth
         is_basic = isinstance(auth, BasicAuth)
         if not isinstance(auth, ClientCredentials):
-            response = yield with_credentials(call.request, auth)
+            response = yield from Send(with_credentials(call.request, auth))
         else:
             token = yield from self.token(settings, auth)
-            response = yield with_token(call.request, token)
+            response = yield from Send(with_token(call.request, token))
             if refuses_credentials(response, is_basic=is_basic):
                 token = yield from self.token(settings, auth, refused=token)
-                response = yield with_token(call.request, token)
+                response = yield from Send(with_token(call.request, token))
         if refuses_credentials(response, is_basic=is_basic):
             raise unauthorized(call.request, response, advice_on(auth))
         return call.read(response)
 
     def token(
         self, settings: ServerSettings, credentials: ClientCredentials, refused: str | None = None
-    ) -> Exchange[str]:
+    ) -> Flow[str]:
         """Return a token; see :meth:`CachedToken.get`."""
         cached = self._tokens.entry(settings, credentials)
         token = yield from cached.get(settings, credentials, self._now, refused)
@@ -233,7 +239,7 @@ class Authenticator:
 
 def fetch_token(
     settings: ServerSettings, credentials: ClientCredentials
-) -> Exchange[messages.AccessToken]:
+) -> Flow[messages.AccessToken]:
     """
     Fetch an access token.
 
@@ -253,7 +259,7 @@ def fetch_token(
     call = messages.fetch_token(settings, credentials)
     usual = settings.token_url(replace(credentials, token_url=""))
     try:
-        response = yield call.request
+        response = yield from Send(call.request)
         return call.read(response)
     except Unauthorized as error:
         if not credentials.oddities:

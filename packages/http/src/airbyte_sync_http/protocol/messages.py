@@ -417,15 +417,13 @@ def explain_failure(settings: ServerSettings, job_id: int) -> Call[FailureReason
     Of its routes this one is cheap, for it reads no logs; it wants the id under exactly this name
     (``JobsApiController.kt``, ``AuthorizationServerHandler.kt``).
     """
-    url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
-    request = _request(settings.with_short_timeouts(), "POST", url, body={"id": _job_id(job_id)})
-    return _call(request, ATTEMPTS, lambda document, _: failure_reason(document))
+    return _call(
+        _report_request(settings, job_id), ATTEMPTS, lambda document, _: failure_reason(document)
+    )
 
 
 def fetch_details(settings: ServerSettings, job_id: int) -> Call[JobDetails]:
     """Ask the Config API what a job did by stream and attempt; see :func:`explain_failure`."""
-    url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
-    request = _request(settings.with_short_timeouts(), "POST", url, body={"id": _job_id(job_id)})
 
     def build(document: JsonNode, response: HttpResponse) -> JobDetails:
         del response
@@ -434,7 +432,12 @@ def fetch_details(settings: ServerSettings, job_id: int) -> Call[JobDetails]:
             raise InvalidField(f"it is about job {told}, and job {job_id} was asked for")
         return job_details(document)
 
-    return _call(request, ATTEMPTS, build)
+    return _call(_report_request(settings, job_id), ATTEMPTS, build)
+
+
+def _report_request(settings: ServerSettings, job_id: int) -> HttpRequest:
+    url = f"{config_api_url(settings.base_url)}/jobs/get_without_logs"
+    return _request(settings.with_short_timeouts(), "POST", url, body={"id": _job_id(job_id)})
 
 
 # --------------------------------------------------------------------------------------------------
