@@ -195,13 +195,14 @@ def test_cancelling_many_is_bounded(virtually, airbyte, clock, caplog):
     assert 50 == caplog.text.count("Could not cancel Airbyte job")
 
 
-def test_a_second_interruption_ends_many_at_once(virtually, airbyte, clock):
-    """What is being cancelled is dropped."""
+def test_a_second_interruption_ends_many_at_once(virtually, airbyte, clock, caplog):
+    """What is being cancelled is dropped, and the log names each."""
     airbyte.job_scripts.extend([JobScript(steps=LASTS_AN_HOUR.steps, on_cancel=())] * 20)
     began = clock.now()
     with pytest.raises(asyncio.CancelledError):
         virtually(run_many, requests_of(airbyte, 20), PATIENT, interrupt_after=[60, 65])
     assert 66 > (clock.now() - began).total_seconds()
+    assert 20 == caplog.text.count("Could not cancel Airbyte job")
 
 
 def test_a_bug_in_a_callback_stops_no_other_sync(virtually, airbyte):

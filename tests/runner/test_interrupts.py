@@ -169,8 +169,8 @@ def test_an_outcome_that_was_not_delivered_is_kept(
     assert expected == run_sync(airbyte, request_, store=again, clock=clock).job.job_id
 
 
-def test_a_second_interruption_ends_at_once(run, store, airbyte, later, clock):
-    """The cancellation that goes on is dropped, and the store keeps the request."""
+def test_a_second_interruption_ends_at_once(run, store, airbyte, later, clock, caplog):
+    """The cancellation that goes on is dropped, which the log says, and the store keeps the request."""
     airbyte.job_scripts.clear()
     airbyte.job_scripts.append(IGNORES_CANCELLING)
     later(60, interrupt())
@@ -179,6 +179,7 @@ def test_a_second_interruption_ends_at_once(run, store, airbyte, later, clock):
     with pytest.raises(KeyboardInterrupt):
         run(store)
     assert (clock.now() - began).total_seconds() < 80
+    assert "Could not cancel Airbyte job 1 of connection" in caplog.text
     with store.open(KEY) as opened:
         assert 1 == opened.load().job_id
 

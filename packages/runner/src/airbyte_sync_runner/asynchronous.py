@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync.clocks import AsyncSystemClock
 from airbyte_sync.commands import Command, Pause, PortCall, SubmitSync
 from airbyte_sync.drivers import AsyncPortInterpreter, arun, ignore
 from airbyte_sync.errors import AirbyteSyncError, CallFailed
-from airbyte_sync.flows import abandon, sync
 from airbyte_sync_runner.blocking import DEFAULT_POLICY
-from airbyte_sync_runner.interrupts import (
-    AsyncSignals,
-    OnInterrupt,
-    require_on_interrupt,
-)
-from airbyte_sync_runner.progress import (
-    AsyncProgress,
-    Position,
-    log_cancelled,
-    log_interrupted,
-    log_not_cancelled,
-    log_not_kept,
-)
+from airbyte_sync_runner.flows import ForgetRequest, KeepProgress, follow, settle
+from airbyte_sync_runner.interrupts import AsyncSignals, OnInterrupt, require_on_interrupt
+from airbyte_sync_runner.progress import AsyncProgress
 from airbyte_sync_runner.stores import key_of
 
 if TYPE_CHECKING:
@@ -94,15 +83,9 @@ async def run_sync_async(
             what_to_do=signals.what_to_do,
         )
         try:
-            await run.open()
-            return await run.follow()
-        except Exception:
-            raise
-        except BaseException as raised:
-            signals.note(raised)
-            with suppress(asyncio.CancelledError):  # interrupted again
-                await run.settle()
-            raise await signals.outcome(raised) from None
+            async with signals.settled_by(run.settle):
+                await run.open()
+                return await run.follow()
         finally:
             await run.close()
 
@@ -130,17 +113,13 @@ class AsyncRun:
         self._store = store
         self._run_id = run_id
         self._opened = AsyncExitStack()
-        self._position = Position(clock.now)
-        self._progress = AsyncProgress(self._position)
-        self._calls = nullcontext() if calls is None else calls
-        """Entered for each call that starts or cancels something: many runs do not call all at once."""
+        self._progress = progress = AsyncProgress(clock.now)
+        limit = nullcontext() if calls is None else calls
+        ports = AsyncPortInterpreter(gateway, clock, on_event, store=progress, feed=feed)
+        self._following = _Interpreter(ports, progress, what_to_do, SubmitSync, limit)
         # A feed waits for changes in tasks of its own, which a loop that ends has cancelled, too.
-        self._ports_for_cancelling = AsyncPortInterpreter(gateway, clock, on_event)
-
-        def ports(progress: AsyncProgress) -> AsyncPortInterpreter:
-            return AsyncPortInterpreter(gateway, clock, on_event, store=progress, feed=feed)
-
-        self._ports = ports
+        ports = AsyncPortInterpreter(gateway, clock, on_event)
+        self._settling = _Interpreter(ports, progress, what_to_do, PortCall, limit)
 
     async def open(self) -> None:
         """
@@ -152,72 +131,22 @@ class AsyncRun:
         """
         if self._store is not None:
             opening = self._store.open(key_of(self.request), self._run_id)
-            stored = await self._opened.enter_async_context(opening)
-            self._progress = AsyncProgress(self._position, stored)
+            self._progress.stored = await self._opened.enter_async_context(opening)
 
     async def follow(self) -> SyncResult:
-        """Run the sync; its outcome is forgotten as the last thing before it is delivered."""
-        progress = self._progress
-        interpreter = _Interpreter(self._ports(progress), progress, self._calls, self._what_to_do)
-        try:
-            result = await arun(sync(self.request, self._policy), interpreter)
-        except AirbyteSyncError as error:
-            if self._position.is_over(error):
-                await progress.clear()
-            raise
-        await progress.clear()
-        return result
+        """Run the sync; see :func:`~airbyte_sync_runner.flows.follow`."""
+        flow = follow(self.request, self._policy, self._progress.position)
+        return await arun(flow, self._following)
 
     async def settle(self) -> None:
-        """Do what an interruption is to do. A second one ends it at once."""
-        position, has_store = self._position, self._store is not None
-        action = self._what_to_do()
-        if action is OnInterrupt.LEAVE_RUNNING:
-            if not position.is_kept:
-                try:
-                    await self._progress.keep()
-                except Exception as error:
-                    log_not_kept(position, error)
-            if not position.has_nothing_to_cancel:
-                log_interrupted(position, action, has_store=has_store)
-            return
-        if position.latest is None or position.has_nothing_to_cancel:
-            await self._progress.clear()
-            return
-        log_interrupted(position, action, has_store=has_store)
-        try:
-            flow = abandon(position.latest, self._policy)
-            job = await arun(flow, _Limited(self._ports_for_cancelling, self._calls))
-        except AirbyteSyncError as error:
-            log_not_cancelled(position, error)
-            return
-        except asyncio.CancelledError:
-            log_not_cancelled(position, "It took too long, or was interrupted again.")
-            raise
-        if job is not None:
-            log_cancelled(job)
-        if position.is_over_after_cancelling(job):
-            await self._progress.clear()
+        """Do what an interruption is to do; see :func:`~airbyte_sync_runner.flows.settle`."""
+        position, has_store = self._progress.position, self._store is not None
+        flow = settle(self._what_to_do(), self._policy, position, has_store=has_store)
+        await arun(flow, self._settling)
 
     async def close(self) -> None:
         """Unlock the request."""
         await self._opened.aclose()
-
-
-class _Limited:
-    """Carries out commands; few runs call the server at the same time."""
-
-    def __init__(
-        self, ports: AsyncPortInterpreter, calls: AbstractAsyncContextManager[object]
-    ) -> None:
-        self._ports = ports
-        self._calls = calls
-
-    async def answer(self, command: Command[Any]) -> Any:
-        if isinstance(command, PortCall):
-            async with self._calls:
-                return await self._ports.answer(command)
-        return await self._ports.answer(command)
 
 
 class _Interpreter:
@@ -227,19 +156,38 @@ class _Interpreter:
         self,
         ports: AsyncPortInterpreter,
         progress: AsyncProgress,
-        calls: AbstractAsyncContextManager[object],
         what_to_do: Callable[[], OnInterrupt],
+        limited: type[PortCall[Any]],
+        limit: AbstractAsyncContextManager[object],
     ) -> None:
+        """
+        Args:
+            ports: Answers most commands.
+            progress: How far the run has come.
+            what_to_do: Tells what an interruption is to do.
+            limited: Which calls enter ``limit``.
+            limit: Many runs do not call all at once.
+        """
         self._ports = ports
         self._progress = progress
-        self._calls = calls
         self._what_to_do = what_to_do
+        self._limited = limited
+        self._limit = limit
 
     async def answer(self, command: Command[Any]) -> Any:
+        if isinstance(command, self._limited):
+            async with self._limit:
+                return await self._answer(command)
+        return await self._answer(command)
+
+    async def _answer(self, command: Command[Any]) -> Any:
         match command:
             case SubmitSync(connection_id=connection_id):
-                async with self._calls:
-                    return await self._submit(command, connection_id)
+                return await self._submit(command, connection_id)
+            case KeepProgress():
+                return await self._progress.try_to_keep()
+            case ForgetRequest():
+                return await self._progress.clear()
             case Pause():
                 await self._progress.renew()
         return await self._ports.answer(command)

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync.clocks import SystemClock
 from airbyte_sync.commands import Command, LoadCheckpoint, Pause, SaveCheckpoint, SubmitSync
 from airbyte_sync.drivers import PortInterpreter, ignore, run
-from airbyte_sync.errors import AirbyteSyncError, CallFailed
-from airbyte_sync.flows import abandon, sync
+from airbyte_sync.errors import CallFailed
 from airbyte_sync.policy import SyncPolicy
+from airbyte_sync_runner.flows import ForgetRequest, KeepProgress, follow, settle
 from airbyte_sync_runner.interrupts import OnInterrupt, Signals, decide, require_on_interrupt
-from airbyte_sync_runner.progress import (
-    Position,
-    Progress,
-    log_cancelled,
-    log_interrupted,
-    log_not_cancelled,
-    log_not_kept,
-)
+from airbyte_sync_runner.progress import Progress
 from airbyte_sync_runner.stores import key_of
 
 if TYPE_CHECKING:
@@ -55,8 +48,7 @@ def run_sync(
 
     When it is interrupted in the main thread it cancels the sync, or leaves it, and the interruption goes
     on: as ``KeyboardInterrupt``, or for SIGTERM as ``SystemExit(143)``. Signal handlers are installed only
-        where the present
-    ones are Python's own, and put back.
+    where the present ones are Python's own, and put back.
 
     Args:
         gateway: Where jobs and connections are.
@@ -81,36 +73,24 @@ def run_sync(
     require_on_interrupt(on_interrupt)
     with ExitStack() as everything:
         signals = everything.enter_context(Signals())
-        stored = None
-        if store is not None:
-            stored = everything.enter_context(store.open(key_of(request), run_id))
         clock = clock or SystemClock()
-        progress = Progress(Position(clock.now), stored)
-        ports = PortInterpreter(gateway, clock, on_event or ignore, store=progress)
+        progress = Progress(clock.now)
+        if store is not None:
+            progress.stored = everything.enter_context(store.open(key_of(request), run_id))
 
         def what_to_do(interruption: BaseException) -> OnInterrupt:
-            return decide(on_interrupt, interruption, has_store=stored is not None)
+            return decide(on_interrupt, interruption, has_store=store is not None)
 
+        ports = PortInterpreter(gateway, clock, on_event or ignore, store=progress)
         interpreter = _Interpreter(ports, progress, signals, what_to_do)
         try:
-            return _run(request, policy, interpreter)
+            return run(follow(request, policy, progress.position), interpreter)
         except Exception:
             raise
         except BaseException as interruption:
-            _settle(what_to_do(interruption), policy, ports, progress, has_store=stored is not None)
+            action, has_store = what_to_do(interruption), store is not None
+            run(settle(action, policy, progress.position, has_store=has_store), interpreter)
             raise
-
-
-def _run(request: SyncRequest, policy: SyncPolicy, interpreter: _Interpreter) -> SyncResult:
-    """Run a sync; its outcome is forgotten as the last thing before it is delivered."""
-    try:
-        result = run(sync(request, policy), interpreter)
-    except AirbyteSyncError as error:
-        if interpreter.progress.position.is_over(error):
-            interpreter.clear()
-        raise
-    interpreter.clear()
-    return result
 
 
 class _Interpreter:
@@ -124,7 +104,7 @@ class _Interpreter:
         what_to_do: Callable[[BaseException], OnInterrupt],
     ) -> None:
         self._ports = ports
-        self.progress = progress
+        self._progress = progress
         self._signals = signals
         self._what_to_do = what_to_do
 
@@ -136,13 +116,18 @@ class _Interpreter:
             case LoadCheckpoint() | SaveCheckpoint():
                 with self._signals.held_back():
                     return self._ports.answer(command)
+            case KeepProgress():
+                return self._progress.try_to_keep()
+            case ForgetRequest():
+                with self._signals.held_back():
+                    return self._progress.clear()
             case Pause():
-                self.progress.renew()
+                self._progress.renew()
         return self._ports.answer(command)
 
     def _submit(self, command: Command[Any], connection_id: str) -> Any:
         """Submit, and take note of the answer before an interruption that was held back is raised."""
-        position = self.progress.position
+        position = self._progress.position
         try:
             job = self._ports.answer(command)
         except CallFailed as error:
@@ -155,41 +140,3 @@ class _Interpreter:
     def _is_cancelled_by(self, interruption: BaseException) -> bool:
         """Tell whether the job has to be known, because it is to be cancelled."""
         return self._what_to_do(interruption) is OnInterrupt.CANCEL
-
-    def clear(self) -> None:
-        with self._signals.held_back():
-            self.progress.clear()
-
-
-def _settle(
-    action: OnInterrupt,
-    policy: SyncPolicy,
-    ports: PortInterpreter,
-    progress: Progress,
-    *,
-    has_store: bool,
-) -> None:
-    """Do what an interruption is to do. A second one ends it at once."""
-    position = progress.position
-    if action is OnInterrupt.LEAVE_RUNNING:
-        if not position.is_kept:
-            try:
-                progress.keep()
-            except Exception as error:
-                log_not_kept(position, error)
-        if not position.has_nothing_to_cancel:
-            log_interrupted(position, action, has_store=has_store)
-        return
-    if position.has_nothing_to_cancel:
-        progress.clear()
-        return
-    log_interrupted(position, action, has_store=has_store)
-    try:
-        job = None if position.latest is None else run(abandon(position.latest, policy), ports)
-    except AirbyteSyncError as error:
-        log_not_cancelled(position, error)
-        return
-    if job is not None:
-        log_cancelled(job)
-    if position.is_over_after_cancelling(job):
-        progress.clear()

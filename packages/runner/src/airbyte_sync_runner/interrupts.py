@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import Enum
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 from airbyte_sync.checks import require_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from types import FrameType
 
     from typing_extensions import Self
 
@@ -129,12 +129,7 @@ class Signals:
             signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number in self._installed:
             signal.signal(number, _DEFAULT_HANDLERS[number])
 
@@ -190,12 +185,7 @@ class AsyncSignals:
         self._loop.add(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._loop is not None:
             self._loop.remove(self)
 
@@ -205,21 +195,35 @@ class AsyncSignals:
         if self._task is not None:
             self._task.cancel()
 
-    def note(self, raised: BaseException) -> None:
-        """Take note of what has interrupted this run; that it was cancelled is assumed before."""
-        self._raised = raised
-
     def what_to_do(self) -> OnInterrupt:
         """Return what to do about the interruption: about a signal, or about what was raised."""
         interruption = self._raised if self.number is None else exit_by(self.number)
         return decide(self._on_interrupt, interruption, has_store=self._has_store)
 
-    async def outcome(self, raised: BaseException) -> BaseException:
+    @asynccontextmanager
+    async def settled_by(self, settle: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         """
-        Return what is to be raised in the end, when all that the same signal has interrupted is settled.
+        Settle what a block follows where it is interrupted, and let the interruption go on then.
 
-        The first exit would end the loop over all others.
+        Args:
+            settle: Does what the interruption is to do. A second one ends it at once.
+
+        Raises:
+            BaseException: What has interrupted the block; or the exit that a signal means, once all that this
+                signal has interrupted is settled.
         """
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as raised:
+            self._raised = raised
+            with suppress(asyncio.CancelledError):  # interrupted again
+                await settle()
+            raise await self._outcome(raised) from None
+
+    async def _outcome(self, raised: BaseException) -> BaseException:
+        """Return what is to be raised in the end: the first exit would end the loop over all others."""
         if self.number is None or self._loop is None:
             return raised
         uncancel: Callable[[], int] | None = getattr(self._task, "uncancel", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -127,16 +127,10 @@ async def run_many(
                 )
                 for request in requests
             ]
-            crowd = _Crowd(runs, limit, on_outcome)
+            crowd = _Crowd(runs, limit, on_outcome, policy.cancel_timeout + GRACE)
             try:
-                return await crowd.follow()
-            except Exception:
-                raise
-            except BaseException as raised:
-                signals.note(raised)
-                with suppress(asyncio.CancelledError):  # interrupted again
-                    await crowd.settle(policy.cancel_timeout + GRACE)
-                raise await signals.outcome(raised) from None
+                async with signals.settled_by(crowd.settle):
+                    return await crowd.follow()
             finally:
                 await crowd.close()
 
@@ -149,9 +143,11 @@ class _Crowd:
         runs: list[AsyncRun],
         limit: int | None,
         on_outcome: Callable[[Outcome], None] | None,
+        settled_within: timedelta,
     ) -> None:
         self._runs = runs
         self._on_outcome = on_outcome
+        self._settled_within = settled_within
         self._turn = nullcontext() if limit is None else asyncio.Semaphore(limit)
         self._unfinished = dict.fromkeys(runs)
         """Those that have been opened, perhaps, and are not closed."""
@@ -183,7 +179,7 @@ class _Crowd:
         await run.close()
         del self._unfinished[run]
 
-    async def settle(self, within: timedelta) -> None:
+    async def settle(self) -> None:
         """
         Do what an interruption is to do to all that are not finished, in a certain time.
 
@@ -194,7 +190,7 @@ class _Crowd:
         tasks = [asyncio.ensure_future(run.settle()) for run in self._unfinished]
         try:
             if tasks:
-                await asyncio.wait(tasks, timeout=within.total_seconds())
+                await asyncio.wait(tasks, timeout=self._settled_within.total_seconds())
         finally:
             await _end(tasks)
         for task in tasks:

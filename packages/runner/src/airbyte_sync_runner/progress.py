@@ -101,15 +101,16 @@ class Position:
 class Progress:
     """How far a run has come, as the store of its flow: a :class:`airbyte_sync.CheckpointStore`."""
 
-    def __init__(self, position: Position, stored: OpenRequest | None = None) -> None:
-        self.position = position
-        self._stored = stored
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.position = Position(now)
+        self.stored: OpenRequest | None = None
+        """The request in the store, once it is open; ``None`` without a store."""
 
     def load(self) -> Checkpoint | None:
         """Return what an earlier run saved."""
-        if self._stored is None:
+        if self.stored is None:
             return None
-        loaded = self._stored.load()
+        loaded = self.stored.load()
         self.position.is_loaded = True
         if loaded is not None:
             self.position.record(loaded)
@@ -121,34 +122,37 @@ class Progress:
         self.position.record(checkpoint)
         try:
             self.keep()
-        except Exception as error:  # a store of a user's own may raise anything
+        except Exception as error:
             if self.position.must_be_kept(checkpoint):
                 raise nothing_was_sent(error) from error
             log_not_kept(self.position, error)
 
     def keep(self) -> None:
         """Bring the latest checkpoint to the store."""
-        if self._stored is not None and self.position.latest is not None:
-            self._stored.save(self.position.latest)
+        if self.stored is not None and self.position.latest is not None:
+            self.stored.save(self.position.latest)
             self.position.record_saved()
+
+    def try_to_keep(self) -> None:
+        """Bring the latest checkpoint to the store; one that fails is named in the log."""
+        try:
+            self.keep()
+        except Exception as error:  # a store of a user's own may raise anything
+            log_not_kept(self.position, error)
 
     def renew(self) -> None:
         """Save the record anew where it has become old."""
-        if self._stored is None or not self.position.is_to_be_renewed:
-            return
-        try:
-            self.keep()
-        except Exception as error:
-            log_not_kept(self.position, error)
+        if self.stored is not None and self.position.is_to_be_renewed:
             self.position.postpone_renewal()
+            self.try_to_keep()
 
     def clear(self) -> None:
         """Forget the request: its outcome is about to be delivered."""
-        if self._stored is None or not self.position.is_loaded:
+        if self.stored is None or not self.position.is_loaded:
             return
         self.position.is_kept = False
         try:
-            self._stored.clear()
+            self.stored.clear()
         except Exception as error:
             log_not_cleared(self.position, error)
 
@@ -156,15 +160,16 @@ class Progress:
 class AsyncProgress:
     """The async counterpart of :class:`Progress`."""
 
-    def __init__(self, position: Position, stored: AsyncOpenRequest | None = None) -> None:
-        self.position = position
-        self._stored = stored
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.position = Position(now)
+        self.stored: AsyncOpenRequest | None = None
+        """See :class:`Progress`."""
 
     async def load(self) -> Checkpoint | None:
         """See :meth:`Progress.load`."""
-        if self._stored is None:
+        if self.stored is None:
             return None
-        loaded = await self._stored.load()
+        loaded = await self.stored.load()
         self.position.is_loaded = True
         if loaded is not None:
             self.position.record(loaded)
@@ -176,34 +181,37 @@ class AsyncProgress:
         self.position.record(checkpoint)
         try:
             await self.keep()
-        except Exception as error:  # a store of a user's own may raise anything
+        except Exception as error:
             if self.position.must_be_kept(checkpoint):
                 raise nothing_was_sent(error) from error
             log_not_kept(self.position, error)
 
     async def keep(self) -> None:
         """See :meth:`Progress.keep`."""
-        if self._stored is not None and self.position.latest is not None:
-            await self._stored.save(self.position.latest)
+        if self.stored is not None and self.position.latest is not None:
+            await self.stored.save(self.position.latest)
             self.position.record_saved()
+
+    async def try_to_keep(self) -> None:
+        """See :meth:`Progress.try_to_keep`."""
+        try:
+            await self.keep()
+        except Exception as error:  # a store of a user's own may raise anything
+            log_not_kept(self.position, error)
 
     async def renew(self) -> None:
         """See :meth:`Progress.renew`."""
-        if self._stored is None or not self.position.is_to_be_renewed:
-            return
-        try:
-            await self.keep()
-        except Exception as error:
-            log_not_kept(self.position, error)
+        if self.stored is not None and self.position.is_to_be_renewed:
             self.position.postpone_renewal()
+            await self.try_to_keep()
 
     async def clear(self) -> None:
         """See :meth:`Progress.clear`."""
-        if self._stored is None or not self.position.is_loaded:
+        if self.stored is None or not self.position.is_loaded:
             return
         self.position.is_kept = False
         try:
-            await self._stored.clear()
+            await self.stored.clear()
         except Exception as error:
             log_not_cleared(self.position, error)
 

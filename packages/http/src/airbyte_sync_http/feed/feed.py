@@ -45,7 +45,6 @@ from airbyte_sync_http.feed.timers import Timers
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -160,12 +159,7 @@ class JobFeed:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def _require_open(self) -> None:
