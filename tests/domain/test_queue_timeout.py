@@ -78,7 +78,7 @@ def test_by_default_it_is_as_long_as_timeout(world):
     with pytest.raises(
         QueueTimedOut,
         match=r"did not begin within 3600 s \(queue_timeout, by default the value of timeout\) and was "
-        r"cancelled; Airbyte says cancelled. Raise queue_timeout",
+        r"cancelled; Airbyte says cancelled. Set queue_timeout to more than that if it needs longer",
     ):
         world.run(sync(world.request, SyncPolicy()))
 

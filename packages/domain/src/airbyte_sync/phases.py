@@ -71,6 +71,15 @@ class Submitting:
     def __post_init__(self) -> None:
         require_text("connection_id", self.connection_id)
 
+    def to_be_found(self) -> FindingJob:
+        """Return the phase in which the job of this submission is looked for."""
+        return FindingJob(
+            connection_id=self.connection_id,
+            after_job_id=self.after_job_id,
+            submissions=self.submissions,
+            submit_failures=self.submit_failures,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FindingJob:

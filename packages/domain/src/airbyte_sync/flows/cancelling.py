@@ -19,12 +19,7 @@ from airbyte_sync.errors import (
 )
 from airbyte_sync.events import CancelRequested, JobEnded
 from airbyte_sync.flows.ending import result_of
-from airbyte_sync.flows.failures import (
-    how_to_give_more_time,
-    last_error,
-    record_what_is_left,
-    timed_out,
-)
+from airbyte_sync.flows.failures import last_error, record_what_is_left, timed_out
 from airbyte_sync.flows.job_list import newer_that_ended
 from airbyte_sync.flows.polling import (
     pause_until_due,
@@ -61,17 +56,16 @@ def end_at_deadline(
             policy,
             f", and its cancellation is not confirmed: {error} Check the job in Airbyte.",
             error.job if isinstance(error, SyncNotDone) else None,
-            has_ended=False,
         ) from error
     if cancelling.cancel_sent and job.status == JobStatus.CANCELLED:
         raise timed_out(
             checkpoint,
             cancelling,
             policy,
-            f" and was cancelled; Airbyte says {job.status}. "
-            f"{how_to_give_more_time(checkpoint, cancelling)} if it needs longer.",
+            f" and was cancelled; Airbyte says {job.status}.",
             job,
             has_ended=True,
+            may_need_more_time=True,
         )
     return (yield from result_of(job, origin, policy))
 
@@ -96,7 +90,6 @@ def _poll_for_the_last_time(
                     policy,
                     ", as far as we know: it could not be seen. Look at it in Airbyte before you start "
                     f"it again.{last_error(error)}",
-                    has_ended=False,
                 ) from error
             checkpoint = pausing_between_tries(
                 checkpoint, policy, now, error, cancelling.cancel_until
@@ -107,10 +100,9 @@ def _poll_for_the_last_time(
                 checkpoint,
                 cancelling,
                 policy,
-                f"; it was left running. {how_to_give_more_time(checkpoint, cancelling)} if it needs "
-                "longer.",
+                "; it was left running.",
                 job,
-                has_ended=False,
+                may_need_more_time=True,
             )
         yield from Report(JobEnded(job=job))
         return (yield from result_of(job, origin, policy))

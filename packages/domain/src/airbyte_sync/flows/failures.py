@@ -70,33 +70,59 @@ def timed_out(
     outcome: str,
     job: Job | None = None,
     *,
-    has_ended: bool,
+    has_ended: bool = False,
+    may_need_more_time: bool = False,
 ) -> SyncNotDone:
-    """Say which clock has run out, and what became of the job."""
-    is_safe = has_ended or checkpoint.has_nothing_to_cancel
-    if cancelling.queued_too_long:
-        patience = f"did not begin{_time_to_begin(policy)}"
-        return QueueTimedOut(
-            f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job, retry_safe=is_safe
-        )
-    if checkpoint.deadline_name is not None and checkpoint.deadline is not None:
-        patience = f"did not end by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.deadline_name})"
-        return DeadlinePassed(
-            f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job, retry_safe=is_safe
-        )
-    patience = f"did not end{_within(policy.timeout)} (timeout)"
-    return SyncTimedOut(
-        f"Airbyte job {cancelling.job_id} {patience}{outcome}", job=job, retry_safe=is_safe
+    """
+    Say which clock has run out, and what became of the job.
+
+    Args:
+        checkpoint: Where the request stands.
+        cancelling: Its phase.
+        policy: The policy of the request.
+        outcome: What became of the job, as the end of a sentence.
+        job: The job, where it was polled.
+        has_ended: Whether Airbyte says that it has ended.
+        may_need_more_time: Whether to advise how to give more.
+    """
+    kind, patience, advice = _clock(checkpoint, policy, is_queue=cancelling.queued_too_long)
+    did_not = "begin" if cancelling.queued_too_long else "end"
+    more_time = (
+        f" {advice[0].upper()}{advice[1:]} if it needs longer." if may_need_more_time else ""
     )
+    return kind(
+        f"Airbyte job {cancelling.job_id} did not {did_not}{patience}{outcome}{more_time}",
+        job=job,
+        retry_safe=has_ended or checkpoint.has_nothing_to_cancel,
+    )
+
+
+def clock_of_the_wait(
+    checkpoint: Checkpoint, policy: SyncPolicy
+) -> tuple[type[SyncNotDone], str, str]:
+    """Return the error for the clock that ends the wait for a job, its words, and how to give more time."""
+    return _clock(checkpoint, policy, is_queue=is_queue_deadline_first(checkpoint))
+
+
+def _clock(
+    checkpoint: Checkpoint, policy: SyncPolicy, *, is_queue: bool
+) -> tuple[type[SyncNotDone], str, str]:
+    if is_queue:
+        default, advice = "", "raise queue_timeout"
+        if policy.queue_timeout is None:
+            default, advice = (
+                ", by default the value of timeout",
+                "set queue_timeout to more than that",
+            )
+        return QueueTimedOut, f"{_within(policy.time_to_begin)} (queue_timeout{default})", advice
+    if checkpoint.deadline_name is not None and checkpoint.deadline is not None:
+        patience = f" by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.deadline_name})"
+        return DeadlinePassed, patience, f"raise {checkpoint.deadline_name}"
+    return SyncTimedOut, f"{_within(policy.timeout)} (timeout)", "raise timeout"
 
 
 def _within(duration: timedelta | None) -> str:
     return "" if duration is None else f" within {duration.total_seconds():g} s"
-
-
-def _time_to_begin(policy: SyncPolicy) -> str:
-    default = ", by default the value of timeout" if policy.queue_timeout is None else ""
-    return f"{_within(policy.time_to_begin)} (queue_timeout{default})"
 
 
 def with_timeout(checkpoint: Checkpoint, policy: SyncPolicy, now: datetime) -> Checkpoint:
@@ -157,30 +183,6 @@ def without_a_job(
         f"for this request. Start it again, or {advice}.{last_error(error)}",
         retry_safe=True,
     )
-
-
-def clock_of_the_wait(
-    checkpoint: Checkpoint, policy: SyncPolicy
-) -> tuple[type[SyncNotDone], str, str]:
-    """Return the error for the clock that ends the wait for a job, its words, and how to give more time."""
-    if is_queue_deadline_first(checkpoint):
-        advice = (
-            "set queue_timeout to more than that"
-            if policy.queue_timeout is None
-            else "raise queue_timeout"
-        )
-        return QueueTimedOut, _time_to_begin(policy), advice
-    if checkpoint.deadline_name is not None and checkpoint.deadline is not None:
-        patience = f" by {checkpoint.deadline:%H:%M:%S} UTC ({checkpoint.deadline_name})"
-        return DeadlinePassed, patience, f"raise {checkpoint.deadline_name}"
-    return SyncTimedOut, f"{_within(policy.timeout)} (timeout)", "raise timeout"
-
-
-def how_to_give_more_time(checkpoint: Checkpoint, cancelling: Cancelling) -> str:
-    """Return which time of a job has passed, as advice."""
-    if cancelling.queued_too_long:
-        return "Raise queue_timeout"
-    return f"Raise {checkpoint.deadline_name or 'timeout'}"
 
 
 def submit_in_doubt(checkpoint: Checkpoint, error: CallFailed | None) -> SubmitInDoubt:

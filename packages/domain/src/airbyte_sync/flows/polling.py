@@ -136,15 +136,6 @@ def record_who_answered(checkpoint: Checkpoint, error: CallFailed, now: datetime
     )
 
 
-def until_a_stranger_is_given_up(
-    checkpoint: Checkpoint, now: datetime, until: datetime
-) -> datetime:
-    """Return the moment to call again: no later than when a wrong address is to be reported."""
-    if checkpoint.strange_since is None:
-        return until
-    return min(until, max(checkpoint.strange_since + PATIENCE_WITH_STRANGERS, now))
-
-
 def on_poll_failure(
     checkpoint: Checkpoint, policy: SyncPolicy, error: CallFailed, now: datetime
 ) -> Flow[Checkpoint]:
@@ -158,8 +149,7 @@ def on_poll_failure(
     give_up_when_unreachable(checkpoint, policy, now, error)
     if checkpoint.job_id is None and has_waited_too_long(checkpoint, now):
         raise without_a_job(checkpoint, policy, error) from error
-    until = now + backoff(checkpoint, policy, error, checkpoint.failures)
-    checkpoint = with_wake_at(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
+    checkpoint = with_backoff(checkpoint, policy, now, error, checkpoint.failures)
     yield from Report(
         PollFailed(
             error=error,
@@ -176,6 +166,20 @@ def backoff(
     """Return how long to stay away after the last of a series of failures; waiters drift apart."""
     failures = 0 if series is None else series.count - 1
     return policy.backoff(error, failures=failures, seed=seed_of(checkpoint))
+
+
+def with_backoff(
+    checkpoint: Checkpoint,
+    policy: SyncPolicy,
+    now: datetime,
+    error: CallFailed,
+    series: Failures | None,
+) -> Checkpoint:
+    """Stay away after a failure, but no longer than until a wrong address is to be reported."""
+    until = now + backoff(checkpoint, policy, error, series)
+    if checkpoint.strange_since is not None:
+        until = min(until, max(checkpoint.strange_since + PATIENCE_WITH_STRANGERS, now))
+    return with_wake_at(checkpoint, now, until)
 
 
 def seed_of(checkpoint: Checkpoint) -> int | str:

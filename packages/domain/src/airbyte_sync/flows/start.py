@@ -128,14 +128,7 @@ def obtain(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
         As :func:`submit`.
     """
     if isinstance(checkpoint.phase, Submitting):
-        submitting = checkpoint.phase
-        finding = FindingJob(
-            connection_id=submitting.connection_id,
-            after_job_id=submitting.after_job_id,
-            submissions=submitting.submissions,
-            submit_failures=submitting.submit_failures,
-        )
-        checkpoint = enter(checkpoint, Happened.TO_BE_FOUND, finding)
+        checkpoint = enter(checkpoint, Happened.TO_BE_FOUND, checkpoint.phase.to_be_found())
     return (yield from acquire_job(checkpoint, policy))
 
 

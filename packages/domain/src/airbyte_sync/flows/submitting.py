@@ -22,8 +22,7 @@ from airbyte_sync.flows.polling import (
     record_answer,
     record_who_answered,
     require_same_connection,
-    until_a_stranger_is_given_up,
-    with_wake_at,
+    with_backoff,
 )
 from airbyte_sync.flows.transitions import Happened, enter
 from airbyte_sync.flows.watching import start_watching
@@ -45,12 +44,7 @@ def submit_once(
     if has_waited_too_long(checkpoint, now):
         raise without_a_job(checkpoint, policy)
     submissions = submitting.submissions
-    finding = FindingJob(
-        connection_id=submitting.connection_id,
-        after_job_id=submitting.after_job_id,
-        submissions=submissions,
-        submit_failures=submitting.submit_failures,
-    )
+    finding = submitting.to_be_found()
     # If this process dies now, the request made again does not know what became of it.
     lost = replace(
         finding,
@@ -102,8 +96,7 @@ def _postpone(
     checkpoint = record_who_answered(checkpoint, error, now)
     give_up_on_a_stranger(checkpoint, now, error)
     give_up_postponing(checkpoint, finding, policy, now, error)
-    until = now + backoff(checkpoint, policy, error, failures)
-    checkpoint = with_wake_at(checkpoint, now, until_a_stranger_is_given_up(checkpoint, now, until))
+    checkpoint = with_backoff(checkpoint, policy, now, error, failures)
     yield from Report(SubmitPostponed(error=error, next_try=checkpoint.wake_at or now))
     return checkpoint
 
