@@ -109,7 +109,7 @@ def test_a_key_is_called_what_it_was_called_where_it_was_written():
     [
         (
             "time_out",
-            r"^time_out is not known \(do you mean timeout\?\): there are timeout, queue_",
+            r"^time_out is not known \(did you mean timeout\?\): there are timeout, queue_",
         ),
         ("colour", "^colour is not known: there are timeout, queue_timeout, on_conflict,"),
         (7, "^7 is not known: there are"),
@@ -151,7 +151,7 @@ def test_plain_values_of_a_request(config, request_):
         ({}, "connection_id is not set: give the UUID of an Airbyte connection"),
         ({"connection_id": " "}, "connection_id is not set"),
         ({"connection_id": 7}, "connection_id is 7: expected the UUID"),
-        ({"connection": ID}, r"connection is not known \(do you mean connection_id\?\)"),
+        ({"connection": ID}, r"connection is not known \(did you mean connection_id\?\)"),
     ],
 )
 def test_a_request_that_cannot_be_right_is_refused(config, text):

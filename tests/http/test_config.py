@@ -331,7 +331,7 @@ def test_an_error_names_the_variable(environ, words):
         (b"[server]\nurl = '\xff'", "it is not encoded in UTF-8"),
         (
             "[server]\nurl = 'http://h'\nclientid = 'x'",
-            "'clientid' is no setting of a server: did ",
+            "clientid is not known (did you mean client_id?): there are url, ",
         ),
         ("[server]\nurl = 'http://h'\ntoken = 7", "is of type int: write a text, in quotes"),
         ("[server]\nurl = 'http://h'\ntoken_file = 7", "token_file in [server] of"),

@@ -7,7 +7,7 @@ behind. All of them are read here, so that ``60``, ``"60"`` and ``" 60 "`` mean 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -15,10 +15,13 @@ from typing import Any, TypeVar
 
 from airbyte_sync.base_errors import InvalidInput
 from airbyte_sync.checks import require_type
-from airbyte_sync.texts import shown
+from airbyte_sync.texts import clean, shown
 
 LONGEST = timedelta(days=3650)
 """The longest time that anything waits: a calendar has an end."""
+
+LONGEST_KEY = 60
+"""Characters of an unknown key that an error text repeats: it may be a secret in the wrong place."""
 
 ABOVE_ZERO = "give a number of seconds above zero, and at most ten years"
 FROM_ZERO_ON = "give a number of seconds from zero on, and at most ten years"
@@ -61,9 +64,7 @@ def read_config(
             write.
     """
     require_type("config", config, Mapping, "a mapping of names to values")
-    for key in config:
-        if key not in settings:
-            raise InvalidInput(_unknown(key, settings, called))
+    require_known(config, settings, called)
     found = {}
     for key, value in config.items():
         if is_set(value):
@@ -77,13 +78,29 @@ def read_config(
     return found
 
 
-def _unknown(key: object, settings: Mapping[str, Setting], called: Callable[[str], str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+def require_known(
+    keys: Iterable[object], known: Collection[str], called: Callable[[str], str] = str
+) -> None:
+    """
+    Refuse a key that there is not.
 
-    name = called(key) if isinstance(key, str) else shown(key)
-    similar = get_close_matches(str(key), settings, n=1)
-    meant = f" (do you mean {called(similar[0])}?)" if similar else ""
-    return f"{name} is not known{meant}: there are {', '.join(map(called, settings))}"
+    Args:
+        keys: What was written.
+        known: The keys that there are.
+        called: What a person calls a key where it was written, for error texts.
+
+    Raises:
+        InvalidInput: One of them is not known; the text tells the nearest one, and all that there are.
+    """
+    for key in keys:
+        if key in known:
+            continue
+        from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
+        name = clean(called(key), LONGEST_KEY) if isinstance(key, str) else shown(key)
+        similar = get_close_matches(str(key), known, n=1)
+        meant = f" (did you mean {called(similar[0])}?)" if similar else ""
+        raise InvalidInput(f"{name} is not known{meant}: there are {', '.join(map(called, known))}")
 
 
 def is_set(value: object) -> bool:

@@ -36,10 +36,10 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_sync.checks import require_text, require_type
-from airbyte_sync.config import is_set
+from airbyte_sync.config import is_set, require_known
 from airbyte_sync.errors import InvalidInput
 from airbyte_sync_http.config_values import (
     read_client_cert,
@@ -51,7 +51,6 @@ from airbyte_sync_http.config_values import (
     read_text,
     read_verify,
 )
-from airbyte_sync_http.protocol.cleaning import shown
 from airbyte_sync_http.settings import (
     BasicAuth,
     BearerToken,
@@ -60,9 +59,12 @@ from airbyte_sync_http.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airbyte_sync_http.settings import Auth
+    from airbyte_sync_http.transports.base import TransportOptions
+
+Target = TypeVar("Target", "ServerSettings", "TransportOptions")
 
 ENVIRONMENT_PREFIX = "AIRBYTE_SYNC_"
 """What the variables begin with, unless a caller says otherwise."""
@@ -76,6 +78,7 @@ _CREDENTIALS = (
     ("token",),
 )
 _TIMEOUTS = ("connect_timeout", "read_timeout", "submit_timeout", "explain_timeout")
+_PATHS = ("verify", "client_cert")
 _OTHERS = ("headers", "proxies", "verify", "client_cert", "trust_env", *_TIMEOUTS, "ui_url")
 
 KEYS = tuple(
@@ -108,9 +111,7 @@ class SettingsSource:
     def __post_init__(self) -> None:
         expected = 'a dict, as in {"url": "http://localhost:8000"}'
         require_type("values", self.values, Mapping, expected, is_secret=True)
-        for key in self.values:
-            if key not in KEYS:
-                raise InvalidInput(_no_such_key(key))
+        require_known(self.values, KEYS)
 
     @classmethod
     def environment(
@@ -219,11 +220,14 @@ class _Setting:
             path = Path(value)
         return str(path if self.folder is None else self.folder / path)
 
-    def paths(self, value: str | tuple[str, str]) -> str | tuple[str, str]:
-        """Return one path or two; see :meth:`path`."""
-        if isinstance(value, str):
-            return self.path(value)
-        return self.path(value[0]), self.path(value[1])
+    def paths(self, value: Any) -> Any:
+        """Return one path or two; see :meth:`path`. What is no path is returned as it is."""
+        match value:
+            case str(path):
+                return self.path(path)
+            case (certificate, key):
+                return self.path(certificate), self.path(key)
+        return value
 
 
 class _Reader:
@@ -241,20 +245,26 @@ class _Reader:
         with _naming(url.name):
             settings = ServerSettings(base_url=read_text("the address", url.value))
         settings = self._with_credentials(settings)
-        timeouts: dict[str, Any] = {
-            key: read_seconds(found.name, found.value)
-            for key in _TIMEOUTS
-            if (found := self._find(key)) is not None
-        }
-        settings = replace(settings, **timeouts)
-        if (found := self._find("headers")) is not None:
-            headers = read_headers(found.name, found.value)
-            with _naming(found.name):
-                settings = replace(settings, headers=headers)
-        if (found := self._find("ui_url")) is not None:
-            with _naming(found.name):
-                settings = replace(settings, ui_url=read_text("the address", found.value))
-        return self._with_transport_options(settings)
+        for key in _TIMEOUTS:
+            settings = self._with(settings, key, read_seconds)
+        settings = self._with(settings, "headers", read_headers)
+        settings = self._with(settings, "ui_url", read_text)
+        options = self._with(settings.transport, "proxies", read_proxies)
+        options = self._with(options, "verify", read_verify)
+        options = self._with(options, "client_cert", read_client_cert)
+        options = self._with(options, "trust_env", read_flag)
+        return replace(settings, transport=options)
+
+    def _with(self, target: Target, key: str, read: Callable[[str, object], Any]) -> Target:
+        """Return settings, or options, with what is set for a key; an error names where it is set."""
+        found = self._find(key)
+        if found is None:
+            return target
+        value = read(found.name, found.value)
+        if key in _PATHS:
+            value = found.paths(value)
+        with _naming(found.name):
+            return replace(target, **{key: value})
 
     def _with_credentials(self, settings: ServerSettings) -> ServerSettings:
         for source in self._sources:
@@ -291,25 +301,6 @@ class _Reader:
         with _naming(names):
             auth: Auth = kinds[keys[0]](**texts)
         return auth, names
-
-    def _with_transport_options(self, settings: ServerSettings) -> ServerSettings:
-        options = settings.transport
-        if (found := self._find("proxies")) is not None:
-            proxies = read_proxies(found.name, found.value)
-            with _naming(found.name):
-                options = replace(options, proxies=proxies)
-        if (found := self._find("verify")) is not None:
-            verify = read_verify(found.name, found.value)
-            with _naming(found.name):
-                verify = found.path(verify) if isinstance(verify, str) else verify
-                options = replace(options, verify=verify)
-        if (found := self._find("client_cert")) is not None:
-            cert = read_client_cert(found.name, found.value)
-            with _naming(found.name):
-                options = replace(options, client_cert=found.paths(cert))
-        if (found := self._find("trust_env")) is not None:
-            options = replace(options, trust_env=read_flag(found.name, found.value))
-        return replace(settings, transport=options)
 
     def _find(self, key: str) -> _Setting | None:
         """Return what the first source says that has a key, or the content of the file that it names."""
@@ -370,13 +361,3 @@ def _naming(name: str) -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise InvalidInput(f"{name}: {error}") from error
-
-
-def _no_such_key(key: object) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
-
-    close = get_close_matches(key, KEYS, n=1) if isinstance(key, str) else []
-    known = ", ".join(name for name in KEYS if not name.endswith("_file"))
-    files = ", ".join(f"{name}_file" for name in SECRETS)
-    meant = f"did you mean {close[0]}? " if close else ""
-    return f"{shown(key, 60)} is no setting of a server: {meant}known are {known}, and {files}"
