@@ -372,10 +372,9 @@ def _message(response: HttpResponse) -> str | None:
 def _words(body: JsonNode) -> Iterator[JsonNode]:
     if isinstance(body["data"].value, dict):
         yield body["data"]["message"]
-    if isinstance(body["_embedded"].value, dict):
-        for error in if_readable(body["_embedded"]["errors"].items) or ():
-            if isinstance(error.value, dict):
-                yield error["message"]
+    for error in body.items_at("_embedded", "errors"):
+        if isinstance(error.value, dict):
+            yield error["message"]
     yield from (body[name] for name in ("message", "detail", "title"))
     error_id = if_readable(body["errorId"].text)
     if error_id:

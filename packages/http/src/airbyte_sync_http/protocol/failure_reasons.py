@@ -10,16 +10,15 @@ Source: ``AttemptRead`` and ``FailureReason`` of the Config API's OpenAPI file.
 from __future__ import annotations
 
 import re
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from airbyte_sync.jobs import FailureReason
 from airbyte_sync_http.auth.hiding import hide, hide_unknown
 from airbyte_sync_http.protocol.errors_from_responses import one_line
-from airbyte_sync_http.protocol.json_node import InvalidField, JsonNode, if_readable
+from airbyte_sync_http.protocol.json_node import InvalidField, if_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from airbyte_sync_http.protocol.json_node import JsonNode
 
 LONGEST_MESSAGE = 500
 """Characters of a message that are kept: enough to act on, and fit for a log line."""
@@ -46,7 +45,7 @@ def failure_reason(document: JsonNode) -> FailureReason | None:
     Returns:
         The reason, without stack traces and credentials, or ``None`` where there is none.
     """
-    for attempt in reversed(_items(lambda: document["attempts"])):
+    for attempt in reversed(document.items_at("attempts")):
         if _text(attempt, "attempt", "status") == "failed":
             return first_reason(attempt)
     return None
@@ -54,7 +53,7 @@ def failure_reason(document: JsonNode) -> FailureReason | None:
 
 def first_reason(attempt: JsonNode) -> FailureReason | None:
     """Read why one attempt failed, from its report; see :func:`failure_reason`."""
-    failures = _items(lambda: attempt["attempt"]["failureSummary"]["failures"])
+    failures = attempt.items_at("attempt", "failureSummary", "failures")
     failures.sort(key=_moment)
     for field in ("externalMessage", "internalMessage"):
         for failure in failures:
@@ -94,9 +93,4 @@ def _word(failure: JsonNode, name: str) -> str:
 
 def _text(node: JsonNode, *names: str) -> str:
     """Return a text deep inside, or an empty one where there is none."""
-    return if_readable(lambda: reduce(JsonNode.__getitem__, names, node).text()) or ""
-
-
-def _items(find: Callable[[], JsonNode]) -> list[JsonNode]:
-    """Return the items of a list, or none where there is no list."""
-    return if_readable(lambda: find().items()) or []
+    return if_readable(lambda: node.at(*names).text()) or ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial, reduce
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_sync.job_details import (
@@ -23,11 +23,13 @@ from airbyte_sync.job_details import (
     StreamTotals,
 )
 from airbyte_sync_http.protocol.failure_reasons import first_reason
-from airbyte_sync_http.protocol.json_node import FIRST_MOMENT, JsonNode, if_readable, is_plausible
+from airbyte_sync_http.protocol.json_node import FIRST_MOMENT, if_readable, is_plausible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from airbyte_sync_http.protocol.json_node import JsonNode
 
 Value = TypeVar("Value")
 
@@ -44,11 +46,11 @@ def job_details(document: JsonNode) -> JobDetails:
     Returns:
         Its streams, where it tells any, and its last attempts.
     """
-    reports = _items(lambda: document["attempts"])
-    streams = _read_all(_stream_of_job, _items(lambda: document["job"]["streamAggregatedStats"]))
+    reports = document.items_at("attempts")
+    streams = _read_all(_stream_of_job, document.items_at("job", "streamAggregatedStats"))
     if not streams and reports:
         read = _stream_of_only_attempt if len(reports) == 1 else _name_of_stream
-        streams = _read_all(read, _items(lambda: reports[-1]["attempt"]["streamStats"]))
+        streams = _read_all(read, reports[-1].items_at("attempt", "streamStats"))
     return JobDetails(
         streams=JobStreams.of(streams) if streams else None,
         attempts=tuple(_read_all(_attempt, reports[-MOST_ATTEMPTS:])),
@@ -99,7 +101,7 @@ def _attempt(report: JsonNode) -> Attempt:
 
 
 def _count(node: JsonNode, *names: str) -> int | None:
-    return if_readable(lambda: reduce(JsonNode.__getitem__, names, node).count())
+    return if_readable(lambda: node.at(*names).count())
 
 
 def _moment(node: JsonNode) -> datetime | None:
@@ -109,8 +111,3 @@ def _moment(node: JsonNode) -> datetime | None:
     except OverflowError:
         return None
     return moment if is_plausible(moment) else None
-
-
-def _items(find: Callable[[], JsonNode]) -> list[JsonNode]:
-    """Return the items of a list, or none where there is no list."""
-    return if_readable(lambda: find().items()) or []

@@ -103,6 +103,17 @@ class JsonNode:
         place = name if self.place == "the document" else f"{self.place}.{name}"
         return JsonNode(self.value.get(name), place)
 
+    def at(self, *names: str) -> JsonNode:
+        """Return a member deep inside."""
+        node = self
+        for name in names:
+            node = node[name]
+        return node
+
+    def items_at(self, *names: str) -> list[JsonNode]:
+        """Return the items of a list deep inside; none where there is no such list."""
+        return if_readable(lambda: self.at(*names).items()) or []
+
     def items(self) -> list[JsonNode]:
         """Return the items of a list."""
         if not isinstance(self.value, list):

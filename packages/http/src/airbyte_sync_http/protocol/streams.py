@@ -125,7 +125,7 @@ def _streams(document: JsonNode) -> Iterator[Stream]:
     definition = if_readable(document["namespaceDefinition"].text)
     custom_format = if_readable(document["namespaceFormat"].label) or ""
     prefix = if_readable(document["prefix"].label) or ""
-    for node in _items(document)[:MOST_STREAMS]:
+    for node in document.items_at("configurations", "streams")[:MOST_STREAMS]:
         try:
             name = node["name"].label()
         except InvalidField:
@@ -137,13 +137,6 @@ def _streams(document: JsonNode) -> Iterator[Stream]:
             written_as=clean(prefix + name, LONGEST_NAME),
             written_to=_written_to(definition, custom_format, namespace),
         )
-
-
-def _items(document: JsonNode) -> list[JsonNode]:
-    try:
-        return document["configurations"]["streams"].items()
-    except InvalidField:
-        return []
 
 
 def _written_to(definition: str | None, custom_format: str, namespace: str | None) -> str | None:
