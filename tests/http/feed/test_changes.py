@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from airbyte_sync import JobType, PollSchedule, SyncPolicy
-from tests.http.feed.world import HOUR, MINUTE, SECOND, World, abandon, late
+from tests.http.feed.world import HOUR, MINUTE, SECOND, World, late
 
 
 def test_a_thousand_waiters_cost_what_ten_cost():
@@ -36,38 +36,30 @@ def test_a_thousand_waiters_cost_what_ten_cost():
     assert many_gets <= 2
 
 
-def test_quiet_jobs_cost_one_request_an_interval(world):
+async def test_quiet_jobs_cost_one_request_an_interval(world):
     """An hour without changes is some requests a minute, however many wait."""
-
-    async def scene():
-        waiting = [world.watch(world.start()) for _ in range(200)]
-        await world.clock.sleep(HOUR)
-        world.forget_requests()
-        await world.clock.sleep(HOUR)
-        assert 0 == world.requests["fetch_job"]
-        assert 60 <= world.requests["find_jobs"] <= 60 * 4
-        await abandon(waiting)
-
-    world.play(scene)
+    for _ in range(200):
+        world.watch(world.start())
+    await world.clock.sleep(HOUR)
+    world.forget_requests()
+    await world.clock.sleep(HOUR)
+    assert 0 == world.requests["fetch_job"]
+    assert 60 <= world.requests["find_jobs"] <= 60 * 4
 
 
-def test_hundreds_of_changes_at_once_are_all_told(world):
+async def test_hundreds_of_changes_at_once_are_all_told(world):
     """Pages go by offset until one is short."""
-
-    async def scene():
-        ids = [world.start((0, "running"), (100, "failed")) for _ in range(250)]
-        await world.follow(*ids)
-        waiting = [world.wait(job_id, HOUR) for job_id in ids]
-        await world.clock.sleep(98 * SECOND)
-        world.forget_requests()
-        await world.clock.sleep(30 * SECOND)
-        assert all(task.done() and task.result() for task in waiting)
-        assert 3 <= world.requests["find_jobs"] <= 6
-
-    world.play(scene)
+    ids = [world.start((0, "running"), (100, "failed")) for _ in range(250)]
+    await world.follow(*ids)
+    waiting = [world.wait(job_id, HOUR) for job_id in ids]
+    await world.clock.sleep(98 * SECOND)
+    world.forget_requests()
+    await world.clock.sleep(30 * SECOND)
+    assert all(task.done() and task.result() for task in waiting)
+    assert 3 <= world.requests["find_jobs"] <= 6
 
 
-def test_a_change_that_is_committed_late_is_told(world):
+async def test_a_change_that_is_committed_late_is_told(world):
     """By a poll that goes back further than the others: a change may bear a time of a minute ago."""
 
     def late_commits(query, page):
@@ -77,19 +69,15 @@ def test_a_change_that_is_committed_late_is_told(world):
         return replace(page, jobs=tuple(visible))
 
     world.remote.show, committed = late_commits, []
-
-    async def scene():
-        await world.keep_busy()
-        job_id = world.start((0, "running"), (100, "succeeded"))
-        committed.append(world.time.now() + 150 * SECOND)
-        job = await world.watch(job_id)
-        assert 50 * SECOND <= late(world, job) <= 50 * SECOND + 2.5 * MINUTE
-        assert 0 == world.requests["fetch_job"] - 3
-
-    world.play(scene)
+    await world.keep_busy()
+    job_id = world.start((0, "running"), (100, "succeeded"))
+    committed.append(world.time.now() + 150 * SECOND)
+    job = await world.watch(job_id)
+    assert 50 * SECOND <= late(world, job) <= 50 * SECOND + 2.5 * MINUTE
+    assert 0 == world.requests["fetch_job"] - 3
 
 
-def test_a_row_that_slips_from_one_page_to_another_is_not_lost(world):
+async def test_a_row_that_slips_from_one_page_to_another_is_not_lost(world):
     """A page begins with the last row of the one before; where it does not, the next poll tells."""
     slips = []
 
@@ -98,38 +86,30 @@ def test_a_row_that_slips_from_one_page_to_another_is_not_lost(world):
         return replace(query, offset=query.offset + slips.pop()) if slipped else query
 
     world.remote.see = slip
-
-    async def scene():
-        ids = [world.start((0, "running"), (100, "failed")) for _ in range(250)]
-        await world.follow(*ids)
-        waiting = [world.wait(job_id, HOUR) for job_id in ids]
-        await world.clock.sleep(99 * SECOND)
-        slips.append(5)
-        while slips:
-            await world.clock.sleep(SECOND)
+    ids = [world.start((0, "running"), (100, "failed")) for _ in range(250)]
+    await world.follow(*ids)
+    waiting = [world.wait(job_id, HOUR) for job_id in ids]
+    await world.clock.sleep(99 * SECOND)
+    slips.append(5)
+    while slips:
         await world.clock.sleep(SECOND)
-        assert 4 == sum(not task.done() for task in waiting)
-        await world.clock.sleep(21 * SECOND)
-        assert all(task.done() and task.result() for task in waiting)
+    await world.clock.sleep(SECOND)
+    assert 4 == sum(not task.done() for task in waiting)
+    await world.clock.sleep(21 * SECOND)
+    assert all(task.done() and task.result() for task in waiting)
 
-    world.play(scene)
 
-
-def test_a_page_that_repeats_is_the_last(world):
+async def test_a_page_that_repeats_is_the_last(world):
     """A proxy that drops the offset does not keep the feed busy for ever."""
     world.remote.see = lambda query: replace(query, offset=0)
-
-    async def scene():
-        ids = [world.start((0, "running"), (100, "failed")) for _ in range(100)]
-        await world.follow(*ids)
-        waiting = [world.wait(job_id, HOUR) for job_id in ids]
-        await world.clock.sleep(130 * SECOND)
-        assert all(task.done() and task.result() for task in waiting)
-
-    world.play(scene)
+    ids = [world.start((0, "running"), (100, "failed")) for _ in range(100)]
+    await world.follow(*ids)
+    waiting = [world.wait(job_id, HOUR) for job_id in ids]
+    await world.clock.sleep(130 * SECOND)
+    assert all(task.done() and task.result() for task in waiting)
 
 
-def test_pages_without_an_end_are_given_up(world, caplog):
+async def test_pages_without_an_end_are_given_up(world, caplog):
     """A list that always has another page of other jobs opens the breaker; each job is polled alone."""
     numbers = count(10**6, -1)
 
@@ -140,15 +120,11 @@ def test_pages_without_an_end_are_given_up(world, caplog):
         return replace(page, jobs=tuple(replace(pattern, job_id=next(numbers)) for _ in range(100)))
 
     world.remote.show = endless
-
-    async def scene():
-        await world.keep_busy(3)
-        job_id = world.start((0, "running"), (200, "succeeded"))
-        job = await world.watch(job_id)
-        assert late(world, job) < MINUTE
-        assert world.requests["find_jobs"] < 1000
-
-    world.play(scene)
+    await world.keep_busy(3)
+    job_id = world.start((0, "running"), (200, "succeeded"))
+    job = await world.watch(job_id)
+    assert late(world, job) < MINUTE
+    assert world.requests["find_jobs"] < 1000
     assert "did not come to an end after 300 pages" in caplog.text
 
 
@@ -192,7 +168,7 @@ def test_a_server_whose_clock_is_wrong(skew):
     world.play(scene)
 
 
-def test_a_slow_list_is_taken_to_know_nothing_newer_than_the_question(world):
+async def test_a_slow_list_is_taken_to_know_nothing_newer_than_the_question(world):
     """What changes while an answer is on its way is in the next one."""
 
     async def answer_later(query):
@@ -205,31 +181,23 @@ def test_a_slow_list_is_taken_to_know_nothing_newer_than_the_question(world):
     asked = []
     world.remote.trouble["find_jobs"] = answer_later
     world.remote.show = as_it_was
+    pace = SyncPolicy(timeout=None, poll=PollSchedule.fixed(5 * SECOND))
+    ids = [world.start((0, "running"), (100 + 7 * each, "succeeded")) for each in range(40)]
 
-    async def scene():
-        pace = SyncPolicy(timeout=None, poll=PollSchedule.fixed(5 * SECOND))
-        ids = [world.start((0, "running"), (100 + 7 * each, "succeeded")) for each in range(40)]
+    async def lateness(job_id):
+        return late(world, await world.watch(job_id, pace))
 
-        async def lateness(job_id):
-            return late(world, await world.watch(job_id, pace))
-
-        assert max(await asyncio.gather(*map(lateness, ids))) < 45 * SECOND
-
-    world.play(scene)
+    assert max(await asyncio.gather(*map(lateness, ids))) < 45 * SECOND
 
 
-def test_jobs_that_old_servers_do_not_list_are_read_one_by_one(world):
+async def test_jobs_that_old_servers_do_not_list_are_read_one_by_one(world):
     """Servers up to v2.0.0 leave refreshes out of a list of all types."""
 
     def old(query, page):
         return replace(page, jobs=tuple(job for job in page.jobs if job.job_type == "sync"))
 
     world.remote.show = old
-
-    async def scene():
-        await world.keep_busy(20)
-        job_id = world.start((0, "running"), (100, "succeeded"), job_type=JobType.REFRESH)
-        job = await world.watch(job_id)
-        assert late(world, job) <= 12 * SECOND
-
-    world.play(scene)
+    await world.keep_busy(20)
+    job_id = world.start((0, "running"), (100, "succeeded"), job_type=JobType.REFRESH)
+    job = await world.watch(job_id)
+    assert late(world, job) <= 12 * SECOND
