@@ -57,7 +57,7 @@ def test_a_task_that_follows_it_says_so_once(
     [line] = [line for line in log.lines if "leftover" in line and "is still reported" in line]
     assert (
         "Airbyte job 1 is still reported as running, but the newer job 2 of the connection has ended "
-        "(succeeded). Airbyte runs one job of a connection at a time, so job 1 is a leftover on which "
-        "nothing works any more"
+        "(succeeded). Airbyte runs one job of a connection at a time, so job 1 is a leftover that "
+        "nothing works on any more"
     ) == line
     assert [] == cancellations()

@@ -20,7 +20,7 @@ FOLLOWING = (
     "<page>1&openLogs=true"
 )
 BUSY = (
-    "The connection is busy with Airbyte job 1 (sync, running), begun before this was asked for; ours "
+    "The connection is busy with Airbyte job 1 (sync, running), begun before this request; ours "
     "starts when it ends"
 )
 GOING_ON = (

@@ -59,7 +59,7 @@ TROUBLE = ServerTrouble("HTTP 502", status=502)
         (
             JobObtained(job=JOB, origin=Origin.ADOPTED),
             (
-                "Found Airbyte sync job 7 of connection 3f4e (running), begun since this was asked for: "
+                "Found Airbyte sync job 7 of connection 3f4e (running), begun since this request: "
                 "following it as our own"
             ),
         ),
@@ -94,7 +94,7 @@ TROUBLE = ServerTrouble("HTTP 502", status=502)
         (
             WaitingForOther(job=JOB),
             (
-                "The connection is busy with Airbyte job 7 (sync, running), begun before this was asked for; "
+                "The connection is busy with Airbyte job 7 (sync, running), begun before this request; "
                 "ours starts when it ends"
             ),
         ),
@@ -128,8 +128,8 @@ def test_an_event_in_words(event, text):
             JobLeftOver(job=JOB, newer=replace(ENDED, job_id=8)),
             (
                 "Airbyte job 7 is still reported as running, but the newer job 8 of the connection has ended "
-                "(succeeded). Airbyte runs one job of a connection at a time, so job 7 is a leftover on "
-                "which nothing works any more"
+                "(succeeded). Airbyte runs one job of a connection at a time, so job 7 is a leftover "
+                "that nothing works on any more"
             ),
         ),
         (CancelRequested(job=JOB), "Cancelling Airbyte job 7 (running)"),

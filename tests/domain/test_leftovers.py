@@ -112,7 +112,7 @@ def test_who_follows_it_says_so_once_and_goes_by_the_timeout(world):
 def test_it_is_not_cancelled(world, leftover):
     """Neither by a caller nor when its task is killed."""
     live = world.foreign((0, "running"), (500, "succeeded"))
-    with pytest.raises(CancelUnconfirmed, match="leftover on which nothing works"):
+    with pytest.raises(CancelUnconfirmed, match="leftover that nothing works on"):
         world.run(cancel(leftover.job_id, POLICY))
     assert 0 == world.airbyte.count("cancel")
     assert "running" == world.airbyte.fetch_job(live.job_id).status.word

@@ -141,7 +141,7 @@ def test_a_proxy_that_refuses_a_user_name_is_final(complaint):
 def test_a_firewall_is_told_from_airbyte(complaint):
     """Its page is no word about the rights of a user."""
     text = complaint(page(b"<html><title>Blocked</title></html>", 403), kind=RefusedOnTheWay)
-    assert "a firewall or a proxy in front of it keeps us out" in text
+    assert "a firewall or a proxy in front of it blocked the request" in text
     assert "The credentials are good" not in text
 
 

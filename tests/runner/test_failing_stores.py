@@ -123,8 +123,8 @@ def test_a_disk_that_is_full_later_stops_nothing(run, airbyte, caplog, saves):
     airbyte.job_scripts.append(JobScript.of((0, "running"), (3600, "succeeded")))
     assert "succeeded" == run(FailingStore(saves=saves)).job.status
     assert "Airbyte job 1 of connection" in caplog.text
-    assert "could not be kept, and it goes on: no space left" in caplog.text
-    assert caplog.text.count("could not be kept") <= 13
+    assert "could not be saved, and it goes on: no space left" in caplog.text
+    assert caplog.text.count("could not be saved") <= 13
 
 
 def test_an_outcome_is_delivered_although_it_cannot_be_forgotten(run, caplog):

@@ -109,13 +109,13 @@ def describe(  # noqa: C901 - one case for each event is a table
         case WaitingForOther(job=job):
             return Description(
                 text=f"The connection is busy with {_named(job)} ({clean(job.job_type)}, {_word(job)}), "
-                "begun before this was asked for; ours starts when it ends"
+                "begun before this request; ours starts when it ends"
             )
         case JobLeftOver(job=job, newer=newer):
             return Description(
                 text=f"{_named(job)} is still reported as {_word(job)}, but the newer job {newer.job_id} of "
                 f"the connection has ended ({_word(newer)}). Airbyte runs one job of a connection at a "
-                f"time, so job {job.job_id} is a leftover on which nothing works any more",
+                f"time, so job {job.job_id} is a leftover that nothing works on any more",
                 is_warning=True,
             )
         case CancelRequested(job=job):
@@ -157,7 +157,7 @@ def introduce(
         case Origin.STARTED:
             return f"Started {job}{where}"
         case Origin.ADOPTED:
-            return f"Found {job}, begun since this was asked for: following it as our own{where}"
+            return f"Found {job}, begun since this request: following it as our own{where}"
         case Origin.ATTACHED:
             return f"Following {job}, which was started elsewhere{where}"
         case None:

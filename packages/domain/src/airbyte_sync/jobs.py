@@ -281,7 +281,7 @@ def ended_after(job: Job, listed: Iterable[Job]) -> Job | None:
     """
     Return the newest job of the same connection that began after a job and has ended.
 
-    Airbyte runs one job of a connection at a time. So a job that is told to be running although a newer one
+    Airbyte runs one job of a connection at a time. So a job that is reported as running although a newer one
     has ended is a leftover of a crash or an upgrade: nothing works on it, and its row never changes.
 
     Args:

@@ -89,7 +89,7 @@ class FlowRunStore:
         """Do nothing: what became of a request is kept as long as its flow run."""
 
     def _write(self, key: str, text: str) -> None:
-        with _saying("keep how far the sync has come"):
+        with _saying("save the progress of the sync"):
             self._client.create_flow_run_input(self._id, key, text, "airbyte-sync")
 
     def is_cancelled(self, *, now: bool = False) -> bool:

@@ -225,7 +225,7 @@ def nothing_was_sent(error: Exception) -> StoreFailed:
 
 def log_not_kept(position: Position, error: Exception) -> None:
     """Say that the store does not know how far the sync has come. It is followed all the same."""
-    log.warning("How far %s has come could not be kept, and it goes on: %s", position, error)
+    log.warning("The progress of %s could not be saved, and it goes on: %s", position, error)
 
 
 def log_not_cleared(position: Position, error: Exception) -> None:

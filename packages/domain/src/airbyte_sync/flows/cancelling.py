@@ -171,8 +171,8 @@ def _require_no_newer(job: Job) -> Flow[None]:
     newer = yield from newer_that_ended(job)
     if newer is not None:
         raise CancelUnconfirmed(
-            f"Airbyte job {job.job_id} is still told to be {job.status}, but the newer job "
-            f"{newer.job_id} of the connection has ended, so it is a leftover on which nothing works. It was "
+            f"Airbyte job {job.job_id} is still reported as {job.status}, but the newer job "
+            f"{newer.job_id} of the connection has ended, so it is a leftover that nothing works on. It was "
             "not cancelled, because Airbyte would cancel whatever runs on the connection now.",
             job=job,
         )

@@ -61,7 +61,7 @@ def find_or_adopt(
     Look for the job of this request on the server; submit only when there is none.
 
     A job that appeared after the request was made is its own, or as fresh as its own. One that is still
-    told to be running although a newer one has ended is a leftover, and counts for nothing. One that was
+    reported as running although a newer one has ended is a leftover, and counts for nothing. One that was
     there before is a matter of ``on_conflict``. Only where a submission of ours is in doubt is it ours to
     cancel: after a plain refusal it is surely another client's.
     """

@@ -38,7 +38,7 @@ def list_jobs(query: JobQuery) -> Flow[JobPage]:
 
 
 def is_left_over(job: Job, page: JobPage) -> bool:
-    """Whether a listed job is still told to be on its way although a newer one has ended."""
+    """Whether a listed job is still reported as on its way although a newer one has ended."""
     return not job.status.is_final and ended_after(job, page.jobs) is not None
 
 

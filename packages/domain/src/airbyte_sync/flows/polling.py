@@ -104,7 +104,7 @@ def require_same_connection(checkpoint: Checkpoint, job: Job) -> Job:
     known = checkpoint.connection_id
     if known is not None and not is_same_id(job.connection_id, known):
         raise UnexpectedReply(
-            f"Airbyte job {job.job_id} was told to be of another connection than {known}. Something "
+            f"the reply says that Airbyte job {job.job_id} is of another connection than {known}. Something "
             "between here and Airbyte mixes up replies, or the server was set up anew."
         )
     return job

@@ -370,8 +370,8 @@ def acquire_job(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Submission]:
 
 def _needs_an_origin() -> InvalidCheckpoint:
     return InvalidCheckpoint(
-        "a checkpoint in phase cancelling needs an origin: one of cancel() is no request's, and is not "
-        "resumed. Call cancel() again"
+        "a checkpoint in phase cancelling needs an origin: this one is from cancel(), which belongs to no "
+        "request and cannot be resumed. Call cancel() again"
     )
 
 

@@ -186,9 +186,9 @@ def _missing(
         return watching
     yield from SaveCheckpoint(request_made_anew(checkpoint, Happened.JOB_GONE, connection_id))
     raise JobGone(
-        f"Airbyte job {watching.job_id} of connection {connection_id} is gone: Airbyte "
-        f"showed it before, says since {missing.since:%H:%M:%S} UTC that it does not know it, and does not "
-        "list it any more. It was deleted, or the server was set up anew. How the sync ended is unknown; "
+        f"Airbyte job {watching.job_id} of connection {connection_id} is gone: Airbyte showed it before, has "
+        f"said since {missing.since:%H:%M:%S} UTC that it does not know it, and does not list it any more. "
+        "It was deleted, or the server was set up anew. How the sync ended is unknown; "
         "a retry starts a new one."
     ) from error
 

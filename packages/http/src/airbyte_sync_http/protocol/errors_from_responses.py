@@ -126,9 +126,9 @@ def error_from_response(request: HttpRequest, response: HttpResponse) -> CallFai
     names_no_id = urlsplit(request.url).path.endswith(_LISTS)
     kind: type[CallFailed]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR and _names_no_uuid(request):
-        kind, advice = UnreadableId, "Check the id: Airbyte fails so at one that is no UUID."
+        kind, advice = UnreadableId, "Check the id: Airbyte fails like this at one that is no UUID."
     elif status in _OUTCOME_UNKNOWN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        kind, advice = ServerTrouble, "Try again later; if it stays, look at the server's logs."
+        kind, advice = ServerTrouble, "Try again later; if it persists, look at the server's logs."
     elif not is_airbytes(response):
         return refused_on_the_way(request, response)
     elif status == HTTPStatus.CONFLICT:
@@ -252,8 +252,8 @@ def refused_on_the_way(request: HttpRequest, response: HttpResponse) -> Unexpect
         return unexpected(
             request,
             response,
-            "That is not Airbyte's answer: a firewall or a proxy in front of it keeps us out. Let this "
-            "machine pass there, give the headers that it wants, or an address behind it.",
+            "That is not Airbyte's answer: a firewall or a proxy in front of it blocked the request. Allow "
+            "this machine there, give the headers that it wants, or an address behind it.",
         )
     return wrong_address(request, response)
 

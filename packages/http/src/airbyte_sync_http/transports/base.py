@@ -220,8 +220,8 @@ def not_received(request: HttpRequest, error: BaseException) -> ResponseNotRecei
     if any(isinstance(cause, TooLarge) for cause in causes(error)):
         return answer_too_large(request)
     return ResponseNotReceived(
-        f"{request.method} {request.url} brought no whole answer: {_reason(error)}. The server may have "
-        "carried it out all the same. If this happens often, raise the timeout, or look at what "
+        f"{request.method} {request.url} got no complete answer: {_reason(error)}. The server may have "
+        "carried it out anyway. If this happens often, raise the timeout, or look at what "
         "stands between here and the server."
     )
 
@@ -237,7 +237,7 @@ def answer_too_large(request: HttpRequest, most: str = "") -> AnswerTooLarge:
     most = most or f"{request.answer_limit} bytes"
     return AnswerTooLarge(
         f"{request.method} {request.url} was answered with more than {most}, and the rest was not read. The "
-        "server may have carried it out all the same. Is this the public API of an Airbyte?"
+        "server may have carried it out anyway. Is this the public API of an Airbyte?"
     )
 
 

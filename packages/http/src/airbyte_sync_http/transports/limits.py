@@ -91,9 +91,7 @@ class CallLimits:
         left = self._ends_at - monotonic()
         if left <= 0:
             what = (
-                "the whole answer did not come"
-                if self._answer_begins
-                else "no connection came about"
+                "the answer was not complete" if self._answer_begins else "no connection was made"
             )
             raise TimeoutError(f"{what} in time")
         return left

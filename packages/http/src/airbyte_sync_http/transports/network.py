@@ -144,9 +144,7 @@ def explain_network_error(error: BaseException) -> str | None:
     """
     chain = list(causes(error))
     if any(type(cause).__name__ in _PROXY_FAILED for cause in chain):
-        return (
-            "The proxy does not let us through: check proxies, and the proxy's user and password."
-        )
+        return "The proxy refused the connection: check proxies, and the proxy's user and password."
     # The first cause knows best: aiohttp's errors pass for those of ``ssl`` without their attributes.
     return next(filter(None, map(_advice, reversed(chain))), None)
 
@@ -162,7 +160,7 @@ def _advice(cause: BaseException) -> str | None:
         case ssl.SSLError() if getattr(cause, "reason", None) in _NOT_TLS:
             return "That port does not speak TLS: write http://, or another port."
         case ssl.SSLError():
-            return "TLS did not come about: check verify and client_cert."
+            return "The TLS handshake failed: check verify and client_cert."
         case socket.gaierror():
             return "The host name is not known here: check its spelling, and this machine's DNS."
         case ConnectionRefusedError():
