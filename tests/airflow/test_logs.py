@@ -231,7 +231,7 @@ def test_a_lost_answer_is_told(airbyte, operator, context, lines):
     )
     assert (
         "Found Airbyte sync job 1 of connection 'Faker to DuckDB' (<uuid>) (pending), begun since this "
-        "was asked for: following it as our own: <page>1&openLogs=true" == second
+        "request: following it as our own: <page>1&openLogs=true" == second
     )
     assert [RUNNING, ENDED] == others
 

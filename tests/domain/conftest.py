@@ -1,4 +1,4 @@
-"""One connection of an Airbyte in memory, under a clock that moves only when somebody sleeps."""
+"""One connection of an Airbyte in memory, under a clock that moves only in a sleep."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class World:
         self.airbyte.job_scripts.append(JobScript.of(*stages))
 
     def foreign(self, *stages: tuple[float, str], **options: Any) -> Job:
-        """Start a job as somebody else would."""
+        """Start a job as another client would."""
         return self.airbyte.start_external_job(self.connection_id, JobScript.of(*stages), **options)
 
     def later(self, seconds: float, happen: Any) -> None:

@@ -1,4 +1,4 @@
-"""Nobody wants the sync any more: what the request has started is cancelled, and nothing else."""
+"""The sync is not wanted any more: what the request has started is cancelled, and nothing else."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_adopted_job_is_cancelled(world):
 
 
 def test_an_attached_job_is_left_alone(world):
-    """Somebody else started it: the server is not even asked."""
+    """Another client started it: the server is not even asked."""
     world.foreign(FOR_EVER)
     world.pass_time(60)
     policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
@@ -230,7 +230,7 @@ def test_in_doubt_an_older_job_is_left_alone(world):
 
 
 def test_in_doubt_with_nothing_there_there_is_nothing_to_cancel(world):
-    """One look, and no search: whoever kills a task does not wait."""
+    """One look, and no search: a kill does not wait."""
     world.airbyte.fail("submit", CallFault(error=LOST))
     checkpoint = world.first_pause(sync(world.request, POLICY)).checkpoint
     assert (None, ["find_jobs"]) == abandoned(world, checkpoint)
@@ -238,7 +238,7 @@ def test_in_doubt_with_nothing_there_there_is_nothing_to_cancel(world):
 
 
 def test_a_doubt_behind_a_queue_is_looked_for(world):
-    """Our lost submission came to life after somebody else's job, and nobody has seen it yet."""
+    """Our lost submission came to life after another client's job, and no poll has seen it yet."""
     world.foreign(FOR_EVER, (70, "cancelled"))
     world.pass_time(60)
     world.airbyte.fail("submit", CallFault(error=LOST))

@@ -1,4 +1,4 @@
-"""``deadline``: the caller's own time is over before the policy's time-out, or after it."""
+"""``deadline``: the caller's own time is over before the policy's timeout, or after it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_policys_time_out_may_end_first(world, seconds):
 
 
 def test_without_either_there_is_no_end(world):
-    """Nobody has set one."""
+    """None is set."""
     checkpoint = world.run(submit(world.request, NO_END)).checkpoint
     assert (None, None) == (checkpoint.deadline, checkpoint.deadline_name)
 
@@ -102,7 +102,7 @@ def test_a_late_wake_up_after_it_does_not_kill_a_finished_sync(world):
 
 
 def test_an_attached_job_is_left_running(world):
-    """The caller's time is over, and the job is somebody else's."""
+    """The caller's time is over, and the job is another client's."""
     world.foreign(*ENDLESS)
     world.pass_time(60)
     policy = replace(POLICY, on_conflict=OnConflict.ATTACH)
@@ -122,7 +122,7 @@ def test_it_ends_a_queue(world):
 
 
 def test_the_queue_time_out_keeps_its_own_words(world):
-    """The job has not begun in time, whoever's time would have ended next."""
+    """The job has not begun in time, whichever time would have ended next."""
     world.life((0, "queued"), (70, "running"))
     policy = replace(POLICY, queue_timeout=timedelta(seconds=60))
     with pytest.raises(QueueTimedOut, match=r"did not begin within 60 s \(queue_timeout\)"):

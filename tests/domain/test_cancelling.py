@@ -45,7 +45,7 @@ def statuses(world):
 
 
 def test_our_own_job_is_cancelled_at_the_deadline(world):
-    """The time-out passes: the sync that we started is cancelled, and the error says so."""
+    """The timeout passes: the sync that we started is cancelled, and the error says so."""
     world.life(*ENDLESS)
     with pytest.raises(
         SyncTimedOut, match=r"did not end within 300 s .timeout. and was cancelled"
@@ -113,7 +113,7 @@ def test_a_late_wake_up_needs_a_look_that_succeeds(world, failed_looks):
 
 
 @pytest.mark.parametrize("failed_looks", [1, 3])
-def test_a_late_look_at_somebody_elses_job_is_repeated(world, failed_looks):
+def test_a_late_look_at_another_clients_job_is_repeated(world, failed_looks):
     """The same holds for a job that we only watch."""
     job = world.foreign((0, "running"), (100, "succeeded"))
     pause = world.first_pause(watch(job.job_id, POLICY))
@@ -131,8 +131,8 @@ def test_a_late_wake_up_tells_a_failure_from_a_time_out(world):
         world.run(resume(pause.checkpoint, POLICY))
 
 
-def test_late_looks_at_somebody_elses_job_have_an_end(world):
-    """Nobody can see it for cancel_timeout after the deadline: the error says what we know."""
+def test_late_looks_at_another_clients_job_have_an_end(world):
+    """It cannot be seen for cancel_timeout after the deadline: the error says what we know."""
     job = world.foreign(*ENDLESS)
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
@@ -146,7 +146,7 @@ def test_late_looks_at_somebody_elses_job_have_an_end(world):
 
 @pytest.mark.parametrize("error", [NotFound("404"), Forbidden("403")], ids=repr)
 def test_a_refused_late_poll_is_no_verdict(world, error):
-    """The job was seen before: it is polled once more before the time-out is declared."""
+    """The job was seen before: it is polled once more before the timeout is declared."""
     job = world.foreign(*ENDLESS)
     pause = world.first_pause(watch(job.job_id, POLICY))
     world.pass_time(3600)
@@ -218,7 +218,7 @@ def test_insisting_has_an_end(world):
 
 
 def test_a_refused_cancellation_is_told(world):
-    """We may look but not cancel: a time-out, caused by the refusal, and the job may still run."""
+    """We may look but not cancel: a timeout, caused by the refusal, and the job may still run."""
     world.life(*ENDLESS)
     refusal = Forbidden("read only", status=403)
     world.airbyte.fail("cancel", CallFault(error=refusal))
@@ -255,7 +255,7 @@ def test_a_cancellation_is_not_confirmed_by_a_reply_about_another_connection(wor
 
 
 def test_an_unreachable_server_at_the_deadline_is_told(world):
-    """Neither looks nor cancellations come through: a time-out that is not confirmed."""
+    """Neither looks nor cancellations come through: a timeout that is not confirmed."""
     world.life(*ENDLESS)
     pause = world.first_pause(sync(world.request, POLICY))
     world.pass_time(299)
@@ -343,7 +343,7 @@ def test_a_late_resume_in_phase_cancel_looks_first(world):
 
 
 def test_a_deadline_during_a_slow_submission_cancels_what_it_started(world):
-    """The submission took longer than the whole time-out: its job is ours and is cancelled."""
+    """The submission took longer than the whole timeout: its job is ours and is cancelled."""
 
     class Slow(InMemoryAirbyte):
         def submit(self, connection_id, job_type):

@@ -1,4 +1,4 @@
-"""409: somebody else's job runs, the server's state is stale, or the connection takes no jobs."""
+"""409: another client's job runs, the server's state is stale, or the connection takes no jobs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def policy(on_conflict, **settings):
 
 @pytest.fixture
 def foreign(world):
-    """A sync of somebody else that began a minute before the request."""
+    """A sync of another client that began a minute before the request."""
     job = world.foreign((0, "running"), (200, "succeeded"))
     world.pass_time(60)
     return job
@@ -61,13 +61,13 @@ def test_queue_waits_and_then_starts_ours(world, foreign):
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 def test_queue_does_not_care_how_the_other_ended(world, end):
-    """Somebody else's failure is not ours."""
+    """Another client's failure is not ours."""
     world.foreign((0, "running"), (100, end))
     world.pass_time(60)
     assert world.run(sync(world.request, policy("queue"))).origin is Origin.STARTED
 
 
-def test_queue_follows_whoever_comes_next(world, foreign):
+def test_queue_follows_the_next_one(world, foreign):
     """A sync that began after our request, while we queued, is as fresh as ours: it is followed."""
     world.later(141, lambda: world.foreign((0, "running"), (50, "succeeded")))
     result = world.run(sync(world.request, policy("queue")))
@@ -101,7 +101,7 @@ def test_queue_ends_at_the_deadline_without_cancelling(world, foreign):
 
 
 def test_queue_survives_failed_looks(world, foreign):
-    """Looks at somebody else's job may fail as ours may."""
+    """Looks at another client's job may fail as ours may."""
     world.airbyte.fail("fetch_job", *[CallFault(error=LOST)] * 4)
     assert world.run(sync(world.request, policy("queue"))).job.job_id == foreign.job_id + 1
 
@@ -274,7 +274,7 @@ def test_a_stale_conflict_ends_at_the_deadline_too(world):
     assert 300 == world.seconds()
 
 
-def test_doubt_ends_when_somebody_elses_job_is_in_the_way(world, foreign):
+def test_doubt_ends_when_another_clients_job_is_in_the_way(world, foreign):
     """An older job is still active, so ours cannot have been started: queue behind it."""
     world.airbyte.fail("submit", CallFault(error=LOST))
     result = world.run(sync(world.request, policy("queue")))

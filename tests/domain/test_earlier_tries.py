@@ -91,7 +91,7 @@ def test_an_active_job_is_adopted(world, again, seconds):
 
 @pytest.mark.parametrize("seconds", [40, LONG_AFTER])
 def test_its_success_is_the_result(world, again, seconds):
-    """The job ended while nobody was looking: it is not run again."""
+    """The job ended unseen: it is not run again."""
     die_at_the_first_pause(world)
     world.pass_time(seconds)
     result = world.run(sync(again(), POLICY))
@@ -162,7 +162,7 @@ def test_a_third_try_starts_a_third_job(world, again):
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 def test_a_success_is_not_hidden_by_a_failure_of_others(world, again, end):
-    """Ours succeeded after its process had died; what somebody else ran and lost since changes nothing."""
+    """Ours succeeded after its process had died; what another client ran and lost since changes nothing."""
     die_at_the_first_pause(world)
     world.pass_time(60)
     world.foreign(FOR_EVER, (10, end))
@@ -305,7 +305,7 @@ def test_once_nothing_can_appear_there_is_no_doubt_left(world, again):
 
 
 def test_the_search_is_announced(world, again):
-    """Whoever reads the log learns why nothing is started yet."""
+    """The log tells why nothing is started yet."""
     over_at = world.clock.now()
     world.pass_time(30)
     world.run(submit(again(over_at=over_at), POLICY))
@@ -378,7 +378,7 @@ def test_a_server_that_tells_no_time_is_trusted_to_have_ours(world, again):
 
 
 def test_a_list_that_cannot_be_read_is_waited_for(world, again):
-    """Airbyte restarts while the second try begins: nothing is started before somebody could look."""
+    """Airbyte restarts while the second try begins: nothing is started before the list was read."""
     world.life(FOR_EVER, (900, "succeeded"))
     die_at_the_first_pause(world)
     world.pass_time(LONG_AFTER)
@@ -398,7 +398,7 @@ def test_a_list_that_was_away_does_not_double_what_it_then_shows(world, again):
 
 
 def test_a_list_that_stays_away_leaves_a_doubt(world, again):
-    """Nobody can look for unreachable_timeout: a sync may be running, and the error says so."""
+    """The list cannot be read for unreachable_timeout: a sync may be running, and the error says so."""
     world.airbyte.fail("find_jobs", *[CallFault(error=LOST)] * 99)
     with pytest.raises(SubmitInDoubt, match=r"may be running.*connection was reset"):
         world.run(sync(again(), POLICY))
@@ -440,7 +440,7 @@ def test_a_list_that_is_refused_leaves_a_doubt(world, again):
 
 
 def test_the_deadline_of_the_new_try_ends_the_search(world, again):
-    """The time-out is the caller's last word, and it counts from the new try."""
+    """The timeout is the caller's last word, and it counts from the new try."""
     world.pass_time(3600)
     policy = replace(POLICY, timeout=timedelta(seconds=30))
     with pytest.raises(SubmitInDoubt):
@@ -511,7 +511,7 @@ def test_a_reset_that_runs_is_adopted(world, again):
 
 @pytest.fixture
 def in_the_way(world):
-    """A sync of somebody else that began a minute before the first try, which began thirty seconds ago."""
+    """A sync of another client that began a minute before the first try, which began thirty seconds ago."""
     foreign = world.foreign(FOR_EVER, (300, "succeeded"))
     world.pass_time(60)
     since = world.clock.now()
@@ -534,7 +534,7 @@ def test_queue_waits_for_an_older_job_at_once(world, again, in_the_way):
 
 
 def test_what_was_queued_behind_is_never_taken_for_ours(world, again, in_the_way):
-    """The new submission knows that the job before it is somebody else's, however vague the clocks are."""
+    """The new submission knows that the job before it is another client's, however vague the clocks are."""
     foreign, since = in_the_way
     submission = world.run(submit(again(since=since), policy("queue")))
     assert saved_before_submitting(world).after_job_id == foreign.job_id
@@ -591,7 +591,7 @@ def test_a_conflict_is_decided_once_ours_cannot_come(world, again, on_conflict, 
 
 @pytest.mark.parametrize("on_conflict", OnConflict)
 def test_a_running_job_of_its_own_is_no_conflict(world, again, on_conflict):
-    """The request has started it, so it is not somebody else's, whatever on_conflict says."""
+    """The request has started it, so it is not another client's, whatever on_conflict says."""
     world.life(FOR_EVER, (900, "succeeded"))
     die_at_the_first_pause(world)
     world.pass_time(30)

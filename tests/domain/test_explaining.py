@@ -34,7 +34,7 @@ def test_the_reason_is_in_the_text(failing):
 
 
 def test_without_a_reason_the_text_says_where_to_look(failing):
-    """Nobody tells: the job's page in Airbyte does."""
+    """No source tells: the job's page in Airbyte does."""
     error = failure(failing)
     assert "Open the job in Airbyte" in str(error)
     assert error.reason is None

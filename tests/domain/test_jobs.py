@@ -28,7 +28,7 @@ def test_one_word_is_a_success(word):
 
 @given(some.text().filter(lambda word: word not in {"succeeded", "failed", "cancelled"}))
 def test_every_other_word_does_not_end_a_job(word):
-    """The set of statuses is open: a word that nobody has invented yet is not final."""
+    """The set of statuses is open: a word that does not exist yet is not final."""
     assert not JobStatus(word).is_final
 
 

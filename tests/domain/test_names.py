@@ -52,7 +52,7 @@ def test_a_name_that_is_the_same_letter_by_letter_goes_first(world):
 
 
 def test_names_that_only_look_the_same_are_ambiguous(world):
-    """Nobody can say which one is meant."""
+    """It is open which one is meant."""
     world.airbyte.add_connection(OTHER, name="orders ")
     world.airbyte.add_connection("w", name=" orders")
     with pytest.raises(ConnectionAmbiguous, match="2 connections are called 'orders'"):
@@ -126,7 +126,7 @@ def test_a_connection_is_described(world):
     ids=lambda error: type(error).__name__,
 )
 def test_a_connection_that_cannot_be_described_does_not_matter(world, error):
-    """It is asked for once, for people: whoever cannot answer is not asked again."""
+    """It is asked for once, for people: a server that cannot answer is not asked again."""
     world.airbyte.fail("fetch_connection", CallFault(error=error))
     assert world.run(describe_connection(world.connection_id)) is None
     assert 1 == world.airbyte.count("fetch_connection")

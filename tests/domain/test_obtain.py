@@ -37,7 +37,7 @@ def put_away(pause):
 
 
 def test_from_submit_it_looks_first(world):
-    """Whoever died before the first pause may have submitted: that job is found."""
+    """A process that died before the first pause may have submitted: that job is found."""
     checkpoint = Checkpoint(
         phase=Submitting(connection_id=world.connection_id), asked_at=world.clock.now()
     )

@@ -41,7 +41,7 @@ def test_a_sync_that_stays_queued_is_cancelled(world):
 
 
 def test_a_sync_that_began_may_take_its_time(world):
-    """Once it runs, only the total time-out counts, also while it waits between attempts."""
+    """Once it runs, only the total timeout counts, also while it waits between attempts."""
     world.life(
         (0, "queued"), (500, "running"), (700, "incomplete"), (900, "running"), (1500, "succeeded")
     )
@@ -57,7 +57,7 @@ def test_it_holds_while_another_sync_is_waited_for(world):
     assert 0 == world.airbyte.count("cancel")
 
 
-def test_a_queued_sync_of_somebody_else_is_left_alone(world):
+def test_a_queued_sync_of_another_client_is_left_alone(world):
     """We only attached to it."""
     world.foreign((0, "queued"))
     world.pass_time(60)

@@ -109,7 +109,7 @@ def test_a_retry_of_the_whole_request_finds_its_sync(world):
 
 @pytest.mark.parametrize("on_conflict", OnConflict)
 def test_a_retry_of_the_whole_request_is_no_conflict_with_itself(world, on_conflict):
-    """The sync that this request has started is not somebody else's, whatever on_conflict says."""
+    """The sync that this request has started is not another client's, whatever on_conflict says."""
     policy = replace(POLICY, on_conflict=on_conflict)
     world.airbyte.fail("submit", CallFault(error=Throttled("slow down")))
     pause = world.first_pause(sync(world.request, policy))

@@ -65,7 +65,7 @@ def test_an_active_job_is_followed(world, task):
 
 
 def test_its_own_success_is_the_result(world, task):
-    """The job ended while nobody was looking: it is not run again."""
+    """The job ended unseen: it is not run again."""
     die_at_the_first_pause(world, task)
     world.pass_time(3600)
     assert 1 == run(sync(world.request, POLICY), task).job.job_id
@@ -196,7 +196,7 @@ def test_a_job_that_was_attached_to_is_recalled_as_such(world, task):
     ids=lambda error: type(error).__name__,
 )
 def test_what_cannot_be_seen_is_not_told(world, task, fault):
-    """Nobody knows yet whether the job is still there."""
+    """It is not known yet whether the job is still there."""
     die_at_the_first_pause(world, task)
     world.airbyte.fail("fetch_job", CallFault(error=fault))
     run(submit(world.request, POLICY), task)
@@ -235,7 +235,7 @@ def test_each_try_ends_in_its_own_words(world, task, first_ends_early):
 
 
 def test_without_a_store_every_request_is_the_first(world):
-    """Nobody remembers, nobody is asked."""
+    """No store remembers, and none is asked."""
     world.run(sync(world.request, POLICY))
     world.run(sync(world.request, replace(POLICY, timeout=timedelta(hours=2))))
     assert 2 == world.airbyte.count("submit")

@@ -118,7 +118,7 @@ def test_old_jobs_are_never_adopted(world):
 
 
 def test_jobs_of_another_type_are_never_adopted(world):
-    """A reset that somebody started in the moment of doubt is not our sync."""
+    """A reset that another client started in the moment of doubt is not our sync."""
     world.airbyte.fail("submit", CallFault(error=LOST))
     world.later(5, lambda: world.foreign((0, "running"), (20, "succeeded"), job_type=JobType.RESET))
     result = world.run(sync(world.request, POLICY))
@@ -130,7 +130,7 @@ def test_jobs_of_another_type_are_never_adopted(world):
     ("error", "told"),
     [
         (LOST, "Airbyte's answer was lost"),
-        (ServerTrouble("gateway time-out", status=504), "the last answer was HTTP status 504"),
+        (ServerTrouble("gateway timeout", status=504), "the last answer was HTTP status 504"),
         (StateConflict("no reason", status=409), "the last answer was HTTP status 409"),
     ],
     ids=lambda given: type(given).__name__,
@@ -204,7 +204,7 @@ def test_a_list_that_succeeds_does_not_excuse_submissions_that_fail(world):
 
 
 def test_a_doubt_at_the_deadline_is_told(world):
-    """The time-out passes while we look: the sync may be running, and the error says that."""
+    """The timeout passes while we look: the sync may be running, and the error says that."""
     world.airbyte.fail("submit", CallFault(error=LOST))
     with pytest.raises(SubmitInDoubt, match="it may be running"):
         world.run(sync(world.request, replace(POLICY, timeout=timedelta(seconds=30))))
@@ -232,7 +232,7 @@ def test_a_search_that_stays_refused_is_told(world):
 
 
 def test_a_server_that_goes_away_in_doubt_is_told(world):
-    """Nobody can look for unreachable_timeout: still a doubt, not a certainty that nothing runs."""
+    """The list cannot be read for unreachable_timeout: still a doubt, not a certainty that nothing runs."""
     world.airbyte.fail("submit", CallFault(error=LOST, carried_out=True))
     world.airbyte.fail("find_jobs", *[CallFault(error=RequestNotSent("refused"))] * 99)
     with pytest.raises(SubmitInDoubt):
@@ -410,7 +410,7 @@ def test_a_uuid_is_not_asked_about(world):
 
 
 def test_a_resume_in_phase_submit_looks_first(world):
-    """Whoever died before the first pause may have submitted: look for that job before submitting."""
+    """A process that died before the first pause may have submitted: look for that job before submitting."""
     asked_at = world.clock.now()
     world.foreign((0, "running"), (300, "succeeded"))
     checkpoint = Checkpoint(phase=Submitting(connection_id=world.connection_id), asked_at=asked_at)
@@ -463,7 +463,7 @@ def test_a_late_wake_up_after_a_postponement_submits(world):
 
 
 @pytest.mark.parametrize("job_type", [JobType.RESET, JobType.CLEAR])
-def test_a_reset_does_not_cancel_somebody_elses_sync(world, job_type):
+def test_a_reset_does_not_cancel_another_clients_sync(world, job_type):
     """Airbyte cancels the running sync for a reset, without a 409: so a reset is looked for first."""
     foreign = world.foreign((0, "running"), (100, "succeeded"))
     world.pass_time(10)

@@ -56,7 +56,7 @@ TRANSIENT = [
 
 @pytest.mark.parametrize("word", ["queued", "incomplete", "hibernating", ""])
 def test_a_status_that_does_not_end_a_job_waits(world, word):
-    """A job that is queued, between attempts, or in a status nobody has invented yet is waited for."""
+    """A job that is queued, between attempts, or in a status that does not exist yet is waited for."""
     world.life((0, word), (50, "running"), (100, "succeeded"))
     assert "succeeded" == world.run(sync(world.request, POLICY)).job.status.word
 
@@ -70,7 +70,7 @@ def test_a_failed_job_raises_with_advice(world):
 
 
 def test_a_cancelled_job_raises_with_advice(world):
-    """Nobody knows who cancelled it; the error names the likely causes."""
+    """It is unknown who cancelled it; the error names the likely causes."""
     world.life((0, "running"), (10, "cancelled"))
     with pytest.raises(SyncCancelled, match="by a person, or by Airbyte itself") as caught:
         world.run(sync(world.request, POLICY))
@@ -78,7 +78,7 @@ def test_a_cancelled_job_raises_with_advice(world):
 
 
 def test_changes_are_reported_and_so_are_looks_without_one(world):
-    """Whoever watches hears of every look: as a change, as a sight or as the end."""
+    """A watcher hears of every look: as a change, as a sight or as the end."""
     world.life((0, "pending"), (4, "running"), (20, "succeeded"))
     world.run(sync(world.request, replace(POLICY, poll=PollSchedule.fixed(timedelta(seconds=5)))))
     changed = world.event(StatusChanged)
@@ -302,7 +302,7 @@ def test_a_pause_says_which_job_it_is_about(world):
     assert world.first_pause(sync(world.request, POLICY)).job_id is None
 
 
-def test_watch_follows_somebody_elses_job(world):
+def test_watch_follows_another_clients_job(world):
     """A sensor sees a job through and comes back with it."""
     job = world.foreign((0, "running"), (100, "succeeded"))
     assert "succeeded" == world.run(watch(job.job_id, POLICY)).status.word

@@ -36,7 +36,7 @@ class ScriptedTransport:
 
 @dataclass
 class HandClock:
-    """A clock that somebody turns by hand."""
+    """A clock that is set by hand."""
 
     time: datetime = datetime(2026, 8, 21, 10, 15, tzinfo=timezone.utc)
 

@@ -111,7 +111,7 @@ def test_words_for_developers_are_better_than_none():
         {"attempts": [attempt(None, 7, [], {}, failure(externalMessage=["x"], timestamp="y"))]},
     ],
 )
-def test_where_nobody_says_there_is_no_reason(document):
+def test_where_no_source_says_there_is_no_reason(document):
     """Whatever is missing or of another shape is no reason, and no error."""
     answer = HttpResponse(status=200, body=json.dumps(document).encode())
     assert None is messages.explain_failure(SETTINGS, 1).read(answer)
@@ -158,7 +158,7 @@ def test_the_config_api_is_asked_in_haste(base_url, url):
 
 
 def test_haste_never_takes_longer():
-    """Time-outs that are shorter anyway stay as they are."""
+    """Timeouts that are shorter anyway stay as they are."""
     short = timedelta(milliseconds=10)
     settings = replace(SETTINGS, connect_timeout=short, read_timeout=short).with_short_timeouts()
     assert (short, short) == (settings.connect_timeout, settings.read_timeout)

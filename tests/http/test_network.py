@@ -107,7 +107,7 @@ def advice(request):
 
 @pytest.fixture
 def tls_server(tmp_path):
-    """A server on 127.0.0.1 with a certificate for this address that nobody trusts."""
+    """A server on 127.0.0.1 with a certificate for this address that is not trusted."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     certificate.write_text(CERTIFICATE)
     key.write_text(KEY)
@@ -142,7 +142,7 @@ def test_tls_that_fails_in_another_way():
     assert "verify and client_cert" in network.explain_network_error(ssl.SSLError(1, "no luck"))
 
 
-def test_a_port_where_nobody_listens(advice):
+def test_a_port_where_nothing_listens(advice):
     """The port is doubted, and containers are remembered."""
     with refused_port() as port:
         assert "Nothing listens there" in advice(f"http://127.0.0.1:{port}/")
@@ -154,12 +154,12 @@ def test_a_host_that_does_not_answer(advice):
         assert "does not answer in time" in advice(f"http://127.0.0.1:{port}/")
 
 
-def test_a_host_that_nobody_knows(advice):
+def test_a_host_that_is_not_known(advice):
     """The name is doubted."""
     assert "host name is not known" in advice("http://airbyte.invalid/")
 
 
-def test_a_proxy_that_is_not_there_or_lets_nobody_through(advice):
+def test_a_proxy_that_is_not_there_or_refuses_connections(advice):
     """It is the proxy's fault, not the server's."""
     with refused_port() as port:
         proxies = {"http": f"http://127.0.0.1:{port}"}
