@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sample_files import counted
+from counting import counted
 
 from airbyte_sync import (
     AirbyteSyncError,

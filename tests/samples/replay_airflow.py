@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from uuid import uuid4
 
-from sample_files import counted
+from counting import counted
 
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
@@ -64,11 +64,6 @@ class Stage:
         scripts = [_script(steps) for steps in self.sample["scripts"]]
         airbyte.add_connection(CONNECTION, job_scripts=scripts)
 
-    @property
-    def seconds(self):
-        """How long it has been going on."""
-        return (self.clock.now() - self.start).total_seconds()
-
     def task(self):
         """Make the task, as each process of Airflow does."""
         kinds = {"operator": AirbyteTriggerSyncOperator, "sensor": AirbyteJobSensor}
@@ -89,19 +84,6 @@ class Stage:
         self.airbyte.clear_requests()
         self.context["ti"].xcoms.update(moment["xcoms"])
         self.context.get("task_state_store", {}).update(moment["store"])
-
-    def moment(self):
-        """Write down what :meth:`come_to` needs."""
-        return self.plain(
-            {
-                "seconds": self.seconds,
-                "jobs": [
-                    (job.created_at - self.start).total_seconds() for job in self.airbyte.jobs
-                ],
-                "xcoms": self.context["ti"].xcoms,
-                "store": self.context.get("task_state_store", {}),
-            }
-        )
 
     def plain(self, content):
         """Return a copy in JSON types, without the port of this test's server."""
@@ -137,10 +119,6 @@ class Stage:
         """The next poke of a rescheduled sensor, a minute later."""
         self.clock.advance(timedelta(minutes=1))
         return self._to_the_end(lambda: self.task().poke(self.context))
-
-    def fire(self):
-        """The triggerer makes the trigger and runs it; return its event."""
-        return self._run_trigger(self.sample["deferral"])
 
     def _run_trigger(self, deferral):
         trigger = import_string(deferral["trigger"])(**deferral["arguments"])
