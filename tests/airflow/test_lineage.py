@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 
@@ -22,6 +23,7 @@ from airbyte_sync_airflow.openlineage.dataset_names import (
 )
 from airbyte_sync_airflow.openlineage.extract import facets_on_complete
 from airbyte_sync_airflow.openlineage.facets import AirbyteJobRunFacet, operator_lineage
+from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
 from airbyte_sync_local import Actor, Fault, ServerConnection, answers
 
@@ -29,20 +31,18 @@ AIRBYTE = "airbyte.internal:8000"
 STREAM = Stream(name="users", namespace="shop", written_as="raw_users", written_to="lake")
 WITHOUT_NAMESPACE = Stream(name="users", written_as="raw_users")
 SERVER = {"host": "db.internal", "port": 1234, "database": "app"}
-JOB = {
-    "job_id": 7,
-    "job_type": "sync",
-    "status": "succeeded",
-    "connection_id": "c",
-    "connection_name": "Shop to lake",
-    "rows": 1000,
-    "bytes": 65536,
-    "started_at": "2026-08-21T10:15:00+00:00",
-    "duration_seconds": 2.0,
-    "url": "http://airbyte.internal:8000/workspaces/w/connections/c/timeline?jobId=7&openLogs=true",
-    "attached": False,
-    "failure_reason": None,
-}
+JOB = JobSummary(
+    job_id=7,
+    job_type="sync",
+    status="succeeded",
+    connection_id="c",
+    connection_name="Shop to lake",
+    rows=1000,
+    bytes=65536,
+    started_at="2026-08-21T10:15:00+00:00",
+    duration_seconds=2.0,
+    url="http://airbyte.internal:8000/workspaces/w/connections/c/timeline?jobId=7&openLogs=true",
+)
 
 
 def source(kind, configuration, stream=STREAM):
@@ -295,7 +295,7 @@ def test_the_only_stream_has_the_jobs_numbers():
 
 @pytest.mark.parametrize(
     ("streams", "job"),
-    [((STREAM, STREAM), JOB), ((STREAM,), JOB | {"rows": None, "bytes": None}), ((STREAM,), None)],
+    [((STREAM, STREAM), JOB), ((STREAM,), replace(JOB, rows=None, bytes=None)), ((STREAM,), None)],
 )
 def test_numbers_of_nobody_knows_which_stream_are_told_of_none(streams, job):
     """Several streams share the job's numbers, and a job that was not looked at has none."""
@@ -315,14 +315,13 @@ def test_facets_can_be_sent_on():
     ]
     lineage = Lineage(source=ends[0], destination=ends[1], streams=(stream,))
     told = operator_lineage(
-        "http://h", lineage, {**JOB, "rows": 10**20, "status": odd, "connection_name": odd}
+        "http://h", lineage, replace(JOB, rows=10**20, status=odd, connection_name=odd)
     )
     text = event(told)
     text.encode()
     assert len(text) < 20_000
     assert told.run_facets["airbyteJob"].rows is None
     assert "outputStatistics" in told.outputs[0].outputFacets
-    assert {} == operator_lineage("http://h", lineage, {"job_id": 10**20}).run_facets
 
 
 def test_the_job_is_told():
@@ -340,16 +339,15 @@ def test_the_job_is_told():
         bytes=65536,
         startedAt="2026-08-21T10:15:00+00:00",
         durationSeconds=2.0,
-        url=JOB["url"],
+        url=JOB.url,
     )
     assert expected == told
-    assert JOB["url"] == json.loads(event(found))["run"]["facets"]["airbyteJob"]["url"]
+    assert JOB.url == json.loads(event(found))["run"]["facets"]["airbyteJob"]["url"]
 
 
-@pytest.mark.parametrize("job", [None, {}, {"job_id": None}])
-def test_without_a_job_nothing_is_said_of_it(job):
+def test_without_a_job_nothing_is_said_of_it():
     """The datasets are told all the same."""
-    found = operator_lineage(f"http://{AIRBYTE}", lineage(), job)
+    found = operator_lineage(f"http://{AIRBYTE}", lineage(), None)
     assert ({}, 1, 1) == (found.run_facets, len(found.inputs), len(found.outputs))
 
 

@@ -7,7 +7,7 @@ a flow needs is imported when a task runs, so that parsing a DAG costs next to n
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_sync_airflow.compat.airflow import RETURN_VALUE, BaseOperator, conf
 from airbyte_sync_airflow.config.arguments import (
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperatorLink, Context
 
-    from airbyte_sync import Checkpoint, SyncPolicy, SyncRequest
+    from airbyte_sync import Checkpoint, Flow, SyncPolicy, SyncRequest, SyncResult
     from airbyte_sync_airflow.compat.official_events import OfficialEvent
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.report.job_summary import JobSummary
     from airbyte_sync_airflow.triggerer.event import EventOutcome
     from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
     from airbyte_sync_airflow.worker.session import TaskSession
+
+T = TypeVar("T")
 
 TRIGGER_FAILED = "__fail__"
 """The method that Airflow names when a trigger has died or a deferral took too long."""
@@ -242,7 +244,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             conn_id=self._conn_id or rendered_conn_id(self, task_instance.get_template_context()),
             api_version=self.api_version,
             connection_id=self._job.connection_id,
-            job=self._job.to_json(),
+            job=self._job,
         )
 
     # --- starting and following ----------------------------------------------------------------------
@@ -286,17 +288,11 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
         )
 
     def _start(self, context: Context) -> int:
-        from airbyte_sync import Pause, submit
+        from airbyte_sync import submit
 
         with self._session(context) as session:
             flow = submit(self._request(session), session.policy)
-            if self.asynchronous or not self.deferrable:
-                submission = session.run(flow)
-            else:
-                turn = session.step(flow)
-                if isinstance(turn, Pause):
-                    self._defer(session, turn.checkpoint)
-                submission = turn.result
+            submission = self._run_or_defer(session, flow)
             self._follow(session, submission.job_id, submission.checkpoint)
             self._finish(session.store)
             return submission.job_id
@@ -339,20 +335,33 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
 
     def _follow(self, session: TaskSession, job_id: int, checkpoint: Checkpoint) -> None:
         """Tell of the job, and wait for its end where this task is to wait."""
-        from airbyte_sync import Pause, resume
+        from airbyte_sync import resume
 
         self.job_id = job_id
         session.tell()
         if not self.asynchronous:
-            flow = resume(checkpoint, session.policy)
-            if not self.deferrable:
-                session.conclude(session.run(flow))
-            elif isinstance(turn := session.step(flow), Pause):
-                self._defer(session, turn.checkpoint)
-            else:
-                session.conclude(turn.result)
-            session.tell()
-            self._job = session.follower.job
+            self._end_well(session, self._run_or_defer(session, resume(checkpoint, session.policy)))
+
+    def _run_or_defer(self, session: TaskSession, flow: Flow[T]) -> T:
+        """Run a flow to its end; a deferrable task leaves it to the triggerer at its first pause."""
+        from airbyte_sync import Pause
+
+        if self.asynchronous or not self.deferrable:
+            return session.run(flow)
+        turn = session.step(flow)
+        if isinstance(turn, Pause):
+            session.defer(
+                turn.checkpoint,
+                conn_id=self._conn_id,
+                cancel_on_kill=session.cancels_on_kill(self.cancel_on_kill),
+            )
+        return turn.result
+
+    def _end_well(self, session: TaskSession, result: SyncResult) -> None:
+        """Tell what is known of a sync that succeeded."""
+        session.conclude(result)
+        session.tell()
+        self._job = session.follower.job
 
     def _conclude(self, context: Context, outcome: EventOutcome) -> int:
         """Go on from what our own trigger said."""
@@ -403,22 +412,13 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
                 session.store.save(turn.checkpoint)
                 self._follow(session, event.job_id, turn.checkpoint)
             else:
-                session.conclude(turn.result)
-                session.tell()
-                self._job = session.follower.job
+                self._end_well(session, turn.result)
             return event.job_id
 
     def _finish(self, store: RequestStore) -> None:
         """Forget a sync whose result the task has, as its last act."""
         self._is_over = True
         store.clear()
-
-    def _defer(self, session: TaskSession, checkpoint: Checkpoint) -> NoReturn:
-        session.defer(
-            checkpoint,
-            conn_id=self._conn_id,
-            cancel_on_kill=session.cancels_on_kill(self.cancel_on_kill),
-        )
 
     @property
     def _checkpoint(self) -> Checkpoint | None:

@@ -14,11 +14,10 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.providers.openlineage.extractors.base import OperatorLineage
 
     from airbyte_sync_airflow.config.connection import AirbyteServer
+    from airbyte_sync_airflow.report.job_summary import JobSummary
     from airbyte_sync_http.protocol.streams import Lineage
 
 PATIENCE = timedelta(seconds=5)
@@ -32,7 +31,7 @@ def facets_on_complete(
     conn_id: str,
     api_version: str,
     connection_id: str,
-    job: Mapping[str, Any] | None,
+    job: JobSummary | None,
     patience: timedelta = PATIENCE,
 ) -> OperatorLineage[Any, Any] | None:
     """
@@ -42,7 +41,7 @@ def facets_on_complete(
         conn_id: The Airflow connection that leads to the Airbyte server.
         api_version: The version in the API's address.
         connection_id: The Airbyte connection.
-        job: The XCom ``airbyte_job``, as far as there is one.
+        job: What is known of the job, where there is one.
         patience: How long Airbyte is asked at most.
 
     Returns:

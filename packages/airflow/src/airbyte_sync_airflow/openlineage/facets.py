@@ -15,13 +15,11 @@ from openlineage.client.facet_v2 import (
 )
 
 from airbyte_sync_airflow.openlineage.dataset_names import destination_name, source_name
-from airbyte_sync_airflow.report.job_summary import summary_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from openlineage.client.facet_v2 import OutputDatasetFacet
 
+    from airbyte_sync_airflow.report.job_summary import JobSummary
     from airbyte_sync_http.protocol.streams import Lineage
 
 
@@ -47,7 +45,7 @@ class AirbyteJobRunFacet(RunFacet):
 
 
 def operator_lineage(
-    base_url: str, lineage: Lineage | None, job: Mapping[str, Any] | None
+    base_url: str, lineage: Lineage | None, job: JobSummary | None
 ) -> OperatorLineage[Any, Any]:
     """
     Return what OpenLineage is to know of a sync.
@@ -55,29 +53,23 @@ def operator_lineage(
     Args:
         base_url: The Airbyte server's API.
         lineage: What the sync reads and writes; ``None`` if Airbyte did not say.
-        job: The XCom ``airbyte_job``, as far as there is one.
+        job: What is known of the job, where there is one.
     """
     airbyte = urlsplit(base_url).netloc
-    summary = summary_in(job)
-    job = None if summary is None else summary.to_json()
-    inputs, outputs = datasets(lineage, job, airbyte) if lineage else ([], [])
-    return OperatorLineage(inputs=inputs, outputs=outputs, run_facets=_run_facets(job, airbyte))
+    inputs, outputs = _datasets(lineage, job, airbyte) if lineage else ([], [])
+    run_facets = {} if job is None else _run_facets(job, airbyte)
+    return OperatorLineage(inputs=inputs, outputs=outputs, run_facets=run_facets)
 
 
-def datasets(
-    lineage: Lineage, job: Mapping[str, Any] | None, airbyte: str
+def _datasets(
+    lineage: Lineage, job: JobSummary | None, airbyte: str
 ) -> tuple[list[InputDataset], list[OutputDataset]]:
     """
     Return what the streams of a connection read and write.
 
     A job counts rows and bytes of all streams together; they are told of the output when it is the only one.
-
-    Args:
-        lineage: What the sync reads and writes.
-        job: The XCom ``airbyte_job``, as far as there is one.
-        airbyte: The host of the Airbyte server, with a port where its address has one.
     """
-    facets = _output_facets(job or {}) if len(lineage.streams) == 1 else {}
+    facets = _output_facets(job) if job is not None and len(lineage.streams) == 1 else {}
     inputs, outputs = [], []
     for stream in lineage.streams:
         source = source_name(lineage.source, stream, airbyte)
@@ -91,32 +83,29 @@ def datasets(
     return inputs, outputs
 
 
-def _output_facets(job: Mapping[str, Any]) -> dict[str, OutputDatasetFacet]:
-    rows, size = job.get("rows"), job.get("bytes")
-    if rows is None and size is None:
+def _output_facets(job: JobSummary) -> dict[str, OutputDatasetFacet]:
+    if job.rows is None and job.bytes is None:
         return {}
     statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
-    return {"outputStatistics": statistics(rowCount=rows, size=size)}
+    return {"outputStatistics": statistics(rowCount=job.rows, size=job.bytes)}
 
 
-def _run_facets(job: Mapping[str, Any] | None, airbyte: str) -> dict[str, RunFacet]:
-    if not job or job.get("job_id") is None:
-        return {}
+def _run_facets(job: JobSummary, airbyte: str) -> dict[str, RunFacet]:
     return {
         "externalQuery": external_query_run.ExternalQueryRunFacet(
-            externalQueryId=str(job["job_id"]), source=f"airbyte://{airbyte}"
+            externalQueryId=str(job.job_id), source=f"airbyte://{airbyte}"
         ),
         "airbyteJob": AirbyteJobRunFacet(
-            jobId=job["job_id"],
-            jobType=job.get("job_type"),
-            status=job.get("status"),
-            connectionId=job.get("connection_id"),
-            connectionName=job.get("connection_name"),
-            rows=job.get("rows"),
-            bytes=job.get("bytes"),
-            startedAt=job.get("started_at"),
-            durationSeconds=job.get("duration_seconds"),
-            url=job.get("url"),
-            attached=bool(job.get("attached")),
+            jobId=job.job_id,
+            jobType=job.job_type,
+            status=job.status,
+            connectionId=job.connection_id,
+            connectionName=job.connection_name,
+            rows=job.rows,
+            bytes=job.bytes,
+            startedAt=job.started_at,
+            durationSeconds=job.duration_seconds,
+            url=job.url,
+            attached=job.attached,
         ),
     }
