@@ -152,16 +152,14 @@ class AirbyteTask:
             checkpoint: How far this process has come; ``None`` where it has only just begun.
             is_wanted: Whether to cancel at all; ``None``: as the Airflow connection says.
         """
-        from airbyte_sync_airflow.worker.cancel import StoppedTask, cancel_if_killed
+        from airbyte_sync_airflow.worker.cancel import cancel_if_killed
 
         if is_wanted is False:
             return
         cancel_if_killed(
-            StoppedTask(
-                log=self.log,
-                checkpoint=checkpoint,
-                job=None if self._follower is None else self._follower.job,
-                read_server=self._read_server,
-                is_wanted=is_wanted,
-            )
+            checkpoint,
+            None if self._follower is None else self._follower.job,
+            log=self.log,
+            read_server=self._read_server,
+            is_wanted=is_wanted,
         )

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airbyte_sync import SyncPolicy, run
 from airbyte_sync_airflow.cancelling import (
@@ -53,39 +53,29 @@ GRACE = timedelta(seconds=4)
 """For how long a cancellation is repeated."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoppedTask:
-    """What a process knows that was told to stop."""
-
-    log: Any
-    checkpoint: Checkpoint | None
-    """How far this process has come; ``None`` where it has only just begun, as after a deferral."""
-    job: JobSummary | None
-    """What is known of the job, for its link."""
-    read_server: Callable[[Any], AirbyteServer]
-    """Returns where the Airflow connection leads, of a task's context: what was read before, or it asks."""
-    is_wanted: bool | None
-    """Whether to cancel at all; ``None``: as the Airflow connection says."""
-
-    @property
-    def sync(self) -> StoppedSync:
-        """What would be cancelled."""
-        return StoppedSync(
-            checkpoint=self.checkpoint,
-            job=self.job,
-            policy=SyncPolicy(cancel_timeout=GRACE),
-            log=self.log,
-        )
+ReadServer: TypeAlias = "Callable[[Any], AirbyteServer]"
+"""Returns where the Airflow connection leads, of a task's context: what was read before, or it asks."""
 
 
-def cancel_if_killed(stopped: StoppedTask) -> None:
+def cancel_if_killed(
+    checkpoint: Checkpoint | None,
+    job: JobSummary | None,
+    *,
+    log: Any,
+    read_server: ReadServer,
+    is_wanted: bool | None,
+) -> None:
     """
     Cancel the sync of a task that was told to stop, if Airflow says that it was killed. Never raises.
 
     ``execution_timeout`` is our own clock: then nothing is asked.
 
     Args:
-        stopped: What is known of the task.
+        checkpoint: How far this process has come; ``None`` where it has only just begun, as after a deferral.
+        job: What is known of the job, for its link.
+        log: The task's log.
+        read_server: Returns where to send the cancellation.
+        is_wanted: Whether to cancel at all; ``None``: as the Airflow connection says.
     """
     try:
         context = current_context()
@@ -94,13 +84,14 @@ def cancel_if_killed(stopped: StoppedTask) -> None:
     ):  # outside of a task nothing is known but the checkpoint, and nothing can be asked
         context = None
     is_out_of_time = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
-    word = _Word(stopped, context, asks_for_the_state=not is_out_of_time)
+    word = _Word(_stopped(checkpoint, job, log), context, asks_for_the_state=not is_out_of_time)
     try:
-        _cancel(replace(stopped, checkpoint=word.await_checkpoint()), context, word.guarded)
+        word.await_sync()
+        _cancel(word.sync, context, read_server, is_wanted=is_wanted, guarded=word.guarded)
     except StillWantedError:
-        stopped.log.info("This process was told to stop, but not its task: the sync goes on")
+        log.info("This process was told to stop, but not its task: the sync goes on")
     except NothingSaidError:
-        stopped.log.warning(
+        log.warning(
             "This process was told to stop, and Airflow does not say in time whether its task was killed: %s "
             "was left alone. If no try of this task follows it, cancel it in Airbyte",
             word.sync,
@@ -109,25 +100,20 @@ def cancel_if_killed(stopped: StoppedTask) -> None:
         log_that_it_failed(word.sync)
 
 
-def cancel_at_the_deadline(
-    log: Any, context: Any, read_server: Callable[[Any], AirbyteServer]
-) -> None:
+def cancel_at_the_deadline(log: Any, context: Any, read_server: ReadServer) -> None:
     """
     Cancel the sync of a task whose deferral took too long: that is our own clock. Never raises.
 
     Args:
         log: The task's log.
         context: The task's context.
-        read_server: As in :class:`StoppedTask`.
+        read_server: Returns where to send the cancellation.
     """
-    checkpoint, job = _left_behind(log, context)
-    stopped = StoppedTask(
-        log=log, checkpoint=checkpoint, job=job, read_server=read_server, is_wanted=True
-    )
+    sync = _stopped(*_left_behind(log, context), log)
     try:
-        _cancel(stopped, context, lambda interpreter: interpreter)
+        _cancel(sync, context, read_server, is_wanted=True)
     except Exception:
-        log_that_it_failed(stopped.sync)
+        log_that_it_failed(sync)
 
 
 def log_what_is_left(log: Any, context: Any, *, is_tried_again: bool) -> None:
@@ -139,10 +125,9 @@ def log_what_is_left(log: Any, context: Any, *, is_tried_again: bool) -> None:
         context: The task's context.
         is_tried_again: Whether another try follows.
     """
-    checkpoint, job = _left_behind(log, context)
-    if checkpoint is None or checkpoint.job_id is None:
+    sync = _stopped(*_left_behind(log, context), log)
+    if sync.checkpoint is None or sync.checkpoint.job_id is None:
         return
-    sync = StoppedSync(checkpoint=checkpoint, job=job, policy=SyncPolicy(), log=log)
     if is_tried_again:
         log.warning(
             "The wait in the triggerer failed: %s goes on, and the next try follows it", sync
@@ -155,17 +140,26 @@ def log_what_is_left(log: Any, context: Any, *, is_tried_again: bool) -> None:
         )
 
 
+def _stopped(checkpoint: Checkpoint | None, job: JobSummary | None, log: Any) -> StoppedSync:
+    policy = SyncPolicy(cancel_timeout=GRACE)
+    return StoppedSync(checkpoint=checkpoint, job=job, policy=policy, log=log)
+
+
 def _cancel(
-    stopped: StoppedTask, context: Any, guarded: Callable[[Interpreter], Interpreter]
+    sync: StoppedSync,
+    context: Any,
+    read_server: ReadServer,
+    *,
+    is_wanted: bool | None,
+    guarded: Callable[[Interpreter], Interpreter] = lambda interpreter: interpreter,
 ) -> None:
-    sync = stopped.sync
     if sync.has_nothing_to_cancel:
         return
-    server = stopped.read_server(context)
-    if stopped.is_wanted is None and not server.policy.get("cancel_on_kill", True):
+    server = read_server(context)
+    if is_wanted is None and not server.policy.get("cancel_on_kill", True):
         return
     # What the task has open may be in the middle of a call: this needs a session of its own.
-    with open_interpreter(server_for_cancelling(server), Follower(stopped.log)) as interpreter:
+    with open_interpreter(server_for_cancelling(server), Follower(sync.log)) as interpreter:
         run(cancel_sync(sync), guarded(interpreter))
 
 
@@ -177,15 +171,15 @@ class _Word:
     asked here may never be answered.
     """
 
-    def __init__(self, stopped: StoppedTask, context: Any, *, asks_for_the_state: bool) -> None:
+    def __init__(self, sync: StoppedSync, context: Any, *, asks_for_the_state: bool) -> None:
         self._end = monotonic() + ANSWER_WITHIN.total_seconds()
         self._context = context
         self._standing = Standing.UNKNOWN if asks_for_the_state else Standing.KILLED
-        self.sync = stopped.sync
+        self.sync = sync
         """What is known of it so far."""
         self._looking = Thread(target=self._look, daemon=True)
         self._asking = Thread(target=self._ask, daemon=True)
-        if context is not None and stopped.checkpoint is None:
+        if context is not None and sync.checkpoint is None:
             self._looking.start()
         if context is not None and asks_for_the_state:
             self._asking.start()
@@ -202,9 +196,9 @@ class _Word:
         checkpoint, job = _left_behind(self.sync.log, self._context)
         self.sync = replace(self.sync, checkpoint=checkpoint, job=self.sync.job or job)
 
-    def await_checkpoint(self) -> Checkpoint | None:
+    def await_sync(self) -> None:
         """
-        Return how far this process, or another one of the same try, had come.
+        Wait until it is known how far this process, or another one of the same try, had come.
 
         Raises:
             NothingSaidError: Airflow does not say in time.
@@ -212,7 +206,6 @@ class _Word:
         self._await(self._looking)
         if self._looking.is_alive():
             raise NothingSaidError
-        return self.sync.checkpoint
 
     def guarded(self, interpreter: Interpreter) -> Interpreter:
         """Return an interpreter that cancels nothing before the task is known to be killed."""
