@@ -1,7 +1,6 @@
 """One name for what Airflow 2.11 and 3.x keep in two places.
 
-This module and ``task_instances`` alone know that there are several releases. Features are found by trying,
-never by comparing version numbers.
+Features are found by trying, never by comparing version numbers.
 """
 
 from __future__ import annotations

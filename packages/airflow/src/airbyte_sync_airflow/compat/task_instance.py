@@ -101,6 +101,39 @@ def _first_poke_in_the_database(task_instance: Any) -> datetime | None:
     return found
 
 
+def row_of(key: TaskKey) -> Any:
+    """
+    Return what the database of Airflow 2 says of a task: its state, and which process is in charge of it.
+
+    Returns:
+        A row with ``state``, ``try_number``, ``job_id``, ``trigger_id`` and ``triggerer_id``; ``None`` where
+        there is none.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import Trigger
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = (
+        select(
+            TaskInstance.state,
+            TaskInstance.try_number,
+            TaskInstance.job_id,
+            TaskInstance.trigger_id,
+            Trigger.triggerer_id,
+        )
+        .outerjoin(Trigger, TaskInstance.trigger_id == Trigger.id)
+        .where(
+            TaskInstance.dag_id == key.dag_id,
+            TaskInstance.task_id == key.task_id,
+            TaskInstance.run_id == key.run_id,
+            TaskInstance.map_index == key.map_index,
+        )
+    )
+    with create_session() as session:
+        return session.execute(query).one_or_none()
+
+
 def start_of(context: Any) -> datetime:
     """Return when this try began: a deferral and its resumption keep that moment."""
     return getattr(context.get("ti"), "start_date", None) or datetime.now(timezone.utc)

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from airbyte_sync_airflow.compat.task_instance import row_of
 from airbyte_sync_airflow.compat.task_states import Standing
 from airbyte_sync_airflow.triggerer.cancel import shared_kills
 from airbyte_sync_airflow.triggerer.threads import in_own_thread
@@ -92,34 +93,10 @@ async def _says_the_api(key: TaskKey) -> bool | None:
 
 async def _says_the_database(request: TriggerRequest, key: TaskKey) -> bool | None:
     try:
-        row = await in_own_thread(_row_of, key)
+        row = await in_own_thread(row_of, key)
     except Exception:
         return None
+    if row is None:
+        return None
     mine = (DEFERRED, key.try_number, request.trigger_id, request.triggerer_id)
-    return None if row is None else row == mine
-
-
-def _row_of(key: TaskKey) -> tuple[Any, ...] | None:
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.models.trigger import Trigger
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    query = (
-        select(
-            TaskInstance.state,
-            TaskInstance.try_number,
-            TaskInstance.trigger_id,
-            Trigger.triggerer_id,
-        )
-        .outerjoin(Trigger, TaskInstance.trigger_id == Trigger.id)
-        .where(
-            TaskInstance.dag_id == key.dag_id,
-            TaskInstance.task_id == key.task_id,
-            TaskInstance.run_id == key.run_id,
-            TaskInstance.map_index == key.map_index,
-        )
-    )
-    with create_session() as session:
-        row = session.execute(query).one_or_none()
-    return None if row is None else tuple(row)
+    return (row.state, row.try_number, row.trigger_id, row.triggerer_id) == mine

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airbyte_sync_airflow.compat.task_instance import row_of
 from airbyte_sync_airflow.compat.task_states import Standing, TaskKey, ask
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 
@@ -80,7 +81,7 @@ class WorkerCharge:
 
     def _says_the_database(self) -> bool | None:
         try:
-            row = _row_of(TaskKey.of(self._task_instance))
+            row = row_of(TaskKey.of(self._task_instance))
         except Exception:
             return None
         return None if row is None else (row.state, _try_of(row)) == (RUNNING, self._try)
@@ -106,18 +107,3 @@ def _is_known(task_instance: Any) -> bool | None:
         status = detail.get("status_code") if isinstance(detail, dict) else None
         return False if status in GONE else None
     return True
-
-
-def _row_of(key: TaskKey) -> Any:
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    query = select(TaskInstance.state, TaskInstance.try_number, TaskInstance.job_id).where(
-        TaskInstance.dag_id == key.dag_id,
-        TaskInstance.task_id == key.task_id,
-        TaskInstance.run_id == key.run_id,
-        TaskInstance.map_index == key.map_index,
-    )
-    with create_session() as session:
-        return session.execute(query).one_or_none()
