@@ -31,40 +31,36 @@ class TestAirbyteGateway(GatewayContract):
             RequestsTransport(settings.transport), settings, clock=clock
         )
 
-    def test_a_wrong_address_is_explained(self, open_gateway, airbyte, clock):
+    def test_a_wrong_address_is_explained(self, open_gateway, airbyte):
         """The error says what to write."""
         settings = ServerSettings(base_url=f"{airbyte.base_url}/airbyte/v1")
         with pytest.raises(UnexpectedReply, match=f"write {airbyte.api_url}"):
-            open_gateway(settings, clock).fetch_job(1)
+            open_gateway(settings).fetch_job(1)
 
-    def test_a_second_refusal_is_explained(self, open_gateway, guarded, settings, clock):
+    def test_a_second_refusal_is_explained(self, guarded_gateway, guarded):
         """Fresh tokens that are refused, too, come from the wrong place."""
         guarded.inject(
             Fault(on="GET *", do="answer", answer=answers.unauthorized_empty(), times=None)
         )
         with pytest.raises(Unauthorized, match="token URL"):
-            open_gateway(settings, clock).fetch_job(1)
+            guarded_gateway.fetch_job(1)
 
-    def test_a_wrong_secret_is_explained(self, open_gateway, settings, clock):
+    def test_a_wrong_secret_is_explained(self, open_gateway, settings):
         """The client secret is named, and not shown."""
         auth = ClientCredentials(client_id="me", client_secret="guess")
         with pytest.raises(Unauthorized, match="client secret is wrong"):
-            open_gateway(replace(settings, auth=auth), clock).fetch_job(1)
+            open_gateway(replace(settings, auth=auth)).fetch_job(1)
 
-    def test_a_server_without_a_token_route_is_explained(
-        self, open_gateway, airbyte, settings, clock
-    ):
+    def test_a_server_without_a_token_route_is_explained(self, open_gateway, airbyte, settings):
         """The error says that no credentials are needed."""
         with pytest.raises(Unauthorized, match="no credentials are needed"):
-            open_gateway(replace(settings, base_url=airbyte.base_url), clock).fetch_job(1)
+            open_gateway(replace(settings, base_url=airbyte.base_url)).fetch_job(1)
 
-    def test_an_outage_of_the_token_route_is_explained(
-        self, open_gateway, guarded, settings, clock
-    ):
+    def test_an_outage_of_the_token_route_is_explained(self, guarded_gateway, guarded):
         """The error says what was missing."""
         guarded.inject(Fault(on="POST /applications/token", do="drop"))
         with pytest.raises(RequestNotSent, match="no access token"):
-            open_gateway(settings, clock).fetch_job(1)
+            guarded_gateway.fetch_job(1)
 
 
 class TestAsyncAirbyteGateway(AsyncGatewayContract):

@@ -88,7 +88,7 @@ PORT_METHODS = (
 class OpenGateway(Protocol):
     """Opens a gateway that is closed after the test."""
 
-    def __call__(self, settings: ServerSettings, clock: ServerTime) -> SyncGateway:
+    def __call__(self, settings: ServerSettings) -> SyncGateway:
         """Open one."""
         ...
 
@@ -136,11 +136,9 @@ class GatewayFacts:
         return airbyte.add_connection()
 
     @pytest.fixture
-    def gateway(
-        self, open_gateway: OpenGateway, airbyte: LocalAirbyte, clock: ServerTime
-    ) -> SyncGateway:
+    def gateway(self, open_gateway: OpenGateway, airbyte: LocalAirbyte) -> SyncGateway:
         """Open a gateway to that server."""
-        return open_gateway(ServerSettings(base_url=airbyte.base_url), clock)
+        return open_gateway(ServerSettings(base_url=airbyte.base_url))
 
     # --- starting and cancelling ---
 
@@ -313,16 +311,14 @@ class GatewayFacts:
         with pytest.raises(NotFound):
             gateway.fetch_job(77)
 
-    def test_a_member_may_not_know(
-        self, open_gateway: OpenGateway, serve: Serve, clock: ServerTime
-    ) -> None:
+    def test_a_member_may_not_know(self, open_gateway: OpenGateway, serve: Serve) -> None:
         """
         A caller who is no administrator gets 403, for jobs and connections alike.
 
         Otherwise: users without the permission are told that a job does not exist.
         """
         airbyte = serve(quirks=Quirks(caller=Caller.MEMBER))
-        gateway = open_gateway(ServerSettings(base_url=airbyte.base_url), clock)
+        gateway = open_gateway(ServerSettings(base_url=airbyte.base_url))
         with pytest.raises(Forbidden, match="required permissions"):
             gateway.fetch_job(77)
         with pytest.raises(Forbidden):
@@ -804,21 +800,19 @@ class GatewayFacts:
         assert caught.value.retry_safe is False
         assert 1 == asked_for(airbyte, "POST /jobs")
 
-    def test_nobody_there_is_not_in_doubt(
-        self, open_gateway: OpenGateway, clock: ServerTime
-    ) -> None:
+    def test_nobody_there_is_not_in_doubt(self, open_gateway: OpenGateway) -> None:
         """
         No connection came about: surely nothing was started.
 
         Otherwise: while Airbyte is down, tasks search for jobs that cannot exist.
         """
-        gateway = open_gateway(ServerSettings(base_url="http://127.0.0.1:1"), clock)
+        gateway = open_gateway(ServerSettings(base_url="http://127.0.0.1:1"))
         with pytest.raises(RequestNotSent) as caught:
             gateway.submit(UNKNOWN_ID, JobType.SYNC)
         assert caught.value.retry_safe is True
 
     def test_a_wrong_address_is_no_reply(
-        self, open_gateway: OpenGateway, airbyte: LocalAirbyte, clock: ServerTime
+        self, open_gateway: OpenGateway, airbyte: LocalAirbyte
     ) -> None:
         """
         The web application answers any path with a page: that is no reply of Airbyte's API.
@@ -826,9 +820,8 @@ class GatewayFacts:
         Otherwise: a web page counts as a job, and the task waits for it.
         """
         settings = ServerSettings(base_url=f"{airbyte.base_url}/airbyte/v1")
-        gateway = open_gateway(settings, clock)
         with pytest.raises(UnexpectedReply):
-            gateway.fetch_job(1)
+            open_gateway(settings).fetch_job(1)
 
     # --- who asks ---
 
@@ -851,7 +844,6 @@ class GatewayFacts:
     def test_constant_credentials(
         self,
         open_gateway: OpenGateway,
-        clock: ServerTime,
         *,
         server: AuthRequirement,
         right: Auth,
@@ -865,11 +857,11 @@ class GatewayFacts:
         with LocalAirbyte(auth=server) as airbyte:
             connection = airbyte.add_connection()
             settings = ServerSettings(base_url=airbyte.base_url, auth=right)
-            found = open_gateway(settings, clock).fetch_connection(connection.connection_id)
+            found = open_gateway(settings).fetch_connection(connection.connection_id)
             assert connection.connection_id == found.connection_id
             airbyte.clear_requests()
             with pytest.raises(Unauthorized):
-                open_gateway(replace(settings, auth=wrong), clock).fetch_job(1)
+                open_gateway(replace(settings, auth=wrong)).fetch_job(1)
             assert 1 == len(airbyte.requests)
 
     @pytest.fixture(params=Edition, ids=lambda edition: edition.value)
@@ -886,61 +878,51 @@ class GatewayFacts:
         auth = ClientCredentials(client_id="me", client_secret=SECRET)
         return ServerSettings(base_url=guarded.base_url, auth=auth)
 
+    @pytest.fixture
+    def guarded_gateway(self, open_gateway: OpenGateway, settings: ServerSettings) -> SyncGateway:
+        """Open a gateway to that server."""
+        return open_gateway(settings)
+
     def test_one_token_serves_many_calls(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte
     ) -> None:
         """
         A token is fetched at the first call and kept.
 
         Otherwise: each poll costs two requests, and the server throttles.
         """
-        gateway = open_gateway(settings, clock)
         connection = guarded.add_connection()
         for _ in range(3):
-            gateway.fetch_connection(connection.connection_id)
+            guarded_gateway.fetch_connection(connection.connection_id)
         assert 1 == asked_for(guarded, "POST /applications/token")
 
     def test_a_token_is_replaced_before_it_ends(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte, clock: ServerTime
     ) -> None:
         """
         No call is refused because a token ended.
 
         Otherwise: during long syncs a call is refused each time a token ends.
         """
-        gateway = open_gateway(settings, clock)
         connection = guarded.add_connection()
         for _ in range(30):
-            gateway.fetch_connection(connection.connection_id)
+            guarded_gateway.fetch_connection(connection.connection_id)
             clock.advance(timedelta(seconds=20))
         assert 401 not in [request.status for request in guarded.requests]
         assert 4 == asked_for(guarded, "POST /applications/token")
 
     def test_a_refused_token_is_replaced_once(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte
     ) -> None:
         """
         A 401 means that nothing was carried out, so even a submission is made again.
 
         Otherwise: a token that was withdrawn early fails tasks whose credentials are right.
         """
-        gateway = open_gateway(settings, clock)
         connection = guarded.add_connection()
         fault = Fault(on="POST /jobs", do="answer", answer=answers.unauthorized_empty())
         guarded.inject(fault)
-        gateway.submit(connection.connection_id, JobType.SYNC)
+        guarded_gateway.submit(connection.connection_id, JobType.SYNC)
         statuses = [(request.operation, request.status) for request in guarded.requests]
         assert [
             ("POST /applications/token", 200),
@@ -950,11 +932,7 @@ class GatewayFacts:
         ] == statuses
 
     def test_a_second_refusal_is_final(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte
     ) -> None:
         """
         The refusal of a fresh token is final: it comes from the wrong place.
@@ -965,15 +943,11 @@ class GatewayFacts:
             Fault(on="GET *", do="answer", answer=answers.unauthorized_empty(), times=None)
         )
         with pytest.raises(Unauthorized):
-            open_gateway(settings, clock).fetch_job(1)
+            guarded_gateway.fetch_job(1)
         assert 2 == asked_for(guarded, "GET /jobs/{jobId}")
 
     def test_a_wrong_secret_is_final(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, open_gateway: OpenGateway, guarded: LocalAirbyte, settings: ServerSettings
     ) -> None:
         """
         400 or 401 from the token route, as the edition has it, means that the credentials are wrong.
@@ -981,36 +955,27 @@ class GatewayFacts:
         Otherwise: a wrong secret is retried until the task times out, or is in its log.
         """
         auth = ClientCredentials(client_id="me", client_secret="guess")
-        gateway = open_gateway(replace(settings, auth=auth), clock)
+        gateway = open_gateway(replace(settings, auth=auth))
         with pytest.raises(Unauthorized) as caught:
             gateway.fetch_job(1)
         assert "guess" not in str(caught.value)
         assert ["POST /applications/token"] == [request.operation for request in guarded.requests]
 
     def test_a_server_without_a_token_route(
-        self,
-        open_gateway: OpenGateway,
-        airbyte: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, open_gateway: OpenGateway, airbyte: LocalAirbyte, settings: ServerSettings
     ) -> None:
         """
         404 from the token route means that this server wants no credentials: those that are given are wrong.
 
         Otherwise: a server that has no token route is retried as an outage.
         """
-        gateway = open_gateway(replace(settings, base_url=airbyte.base_url), clock)
+        gateway = open_gateway(replace(settings, base_url=airbyte.base_url))
         with pytest.raises(Unauthorized):
             gateway.fetch_job(1)
 
     @pytest.mark.parametrize("action", ["drop", "drop_after", "answer"])
     def test_an_outage_of_the_token_route_leaves_no_doubt(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
-        action: FaultAction,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte, action: FaultAction
     ) -> None:
         """
         Without a token the submission was surely not sent.
@@ -1020,7 +985,7 @@ class GatewayFacts:
         answer = answers.bad_gateway() if action == "answer" else None
         guarded.inject(Fault(on="POST /applications/token", do=action, answer=answer))
         with pytest.raises(RequestNotSent):
-            open_gateway(settings, clock).submit(UNKNOWN_ID, JobType.SYNC)
+            guarded_gateway.submit(UNKNOWN_ID, JobType.SYNC)
         assert 0 == asked_for(guarded, "POST /jobs")
 
     @pytest.mark.parametrize(
@@ -1035,12 +1000,7 @@ class GatewayFacts:
         ],
     )
     def test_what_is_no_token_route_is_told_apart(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
-        answer: Answer,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte, answer: Answer
     ) -> None:
         """
         A gateway in the place of the token route says nothing about the credentials.
@@ -1049,15 +1009,11 @@ class GatewayFacts:
         """
         guarded.inject(Fault(on="POST /applications/token", do="answer", answer=answer))
         with pytest.raises(RefusedOnTheWay):
-            open_gateway(settings, clock).submit(UNKNOWN_ID, JobType.SYNC)
+            guarded_gateway.submit(UNKNOWN_ID, JobType.SYNC)
         assert 0 == asked_for(guarded, "POST /jobs")
 
     def test_a_throttled_token_route_may_be_asked_again(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte
     ) -> None:
         """
         429 from the token route stays 429.
@@ -1068,14 +1024,10 @@ class GatewayFacts:
             Fault(on="POST /applications/token", do="answer", answer=answers.rate_limited())
         )
         with pytest.raises(Throttled):
-            open_gateway(settings, clock).fetch_job(1)
+            guarded_gateway.fetch_job(1)
 
     def test_no_secret_is_in_an_error(
-        self,
-        open_gateway: OpenGateway,
-        guarded: LocalAirbyte,
-        settings: ServerSettings,
-        clock: ServerTime,
+        self, guarded_gateway: SyncGateway, guarded: LocalAirbyte
     ) -> None:
         """
         No error holds a secret, not even one that the server sends back.
@@ -1085,7 +1037,7 @@ class GatewayFacts:
         echo = Answer(status=500, body={"message": f"what is {SECRET}?"})
         guarded.inject(Fault(on="POST /applications/token", do="answer", answer=echo))
         with pytest.raises(CallFailed) as caught:
-            open_gateway(settings, clock).fetch_job(1)
+            guarded_gateway.fetch_job(1)
         assert SECRET not in repr(caught.value) + repr(caught.value.__cause__)
 
     # --- why a job failed ---
@@ -1135,9 +1087,7 @@ class GatewayFacts:
         """
         assert [] == [method for method in PORT_METHODS if not hasattr(gateway, method)]
 
-    def test_says_who_it_is(
-        self, open_gateway: OpenGateway, serve: Serve, clock: ServerTime
-    ) -> None:
+    def test_says_who_it_is(self, open_gateway: OpenGateway, serve: Serve) -> None:
         """
         A user agent goes with every request, and so do the headers that the network wants.
 
@@ -1146,7 +1096,7 @@ class GatewayFacts:
         """
         airbyte = serve(recorded_headers=["X-Ingress"])
         settings = ServerSettings(base_url=airbyte.base_url, headers={"X-Ingress": "open"})
-        gateway = open_gateway(settings, clock)
+        gateway = open_gateway(settings)
         with pytest.raises(NotFound):
             gateway.fetch_job(1)
         [request] = airbyte.requests
@@ -1164,12 +1114,12 @@ class GatewayContract(GatewayFacts):
 
     @pytest.fixture
     def open_gateway(
-        self, new_gateway: Callable[[ServerSettings, ServerTime], SyncGateway]
+        self, new_gateway: Callable[[ServerSettings, ServerTime], SyncGateway], clock: ServerTime
     ) -> Iterator[OpenGateway]:
         """Open gateways, and close after the test those that can be closed."""
         with ExitStack() as stack:
 
-            def open_one(settings: ServerSettings, clock: ServerTime) -> SyncGateway:
+            def open_one(settings: ServerSettings) -> SyncGateway:
                 gateway = new_gateway(settings, clock)
                 stack.callback(getattr(gateway, "close", lambda: None))
                 return gateway
@@ -1187,14 +1137,16 @@ class AsyncGatewayContract(GatewayFacts):
 
     @pytest.fixture
     def open_gateway(
-        self, new_gateway: Callable[[ServerSettings, AsyncServerTime], AsyncSyncGateway]
+        self,
+        new_gateway: Callable[[ServerSettings, AsyncServerTime], AsyncSyncGateway],
+        clock: ServerTime,
     ) -> Iterator[OpenGateway]:
         """Open gateways on one event loop, and close after the test those that can be closed."""
         loop = asyncio.new_event_loop()
         with ExitStack() as stack:
             stack.callback(loop.close)
 
-            def open_one(settings: ServerSettings, clock: ServerTime) -> SyncGateway:
+            def open_one(settings: ServerSettings) -> SyncGateway:
                 gateway = OnALoop(lambda: new_gateway(settings, AsyncServerTime(clock)), loop)
                 stack.callback(gateway.close)
                 return cast("SyncGateway", gateway)
