@@ -51,6 +51,11 @@ def _epoch(instant: datetime) -> int:
     return int(instant.timestamp())
 
 
+def _present(**fields: Json) -> dict[str, Json]:
+    """Leave out the fields that have no value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def job(row: ServerJob, *, with_stats: bool) -> Json:
     """
     Write a ``JobResponse``.
@@ -59,20 +64,17 @@ def job(row: ServerJob, *, with_stats: bool) -> Json:
         row: The job.
         with_stats: Whether rows and bytes are told. GET and the list do; POST and DELETE do not.
     """
-    body: dict[str, Json] = {
-        "jobId": row.job_id,
-        "status": row.status,
-        "jobType": row.job_type,
-        "startTime": timestamp(row.created_at),
-        "connectionId": row.connection_id,
-    }
-    if row.is_terminal:
-        body["lastUpdatedAt"] = timestamp(row.updated_at)
-    if row.status != statuses.PENDING:
-        body["duration"] = iso_duration(row.duration)
-    if with_stats:
-        body |= {"bytesSynced": row.bytes, "rowsSynced": row.rows}
-    return body
+    return _present(
+        jobId=row.job_id,
+        status=row.status,
+        jobType=row.job_type,
+        startTime=timestamp(row.created_at),
+        connectionId=row.connection_id,
+        lastUpdatedAt=timestamp(row.updated_at) if row.is_terminal else None,
+        duration=None if row.status == statuses.PENDING else iso_duration(row.duration),
+        bytesSynced=row.bytes if with_stats else None,
+        rowsSynced=row.rows if with_stats else None,
+    )
 
 
 def connection(row: ServerConnection) -> Json:
@@ -80,24 +82,29 @@ def connection(row: ServerConnection) -> Json:
     schedule = {"scheduleType": "manual"}
     if row.cron_expression is not None:
         schedule = {"scheduleType": "cron", "cronExpression": row.cron_expression}
-    body: dict[str, Json] = {
-        "connectionId": row.connection_id,
-        "name": row.name,
-        "sourceId": row.source_id,
-        "destinationId": row.destination_id,
-        "workspaceId": row.workspace_id,
-        "status": row.status,
-        "schedule": schedule,
-        "nonBreakingSchemaUpdatesBehavior": "ignore",
-        "namespaceDefinition": row.namespace_definition,
-        "prefix": row.prefix,
-        "configurations": {"streams": [_stream(row, name) for name in row.streams]},
-        "createdAt": _epoch(row.created_at),
-        "tags": [_tag(row, tag) for tag in row.tags],
-    }
-    if row.namespace_format is not None:
-        body["namespaceFormat"] = row.namespace_format
-    return body
+    streams = [
+        {**_descriptor(row, name), "syncMode": "full_refresh_overwrite"} for name in row.streams
+    ]
+    return _present(
+        connectionId=row.connection_id,
+        name=row.name,
+        sourceId=row.source_id,
+        destinationId=row.destination_id,
+        workspaceId=row.workspace_id,
+        status=row.status,
+        schedule=schedule,
+        nonBreakingSchemaUpdatesBehavior="ignore",
+        namespaceDefinition=row.namespace_definition,
+        namespaceFormat=row.namespace_format,
+        prefix=row.prefix,
+        configurations={"streams": streams},
+        createdAt=_epoch(row.created_at),
+        tags=[_tag(row, tag) for tag in row.tags],
+    )
+
+
+def _descriptor(row: ServerConnection, name: str) -> dict[str, Json]:
+    return _present(name=name, namespace=row.stream_namespace)
 
 
 def _tag(row: ServerConnection, tag: Tag) -> Json:
@@ -107,13 +114,6 @@ def _tag(row: ServerConnection, tag: Tag) -> Json:
         "name": tag.name,
         "color": tag.color,
     }
-
-
-def _stream(row: ServerConnection, name: str) -> Json:
-    body = {"name": name, "syncMode": "full_refresh_overwrite"}
-    if row.stream_namespace is not None:
-        body["namespace"] = row.stream_namespace
-    return body
 
 
 def source(row: ServerConnection) -> Json:
@@ -158,38 +158,35 @@ def page(rows: list[Json], *, next_link: str, previous_link: str) -> Json:
 
 def config_connection(row: ServerConnection) -> Json:
     """Write the Config API's ``ConnectionRead``: the connection with the catalog of its streams."""
-    body: dict[str, Json] = {
-        "connectionId": row.connection_id,
-        "name": row.name,
-        "namespaceDefinition": row.namespace_definition.replace("_", ""),
-        "prefix": row.prefix,
-        "sourceId": row.source_id,
-        "destinationId": row.destination_id,
-        "operationIds": [],
-        "syncCatalog": {"streams": [_catalog_entry(row, name) for name in row.streams]},
-        "scheduleType": "manual" if row.cron_expression is None else "cron",
-        "status": row.status,
-        "breakingChange": False,
-        "createdAt": _epoch(row.created_at),
-        "tags": [_tag(row, tag) for tag in row.tags],
-    }
-    if row.namespace_format is not None:
-        body["namespaceFormat"] = row.namespace_format
+    schedule = None
     if row.cron_expression is not None:
         expression, _, zone = row.cron_expression.rpartition(" ")
-        cron = {"cronExpression": expression, "cronTimeZone": zone}
-        body["scheduleData"] = {"cron": cron}
-    return body
+        schedule = {"cron": {"cronExpression": expression, "cronTimeZone": zone}}
+    return _present(
+        connectionId=row.connection_id,
+        name=row.name,
+        namespaceDefinition=row.namespace_definition.replace("_", ""),
+        namespaceFormat=row.namespace_format,
+        prefix=row.prefix,
+        sourceId=row.source_id,
+        destinationId=row.destination_id,
+        operationIds=[],
+        syncCatalog={"streams": [_catalog_entry(row, name) for name in row.streams]},
+        scheduleType="manual" if schedule is None else "cron",
+        scheduleData=schedule,
+        status=row.status,
+        breakingChange=False,
+        createdAt=_epoch(row.created_at),
+        tags=[_tag(row, tag) for tag in row.tags],
+    )
 
 
 def _catalog_entry(row: ServerConnection, name: str) -> Json:
-    stream: dict[str, Json] = {
-        "name": name,
+    stream = {
+        **_descriptor(row, name),
         "jsonSchema": {"type": "object", "properties": {}},
         "supportedSyncModes": ["full_refresh"],
     }
-    if row.stream_namespace is not None:
-        stream["namespace"] = row.stream_namespace
     config = {
         "syncMode": "full_refresh",
         "destinationSyncMode": "overwrite",
@@ -212,11 +209,6 @@ def connection_state(row: ServerConnection) -> Json:
     return {"stateType": "stream", "connectionId": row.connection_id, "streamState": streams}
 
 
-def _descriptor(row: ServerConnection, name: str) -> Json:
-    namespace = {} if row.stream_namespace is None else {"namespace": row.stream_namespace}
-    return {"name": name, **namespace}
-
-
 def job_info(row: ServerJob, connection: ServerConnection, *, with_logs: bool) -> Json:
     """
     Write the Config API's ``JobInfoRead``: the job with its attempts.
@@ -234,25 +226,15 @@ def job_info(row: ServerJob, connection: ServerConnection, *, with_logs: bool) -
     if row.attempts and not with_logs:
         job["aggregatedStats"] = _stats(row.rows, row.bytes)
         job["streamAggregatedStats"] = [
-            {**_stream_name(connection, name), **_stats(rows, size)}
-            for name, rows, size in _shares(connection, row.rows, row.bytes)
+            {**stream, **stats} for stream, stats in _shares(connection, row.rows, row.bytes)
         ]
-    return {
-        "job": job,
-        "attempts": [
-            _attempt_info(row.job_id, attempt, connection, with_logs=with_logs)
-            for attempt in row.attempts
-        ],
-    }
-
-
-def _attempt_info(
-    job_id: int, row: Attempt, connection: ServerConnection, *, with_logs: bool
-) -> Json:
-    body: dict[str, Json] = {"attempt": _attempt(job_id, row, connection)}
-    if with_logs:
-        body |= {"logType": "formatted", "logs": {"logLines": _log_lines(row)}}
-    return body
+    attempts = []
+    for each in row.attempts:
+        attempt: dict[str, Json] = {"attempt": _attempt(row.job_id, each, connection)}
+        if with_logs:
+            attempt |= {"logType": "formatted", "logs": {"logLines": _log_lines(each)}}
+        attempts.append(attempt)
+    return {"job": job, "attempts": attempts}
 
 
 def _log_lines(row: Attempt) -> list[str]:
@@ -267,42 +249,30 @@ def _log_lines(row: Attempt) -> list[str]:
 
 
 def _attempt(job_id: int, row: Attempt, connection: ServerConnection) -> Json:
-    body: dict[str, Json] = {
-        "id": row.number,
-        "jobId": job_id,
-        "status": row.status,
-        "createdAt": _epoch(row.created_at),
-        "updatedAt": _epoch(row.updated_at),
-        "bytesSynced": row.bytes,
-        "recordsSynced": row.rows,
-        "totalStats": _stats(row.rows, row.bytes),
-        "streamStats": _stream_stats(row, connection),
-    }
-    if row.ended_at is not None:
-        body["endedAt"] = _epoch(row.ended_at)
+    failures = None
     if row.failure is not None:
-        at = row.ended_at or row.updated_at
-        body["failureSummary"] = {
-            "failures": [_failure(row.failure, at=at)],
+        failures = {
+            "failures": [_failure(row.failure, at=row.ended_at or row.updated_at)],
             "partialSuccess": row.rows > 0,
         }
-    return body
+    return _present(
+        id=row.number,
+        jobId=job_id,
+        status=row.status,
+        createdAt=_epoch(row.created_at),
+        updatedAt=_epoch(row.updated_at),
+        endedAt=None if row.ended_at is None else _epoch(row.ended_at),
+        bytesSynced=row.bytes,
+        recordsSynced=row.rows,
+        totalStats=_stats(row.rows, row.bytes),
+        streamStats=[
+            {**stream, "stats": stats} for stream, stats in _shares(connection, row.rows, row.bytes)
+        ],
+        failureSummary=failures,
+    )
 
 
-def _stream_stats(row: Attempt, connection: ServerConnection) -> list[Json]:
-    return [
-        {**_stream_name(connection, name), "stats": _stats(rows, size)}
-        for name, rows, size in _shares(connection, row.rows, row.bytes)
-    ]
-
-
-def _stream_name(connection: ServerConnection, name: str) -> dict[str, Json]:
-    if connection.stream_namespace is None:
-        return {"streamName": name}
-    return {"streamName": name, "streamNamespace": connection.stream_namespace}
-
-
-def _shares(connection: ServerConnection, rows: int, size: int) -> Iterator[tuple[str, int, int]]:
+def _shares(connection: ServerConnection, rows: int, size: int) -> Iterator[tuple[Json, Json]]:
     """Divide what was moved among the streams: an equal part each, and the first one the remainder."""
     streams = connection.streams
     for index, name in enumerate(streams):
@@ -310,7 +280,8 @@ def _shares(connection: ServerConnection, rows: int, size: int) -> Iterator[tupl
             total // len(streams) + (total % len(streams) if index == 0 else 0)
             for total in (rows, size)
         )
-        yield name, share_of_rows, share_of_size
+        stream = _present(streamName=name, streamNamespace=connection.stream_namespace)
+        yield stream, _stats(share_of_rows, share_of_size)
 
 
 def _stats(rows: int, size: int) -> Json:
@@ -323,14 +294,11 @@ def _stats(rows: int, size: int) -> Json:
 
 
 def _failure(row: Failure, *, at: datetime) -> Json:
-    body: dict[str, Json] = {
-        "failureOrigin": row.origin,
-        "failureType": row.type,
-        "externalMessage": row.reason,
-        "timestamp": _epoch(at) * 1000,
-    }
-    if row.internal_message is not None:
-        body["internalMessage"] = row.internal_message
-    if row.retryable is not None:
-        body["retryable"] = row.retryable
-    return body
+    return _present(
+        failureOrigin=row.origin,
+        failureType=row.type,
+        externalMessage=row.reason,
+        internalMessage=row.internal_message,
+        retryable=row.retryable,
+        timestamp=_epoch(at) * 1000,
+    )
