@@ -2,6 +2,11 @@
 
 import os
 import tempfile
+from uuid import uuid4
+
+import pytest
+
+from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
 
 os.environ.update(
     {
@@ -14,3 +19,16 @@ os.environ.update(
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
 )
+
+
+@pytest.fixture
+def auth():
+    """Credentials of this test alone: clients keep tokens by id and secret, whatever server sold them."""
+    return RequireClientCredentials(client_id="me", client_secret=uuid4().hex)
+
+
+@pytest.fixture
+def airbyte(auth):
+    """An Airbyte that wants them."""
+    with LocalAirbyte(auth=auth) as server:
+        yield server

@@ -1,7 +1,6 @@
 """Airbyte's own Python SDK, unmodified, works against the server."""
 
 from datetime import timedelta
-from uuid import uuid4
 
 import airbyte_api
 import pytest
@@ -11,7 +10,6 @@ from airbyte_api.errors import SDKError
 from airbyte_sync_local import (
     LocalAirbyte,
     ManualClock,
-    RequireClientCredentials,
     ServerConnection,
     job_scripts,
     utc_now,
@@ -25,12 +23,6 @@ pytestmark = pytest.mark.filterwarnings("default")
 def clock():
     # The SDK asks the real clock whether its token has ended, so the hands start there.
     return ManualClock(utc_now())
-
-
-@pytest.fixture
-def auth():
-    # The SDK keeps tokens for the whole process by id and secret, whatever server sold them.
-    return RequireClientCredentials(client_id="me", client_secret=uuid4().hex)
 
 
 @pytest.fixture

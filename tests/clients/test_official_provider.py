@@ -92,7 +92,7 @@ def test_its_hook_triggers_polls_and_cancels(served):
 
 
 def test_its_operator_cancels_when_time_is_up(served):
-    """Its own time-out reaches the server."""
+    """Its own timeout reaches the server."""
     with pytest.raises(AirflowException):
         operator(SLOW, timeout=2).execute({})
 

@@ -5,7 +5,6 @@ import inspect
 import json
 import time
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from airflow.providers.airbyte.hooks import airbyte as official_hooks
@@ -18,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException
 from airbyte_sync_airflow.hooks import AirbyteHook
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_airflow.sensors import AirbyteJobSensor
-from airbyte_sync_local import LocalAirbyte, RequireClientCredentials, job_scripts
+from airbyte_sync_local import job_scripts
 
 # The official provider and the SDK below it warn about themselves; that proves nothing about us.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -40,21 +39,18 @@ FILLED_IN = {
 
 
 @pytest.fixture
-def airbyte(monkeypatch):
+def airbyte(airbyte, auth, monkeypatch):
     """An Airbyte, and an Airflow connection that was filled in with our form."""
-    secret = uuid4().hex  # the official SDK keeps tokens by id and secret, whatever the server
-    auth = RequireClientCredentials(client_id="me", client_secret=secret)
-    with LocalAirbyte(auth=auth) as server:
-        connection = {
-            "conn_type": "airbyte",
-            "host": f"{server.base_url}/api/public/v1",  # the official one does not find it
-            "login": "me",
-            "password": secret,
-            "schema": "v1/applications/token",
-            "extra": FILLED_IN,
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", json.dumps(connection))
-        yield server
+    connection = {
+        "conn_type": "airbyte",
+        "host": f"{airbyte.base_url}/api/public/v1",  # the official one does not find it
+        "login": auth.client_id,
+        "password": auth.client_secret,
+        "schema": "v1/applications/token",
+        "extra": FILLED_IN,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", json.dumps(connection))
+    return airbyte
 
 
 @pytest.fixture
