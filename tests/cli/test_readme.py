@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_sync import SyncPolicy
 from airbyte_sync_cli import main
 from airbyte_sync_cli.main import program
-from airbyte_sync_cli.settings import POLICY_KEYS, RUN_KEYS, SERVER_FLAGS, CliSettings
+from airbyte_sync_cli.settings import RUN_KEYS, SERVER_KEYS, CliSettings
 from airbyte_sync_local import scenario_names
 from tests.cli.command import QUICKLY
 
@@ -83,7 +84,7 @@ def test_the_spellings_follow_one_rule():
     """--queue-timeout, AIRBYTE_SYNC_QUEUE_TIMEOUT and queue_timeout."""
     pattern = r"^\| `--([a-z-]+)` \| `AIRBYTE_SYNC_([A-Z_]+)` \| `(\w+)` in `\[(\w+)\]` \|$"
     rows = re.findall(pattern, README, re.MULTILINE)
-    tables = {"server": SERVER_FLAGS, "policy": POLICY_KEYS, "run": RUN_KEYS}
+    tables = {"server": SERVER_KEYS, "policy": SyncPolicy.CONFIG_KEYS, "run": RUN_KEYS}
     assert {"server", "policy", "run"} == {table for *_, table in rows}
     for option, variable, key, table in rows:
         assert option.replace("-", "_") == variable.lower() == key

@@ -117,7 +117,7 @@ def test_a_bad_option_is_named(cli):
     """As it was typed."""
     done = cli("run", "--timeout", "soon", "Orders")
     assert 2 == done.code
-    assert "--timeout: " in done.err
+    assert "--timeout is 'soon': " in done.err
 
 
 def test_an_unknown_key_of_the_file_is_named(cli, config):

@@ -14,30 +14,35 @@ import click
 from airbyte_sync import AirbyteSyncError
 from airbyte_sync_cli.display.as_json import document, error_as_json
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of
+from airbyte_sync_cli.settings import CliSettings
 from airbyte_sync_http.transports.network import explain_network_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
 
-def execute(work: Callable[[], Coroutine[Any, Any, ExitCode]], *, as_json: bool) -> ExitCode:
+def execute(
+    work: Callable[..., Coroutine[Any, Any, ExitCode]], *arguments: object, flags: Mapping[str, Any]
+) -> ExitCode:
     """
     Run the work of a command.
 
     Args:
-        work: Makes the coroutine.
-        as_json: Whether an error that ends the command is told as JSON on standard output, too.
+        work: Makes the coroutine, of the arguments, the settings and the flags.
+        arguments: What the command line names.
+        flags: Its options. With ``--json`` an error that ends the command is told as JSON on standard
+            output, too.
 
     Returns:
         The exit code. An error was told on standard error.
     """
     try:
-        return asyncio.run(work())
+        return asyncio.run(work(*arguments, CliSettings(flags), flags))
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except AirbyteSyncError as error:
         code = exit_code_of(error)
-        if as_json:
+        if flags["as_json"] and not flags.get("json_events"):
             write({"outcome": code.word, "exit_code": int(code), "error": error_as_json(error)})
         write_error(f"airbyte-sync: {advised(error)}")
         return code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -75,16 +75,12 @@ def _refuse_secret(ctx: click.Context, parameter: click.Parameter, value: object
     if value is None or ctx.resilient_parsing:
         return
     name = str(parameter.name)
-    _refuse(
+    raise click.UsageError(
         f"a secret is never the value of an option, because every user of this machine can read it in the "
         f"list of processes: set {PREFIX}{name.upper()} in the environment, or give a file with "
         f"{_SECRETS[name]}. Change the secret if others use this machine.",
         ctx,
     )
-
-
-def _refuse(text: str, ctx: click.Context) -> NoReturn:
-    raise click.UsageError(text, ctx)
 
 
 def _hidden_secrets() -> list[Callable[[Decorated], Decorated]]:

@@ -8,7 +8,6 @@ table of the file that it belongs to: ``[server]``, ``[policy]`` or ``[run]``.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,32 +18,14 @@ from airbyte_sync import InvalidInput, SyncPolicy
 from airbyte_sync_http.config import SettingsSource, read_toml_table, settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from airbyte_sync_http import ServerSettings
 
 PREFIX = "AIRBYTE_SYNC_"
-POLICY_KEYS = (
-    "timeout",
-    "queue_timeout",
-    "on_conflict",
-    "unreachable_timeout",
-    "adopt_window",
-    "cancel_timeout",
-    "cancel_on_timeout",
-    "explain",
-    "streams",
-    "poll_interval",
-)
 RUN_KEYS = ("state", "on_interrupt", "at_once", "workspace", "transport")
-SERVER_FLAGS = {
-    "url": "--url",
-    "client_id": "--client-id",
-    "client_secret_file": "--client-secret-file",
-    "username": "--username",
-    "password_file": "--password-file",
-    "token_file": "--token-file",
-}
+SERVER_KEYS = ("url", "client_id", "client_secret_file", "username", "password_file", "token_file")
+"""The keys of ``[server]`` that have an option."""
 
 
 def default_config_file() -> Path:
@@ -89,9 +70,9 @@ class CliSettings:
         Raises:
             InvalidInput: The address is missing, or a setting cannot be right.
         """
-        flags = {key: self._flags[key] for key in SERVER_FLAGS if key in self._flags}
+        flags = self._given(SERVER_KEYS)
         sources = [
-            SettingsSource(values=flags, names=SERVER_FLAGS),
+            SettingsSource(values=flags.values, names=flags.names),
             SettingsSource.environment(self._environ, PREFIX),
         ]
         if self.file is not None:
@@ -106,10 +87,9 @@ class CliSettings:
             InvalidInput: A value cannot be meant; the text names it as it was written.
         """
         values: dict[str, Any] = {}
-        for layer in reversed(self._layers("policy", POLICY_KEYS)):
-            for key, value in layer.values.items():
-                with _naming(layer.names[key]):
-                    SyncPolicy.from_config({key: value})
+        for layer in reversed(self._layers("policy", SyncPolicy.CONFIG_KEYS)):
+            # A wrong value is refused, even one that another goes before.
+            SyncPolicy.from_config(layer.values, called=layer.names.__getitem__)
             values.update(layer.values)
         return SyncPolicy.from_config(values)
 
@@ -124,34 +104,25 @@ class CliSettings:
                 return layer.values[key], layer.names[key]
         return None, key
 
+    def _given(self, keys: tuple[str, ...]) -> _Layer:
+        """Return what options of the command line set."""
+        values = {key: self._flags[key] for key in keys if key in self._flags}
+        return _Layer(values, {key: f"--{key.replace('_', '-')}" for key in keys})
+
     def _layers(self, table: str, keys: tuple[str, ...]) -> list[_Layer]:
-        flags = {key: f"--{key.replace('_', '-')}" for key in keys}
         variables = {key: f"{PREFIX}{key.upper()}" for key in keys}
-        layers = [
-            _Layer({key: self._flags[key] for key in keys if key in self._flags}, flags),
-            _Layer(
-                {
-                    key: self._environ[name]
-                    for key, name in variables.items()
-                    if self._environ.get(name)
-                },
-                variables,
-            ),
-        ]
+        found = {
+            key: self._environ[name] for key, name in variables.items() if self._environ.get(name)
+        }
+        layers = [self._given(keys), _Layer(found, variables)]
         if self.file is not None:
-            with _naming(f"settings file {self.file}"):
+            try:
                 values = read_toml_table(self.file, table)
+            except InvalidInput as error:
+                raise InvalidInput(f"settings file {self.file}: {error}") from error
             names = {key: f"{key} in [{table}] of {self.file}" for key in (*keys, *values)}
             for key in values:
                 if key not in keys:
                     raise InvalidInput(f"{names[key]} is no setting: known are {', '.join(keys)}")
             layers.append(_Layer(values, names))
         return layers
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    try:
-        yield
-    except InvalidInput as error:
-        raise InvalidInput(f"{name}: {error}") from error

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_sync_cli import options
 from airbyte_sync_cli.options import SYNC, SectionCommand, option
-from airbyte_sync_cli.settings import CliSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.exit_codes import ExitCode
@@ -45,5 +43,4 @@ def cancel(targets: tuple[str, ...], **flags: Any) -> ExitCode:
     from airbyte_sync_cli.execution import execute
     from airbyte_sync_cli.work.cancel import cancel_all
 
-    work = partial(cancel_all, targets, CliSettings(flags), flags)
-    return execute(work, as_json=flags["as_json"])
+    return execute(cancel_all, targets, flags=flags)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_sync_cli import options
 from airbyte_sync_cli.options import SectionCommand
-from airbyte_sync_cli.settings import CliSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.exit_codes import ExitCode
@@ -37,5 +35,4 @@ def check(connections: tuple[str, ...], **flags: Any) -> ExitCode:
     from airbyte_sync_cli.execution import execute
     from airbyte_sync_cli.work.check import check_all
 
-    work = partial(check_all, connections, CliSettings(flags), flags)
-    return execute(work, as_json=flags["as_json"])
+    return execute(check_all, connections, flags=flags)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,6 @@ import click
 from airbyte_sync import JobType
 from airbyte_sync_cli import options
 from airbyte_sync_cli.options import SectionCommand, option
-from airbyte_sync_cli.settings import CliSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.exit_codes import ExitCode
@@ -56,5 +54,4 @@ def jobs(connection: str | None, **flags: Any) -> ExitCode:
     from airbyte_sync_cli.execution import execute
     from airbyte_sync_cli.work.lists import list_jobs
 
-    work = partial(list_jobs, connection, CliSettings(flags), flags)
-    return execute(work, as_json=flags["as_json"])
+    return execute(list_jobs, connection, flags=flags)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_sync_cli import options
 from airbyte_sync_cli.options import INTERRUPTION, OUTPUT, SYNC, SectionCommand, option
-from airbyte_sync_cli.settings import CliSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.exit_codes import ExitCode
@@ -94,6 +92,4 @@ def run(
 
     if cancel_on_interrupt is not None:
         flags["on_interrupt"] = "cancel" if cancel_on_interrupt else "leave_running"
-    as_json = flags["as_json"] and not flags["json_events"]
-    work = partial(run_connections, connections, CliSettings(flags), flags)
-    return execute(work, as_json=as_json)
+    return execute(run_connections, connections, flags=flags)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_sync_cli import options
 from airbyte_sync_cli.options import SectionCommand
-from airbyte_sync_cli.settings import CliSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.exit_codes import ExitCode
@@ -40,5 +38,4 @@ def submit(connection: str, **flags: Any) -> ExitCode:
     from airbyte_sync_cli.execution import execute
     from airbyte_sync_cli.work.submit import submit_connection
 
-    work = partial(submit_connection, connection, CliSettings(flags), flags)
-    return execute(work, as_json=flags["as_json"])
+    return execute(submit_connection, connection, flags=flags)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_sync_cli import options
 from airbyte_sync_cli.options import SectionCommand
-from airbyte_sync_cli.settings import CliSettings
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.exit_codes import ExitCode
@@ -44,6 +42,4 @@ def watch(targets: tuple[str, ...], **flags: Any) -> ExitCode:
     from airbyte_sync_cli.execution import execute
     from airbyte_sync_cli.work.watch import watch_all
 
-    as_json = flags["as_json"] and not flags["json_events"]
-    work = partial(watch_all, targets, CliSettings(flags), flags)
-    return execute(work, as_json=as_json)
+    return execute(watch_all, targets, flags=flags)

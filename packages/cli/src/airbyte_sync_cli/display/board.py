@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from typing_extensions import Self
 
 from airbyte_sync_cli.display.view import SyncView
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
@@ -30,32 +32,29 @@ class Entry:
     result: SyncResult | None = None
 
 
-class Display(Protocol):
-    """Shows the syncs of a board, to a person or to a program."""
+class Display:
+    """Shows the syncs of a board, to a person or to a program. This one shows nothing."""
 
-    def __enter__(self) -> object: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def on_event(self, entry: Entry, event: Event, now: datetime) -> None:
         """Show that something happened to a sync."""
-        ...
 
     def on_end(self, entry: Entry, now: datetime) -> None:
         """Show how a sync ended."""
-        ...
 
     def on_message(self, text: str, now: datetime, *, is_error: bool) -> None:
         """Show what is to be said about no sync in particular, or what a person has to do."""
-        ...
 
     def tick(self) -> None:
         """Show that time has passed: called some times a second."""
-        ...
 
     def finish(self, exit_code: ExitCode) -> None:
         """Show what became of all; called once, when everything has ended."""
-        ...
 
 
 def utc_now() -> datetime:

@@ -17,6 +17,7 @@ from airbyte_sync_cli.display.as_json import (
     outcome_as_json,
     outcomes_as_json,
 )
+from airbyte_sync_cli.display.board import Display
 from airbyte_sync_cli.display.lines import closing_line, ended_line, stream_lines
 from airbyte_sync_cli.display.screen import Size, explanations, final_screen, screen
 from airbyte_sync_cli.exit_codes import ExitCode
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from airbyte_sync_cli.display.board import Board, Entry
 
 
-class LiveDisplay:
+class LiveDisplay(Display):
     """
     A screen that is drawn anew several times a second, and stays as it was at the end.
 
@@ -67,12 +68,6 @@ class LiveDisplay:
         for line in (*lines, *(Text(error, "red") for error in self._errors)):
             self._console.print(line, soft_wrap=True)
 
-    def on_event(self, entry: Entry, event: Event, now: datetime) -> None:
-        """Wait for the next tick."""
-
-    def on_end(self, entry: Entry, now: datetime) -> None:
-        """Wait for the next tick."""
-
     def on_message(self, text: str, now: datetime, *, is_error: bool) -> None:
         """Show the last message below everything; errors stay there."""
         del now
@@ -104,7 +99,7 @@ class LiveDisplay:
         return Size(width=console.width, height=console.height, is_ascii=console.options.ascii_only)
 
 
-class LineDisplay:
+class LineDisplay(Display):
     """
     One line for each thing that happens, with the moment: for logs, mails of cron and journals.
 
@@ -119,12 +114,6 @@ class LineDisplay:
         self._write = write
         self._is_quiet = is_quiet
         self._is_worth_a_line = ProgressThrottle()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def on_event(self, entry: Entry, event: Event, now: datetime) -> None:
         """Write what the event says, with the connection where there are several."""
@@ -146,9 +135,6 @@ class LineDisplay:
         if is_error or not self._is_quiet:
             self._write(f"{_stamp(now)} {text}")
 
-    def tick(self) -> None:
-        """Write nothing: only events are worth a line."""
-
     def finish(self, exit_code: ExitCode) -> None:
         """Write how many came to which end, where there are several."""
         is_told = not self._is_quiet or exit_code is not ExitCode.SUCCEEDED
@@ -160,7 +146,7 @@ class LineDisplay:
         self._write(f"{_stamp(now)} {name}{text}")
 
 
-class EventStream:
+class EventStream(Display):
     """
     One JSON object a line: each event when it happens, each outcome, and the whole at the end.
 
@@ -172,12 +158,6 @@ class EventStream:
     def __init__(self, board: Board, write: Callable[[str], object]) -> None:
         self._board = board
         self._write = write
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def on_event(self, entry: Entry, event: Event, now: datetime) -> None:
         """Write the event."""
@@ -193,9 +173,6 @@ class EventStream:
         told = {"event": "message", "at": moment(now), "text": text, "is_error": is_error}
         self._write(document(told, is_line=True))
 
-    def tick(self) -> None:
-        """Write nothing."""
-
     def finish(self, exit_code: ExitCode) -> None:
         """Write the outcome of all, as the event ``finished``."""
         last = {
@@ -206,7 +183,7 @@ class EventStream:
         self._write(document(last, is_line=True))
 
 
-class OneDocument:
+class OneDocument(Display):
     """
     One JSON document, when everything has ended.
 
@@ -226,26 +203,11 @@ class OneDocument:
         self._write = write
         self._write_error = write_error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def on_event(self, entry: Entry, event: Event, now: datetime) -> None:
-        """Write nothing yet."""
-
-    def on_end(self, entry: Entry, now: datetime) -> None:
-        """Write nothing yet."""
-
     def on_message(self, text: str, now: datetime, *, is_error: bool) -> None:
         """Write errors to standard error: a person has to read them."""
         del now
         if is_error:
             self._write_error(text)
-
-    def tick(self) -> None:
-        """Write nothing."""
 
     def finish(self, exit_code: ExitCode) -> None:
         """Write the document."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,7 +15,7 @@ from airbyte_sync_cli.execution import is_terminal, write_error, write_line
 from airbyte_sync_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from airbyte_sync_cli.display.board import Board, Display
     from airbyte_sync_cli.display.view import SyncView
@@ -24,15 +24,15 @@ _TICK = 0.2
 """Seconds between two pictures of a live display."""
 
 
-def displays_for(board: Board, *, as_json: bool, json_events: bool, quiet: bool) -> list[Display]:
+def _displays_for(board: Board, flags: Mapping[str, Any]) -> list[Display]:
     """Return how a board is shown: as the options say, else by what standard output is."""
-    if json_events:
+    if flags["json_events"]:
         return [EventStream(board, write_line)]
-    if as_json:
-        is_seen = is_terminal(sys.stderr) and not sys.stdout.isatty() and not quiet
+    if flags["as_json"]:
+        is_seen = is_terminal(sys.stderr) and not sys.stdout.isatty() and not flags["quiet"]
         beside: list[Display] = [LiveDisplay(board, Console(stderr=True))] if is_seen else []
         return [*beside, OneDocument(board, write_line, write_error)]
-    if quiet:
+    if flags["quiet"]:
         return [LineDisplay(board, write_error, is_quiet=True)]
     if is_terminal(sys.stdout):
         return [LiveDisplay(board, Console())]
@@ -41,18 +41,18 @@ def displays_for(board: Board, *, as_json: bool, json_events: bool, quiet: bool)
 
 @asynccontextmanager
 async def shown(
-    board: Board, displays: list[Display], left_over: Callable[[SyncView], str | None]
+    board: Board, flags: Mapping[str, Any], left_over: Callable[[SyncView], str | None]
 ) -> AsyncIterator[None]:
     """
     Show a board while syncs are followed, and how all ended, also where the program is interrupted.
 
     Args:
         board: The syncs.
-        displays: Where.
+        flags: The options of the command line, which say how.
         left_over: Says what an interruption left of a sync.
     """
     with ExitStack() as stack:
-        for display in displays:
+        for display in _displays_for(board, flags):
             stack.enter_context(display)
             board.add_display(display)
         stack.enter_context(_logged_on(board))

@@ -10,7 +10,7 @@ from airbyte_sync import AirbyteSyncError, InvalidInput, JobType, SyncRequest
 from airbyte_sync.jobs import is_uuid
 from airbyte_sync_cli.display.board import Board
 from airbyte_sync_cli.execution import exiting_on_sigterm
-from airbyte_sync_cli.work.following import displays_for, shown
+from airbyte_sync_cli.work.following import shown
 from airbyte_sync_cli.work.session import open_session
 from airbyte_sync_runner import AsyncFileStore, OnInterrupt, run_many
 
@@ -59,13 +59,7 @@ async def run_connections(
     store = None if folder is None else AsyncFileStore(folder)
     async with open_session(settings) as session:
         board = Board(connections, session.server.ui_url)
-        displays = displays_for(
-            board,
-            as_json=flags["as_json"],
-            json_events=flags["json_events"],
-            quiet=flags["quiet"],
-        )
-        async with shown(board, displays, left_over):
+        async with shown(board, flags, left_over):
             with exiting_on_sigterm():
                 entries = await _find(session, board)
             if at_once is None:

@@ -17,7 +17,7 @@ from airbyte_sync import (
 from airbyte_sync.flows import watching
 from airbyte_sync_cli.display.board import Board
 from airbyte_sync_cli.execution import exiting_on_sigterm
-from airbyte_sync_cli.work.following import displays_for, shown
+from airbyte_sync_cli.work.following import shown
 from airbyte_sync_cli.work.session import open_session
 from airbyte_sync_cli.work.targets import job_to_watch
 from airbyte_sync_http.feed.feed import JobFeed
@@ -51,14 +51,8 @@ async def watch_all(
         async with open_session(settings) as session:
             titles = [f"job {text}" if text.isdecimal() else text for text in targets]
             board = Board(titles, session.server.ui_url)
-            displays = displays_for(
-                board,
-                as_json=flags["as_json"],
-                json_events=flags["json_events"],
-                quiet=flags["quiet"],
-            )
             async with (
-                shown(board, displays, _left_over),
+                shown(board, flags, _left_over),
                 JobFeed(session.gateway, AsyncSystemClock()) as feed,
             ):
                 follower = _Follower(session, board, feed)
