@@ -48,7 +48,7 @@ class JobScript:
     Everything that happens to a job after it is created as ``pending``.
 
     Raises:
-        ImpossibleLife: The steps go back in time, or Airbyte never changes a status like that.
+        ImpossibleJobScript: The steps go back in time, or Airbyte never changes a status like that.
     """
 
     steps: tuple[Step, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from airbyte_sync_local.platform.model import Json
 
 T = TypeVar("T")
-
-_RENAMED: Final = {"lives": "job_scripts", "life": "script", "default_life": "default_script"}
-"""Keys of before the first release, which drafts of scenario files still have."""
 
 
 class InvalidScenario(ValueError):
@@ -34,16 +31,12 @@ class Table:
         value: The table as parsed from JSON or TOML.
 
     Raises:
-        InvalidScenario: `value` is not a table, or has a key that has another name now; at the end of the
-            block: there are keys that were not taken.
+        InvalidScenario: `value` is not a table; at the end of the block: there are keys that were not taken.
     """
 
     def __init__(self, value: Json) -> None:
         if not isinstance(value, Mapping):
             raise InvalidScenario(f"expected a table with keys, got {value!r}")
-        for old, new in _RENAMED.items():
-            if old in value:
-                raise InvalidScenario(f"the key {old!r} is called {new!r} now")
         self._left: dict[str, Json] = dict(value)
         self._known: list[str] = []
 
