@@ -19,7 +19,7 @@ from airbyte_sync import (
     resume,
 )
 from airbyte_sync.events import Origin
-from airbyte_sync_airflow.cancelling import StillWantedError, StoppedSync, cancel_sync
+from airbyte_sync_airflow.cancelling import StillWantedError, cancel_sync
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey, read_state
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
@@ -96,25 +96,30 @@ class Airflow:
         return dict.fromkeys(keys, NOTHING_SAID if word == "silent" else read_state(word))
 
 
+def request_for(checkpoint, policy):
+    """What a task asked of its trigger."""
+    return TriggerRequest(
+        conn_id="airbyte_default",
+        api_version="v1",
+        checkpoint=checkpoint.to_json(),
+        policy=policy.to_json(),
+        job=None,
+        key=TaskKey(
+            dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1, id=str(uuid4())
+        ),
+        trigger_id=1,
+        triggerer_id=None,
+        log=logging.getLogger("test"),
+    )
+
+
 @pytest.fixture
 def follow(time, airbyte_in_memory):
     """Drive a trigger's flow in virtual time; return what became of it, in order."""
 
     def run(checkpoint, airflow, *, policy, stop_after=timedelta(hours=2)):
         clock = AsyncVirtualClock(time)
-        request = TriggerRequest(
-            conn_id="airbyte_default",
-            api_version="v1",
-            checkpoint=checkpoint.to_json(),
-            policy=policy.to_json(),
-            job=None,
-            key=TaskKey(
-                dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1, id=str(uuid4())
-            ),
-            trigger_id=1,
-            triggerer_id=None,
-            log=logging.getLogger("test"),
-        )
+        request = request_for(checkpoint, policy)
 
         async def main():
             caution = AsyncCaution(shared_kills().watch, await_charge_of_trigger, request)
@@ -386,21 +391,8 @@ def test_a_kill_that_was_answered_before_a_standstill_is_asked_about_again(
     airbyte_in_memory.start_external_job(CONNECTION, ENDLESS)
     time.advance(MINUTE)
     airflow, clock = Airflow(time, now), AsyncVirtualClock(time)
-    stopped = killing.StoppedTrigger(
-        key=TaskKey(dag_id="d", run_id="r", task_id="sync", map_index=-1, try_number=1, id="x"),
-        sync=StoppedSync(
-            checkpoint=Checkpoint.from_json(
-                {"version": 1, "phase": "watch", "asked_at": time.now().isoformat(), "job_id": 1}
-                | {"origin": "started"}
-            ),
-            policy=SyncPolicy(),
-            job=None,
-            log=logging.getLogger("test"),
-        ),
-        conn_id="airbyte_default",
-        api_version="v1",
-        server=None,
-    )
+    checkpoint = Checkpoint.watching(1, Origin.STARTED, asked_at=time.now())
+    stopped = killing.stopped_trigger(request_for(checkpoint, SyncPolicy()), None, None)
 
     async def main():
         caution = killing.caution_of(stopped)

@@ -73,24 +73,22 @@ LATE_SECONDS = 0.3
 class StoppedTrigger:
     """What outlives a trigger that was stopped."""
 
-    key: TaskKey | None
-    """``None`` in ``dag.test()``, where no Airflow knows the task."""
+    request: TriggerRequest
+    """What it was asked to do."""
     sync: StoppedSync
     """What would be cancelled."""
-    conn_id: str
-    api_version: str
     server: AirbyteServer | None
-    """Where ``conn_id`` leads, where that was read already."""
+    """Where the Airflow connection leads, where that was read already."""
 
     @property
     def log(self) -> Any:
         """The task's log."""
-        return self.sync.log
+        return self.request.log
 
     @property
     def task(self) -> str:
         """What the triggerer's own log calls the task."""
-        key = self.key
+        key = self.request.key
         return "a task" if key is None else f"task {key.dag_id}.{key.name} of run {key.run_id}"
 
 
@@ -115,13 +113,7 @@ def stopped_trigger(request: TriggerRequest, progress: TriggerProgress) -> Stopp
             request.checkpoint.get("job_id"),
         )
         return None
-    return StoppedTrigger(
-        key=request.key,
-        sync=sync,
-        conn_id=request.conn_id,
-        api_version=request.api_version,
-        server=progress.server,
-    )
+    return StoppedTrigger(request=request, sync=sync, server=progress.server)
 
 
 class Questions:
@@ -288,11 +280,12 @@ async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
 
 async def _standing(stopped: StoppedTrigger) -> Standing:
     """Return what Airflow says of the task, however long it says nothing."""
-    if stopped.key is None:
+    key = stopped.request.key
+    if key is None:
         return Standing.WANTED
     questions = shared_kills().questions
     for pause in chain(ASK_AGAIN_SECONDS, repeat(ASK_AGAIN_SECONDS[-1])):
-        state = await questions.state(stopped.key)
+        state = await questions.state(key)
         if state.standing is not Standing.UNKNOWN:
             return state.standing
         await asyncio.sleep(pause)
@@ -300,8 +293,8 @@ async def _standing(stopped: StoppedTrigger) -> Standing:
 
 
 async def _cancel(stopped: StoppedTrigger) -> None:
-    servers = shared_servers()
-    server = stopped.server or await servers.read(stopped.conn_id, stopped.api_version)
+    servers, request = shared_servers(), stopped.request
+    server = stopped.server or await servers.read(request.conn_id, request.api_version)
     async with servers.use(server_for_cancelling(server)) as parts:
         interpreter = parts.async_canceller(Follower(stopped.log))
         await arun(cancel_sync(stopped.sync), caution_of(stopped).over(interpreter))
