@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_job_is_no_event_of_ours(sync, context):
         "job_id": 8,
         "origin": "started",
     }
-    with pytest.raises(AirbyteTransientError, match="an event that is not ours"):
+    with pytest.raises(AirbyteTransientError, match="an event that cannot be read"):
         resume(sync, context, event() | {"checkpoint": checkpoint})
 
 

@@ -116,7 +116,7 @@ def test_files_that_went_with_the_other_package_are_told_with_the_remedy(
         described = get_provider_info()["description"]
     remedy = f"Run: pip install --force-reinstall --no-deps {left}"
     assert described.startswith(
-        f"ATTENTION: files of {left} under airflow/providers/airbyte are gone"
+        f"ATTENTION: files of {left} under airflow/providers/airbyte are missing"
     )
     assert described.endswith(remedy)
     assert remedy in caplog.text

@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_ignored(operator, stored, log):
     stored["task_state_store"]["airbyte_sync"] = {"version": 99}
     assert 1 == operator().execute(stored)
     assert log.lines[0].startswith(
-        "What an earlier try left behind is ignored: this release reads checkpoints of versions 1 and 2"
+        "The checkpoint of an earlier try is ignored: this release reads checkpoints of versions 1 and 2"
     )
 
 
@@ -214,7 +214,7 @@ def test_a_store_that_fails_after_the_submission_loses_no_job(
     assert 1 == operator().execute(stored)
     assert 1 == len(submissions())
     assert (
-        "Airflow could not keep the id of Airbyte job 1: another try looks for it in Airbyte"
+        "Airflow could not save the id of Airbyte job 1: another try looks for it in Airbyte"
         in log.lines
     )
 

@@ -364,10 +364,10 @@ def test_a_kill_of_which_airflow_says_nothing_leaves_the_sync_alone(
     assert [] == cancellations()
     first, last = triggerers_log()
     assert first == log.lines[-1]
-    assert "What became of task d.sync of run" in first
+    assert "Airflow has not said yet whether task d.sync of run" in first
     assert "Airbyte job 1 (http://" in first
     assert "jobId=1&openLogs=true) goes on meanwhile" in first
-    assert "This triggerer ends before it is settled what became of task d.sync" in last
+    assert "This triggerer ends before Airflow has said whether task d.sync" in last
     assert "jobId=1&openLogs=true) was left alone" in last
 
 

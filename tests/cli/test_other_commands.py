@@ -65,7 +65,7 @@ def test_cancel_what_runs_on_a_connection(cli, busy, airbyte):
     done = cli("cancel", "Orders")
     assert (0, "Airbyte job 1 cancelled") == (done.code, done.out.splitlines()[-1])
     assert ["cancelled"] == statuses(airbyte)
-    assert (0, "Orders: nothing runs\n") == (
+    assert (0, "Orders: there are no active jobs\n") == (
         cli("cancel", "Orders").code,
         cli("cancel", "Orders").out,
     )
@@ -118,7 +118,7 @@ def test_jobs_that_are_active(cli, add, busy):
     """Also what no program follows any more."""
     add("Orders")
     cli("run", *QUICKLY, "Orders")
-    assert "nothing runs\n" == cli("jobs", "--active").err
+    assert "there are no active jobs\n" == cli("jobs", "--active").err
     busy("Prices")
     (job,) = cli("jobs", "--active", "--json").json["jobs"]
     assert "Prices" == job["connection_name"]

@@ -125,7 +125,7 @@ def test_an_unknown_key_of_the_file_is_named(cli, config):
     file = config("[run]\nstaet = '/tmp'\n")
     done = cli("run", "Orders")
     assert 2 == done.code
-    assert f"staet in [run] of {file} is no setting" in done.err
+    assert f"staet in [run] of {file} is not a setting" in done.err
 
 
 def test_no_address(cli, environment):

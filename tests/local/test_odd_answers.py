@@ -295,7 +295,7 @@ def test_a_server_stops_while_it_goes_on_with_a_request(serve):
         ({"do": "alter"}, "alters nothing"),
         ({"do": "drop", "change": Change()}, "no answer that could change"),
         ({"do": "stall", "drip": Drip(every=MILLISECOND)}, "no answer that could change"),
-        ({"do": "drop", "job_appears_after": MILLISECOND}, "lets no job appear"),
+        ({"do": "drop", "job_appears_after": MILLISECOND}, "starts no job"),
         ({"do": "answer_meanwhile"}, "give an answer"),
     ],
 )

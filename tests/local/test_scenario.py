@@ -171,7 +171,7 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("[[connection]]", "unknown key 'connection'; known are connections, faults"),
+        ("[[connection]]", "unknown key 'connection'; the known keys are connections, faults"),
         ("connections = 3", "connections: expected a list, got 3"),
         ("[[connections]]\nname = 3", r"connections: \[0\]: name: expected text, got 3"),
         ("[[connections]]\nstatus = 'on'", "status: expected one of active, inactive"),
@@ -181,7 +181,10 @@ def test_an_empty_file_is_an_empty_scenario(tmp_path):
             "[[connections]]\njob_scripts = ['wins']",
             r"job_scripts: \[0\]: script: expected one of succeeds",
         ),
-        ("default_script = {script = 'fails', why = 'x'}", "unknown key 'why'; known are reason"),
+        (
+            "default_script = {script = 'fails', why = 'x'}",
+            "unknown key 'why'; the known keys are reason",
+        ),
         (
             "default_script = {script = 'succeeds', lasts = -1}",
             "lasts: expected a number of seconds",

@@ -60,4 +60,4 @@ def publish(task: Any, context: Any, job: JobSummary) -> None:
             setattr(task, _URL, job.url)
             push_link(context["ti"], getattr(AirbyteJobLink(), "xcom_key", None), job.url)
     except Exception:
-        task.log.warning("Airflow did not take the XCom %s", XCOM_KEY, exc_info=True)
+        task.log.warning("Airflow could not store the XCom %s", XCOM_KEY, exc_info=True)

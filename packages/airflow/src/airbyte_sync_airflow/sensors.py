@@ -172,7 +172,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
         if awaited not in {None, event.job_id}:
             raise AirbyteTransientError(
                 f"the official provider's trigger ended with an event about Airbyte job {event.job_id}, "
-                f"but this task waits for job {awaited}. Clear the task: it then looks job {awaited} up."
+                f"but this task waits for job {awaited}. Clear the task, and it polls job {awaited}."
             )
         with self._session(context, _known_by_its_id(event.job_id)) as session:
             self._checkpoint = watching(

@@ -129,7 +129,7 @@ class AirbyteTask:
         try:
             self._conn_id = rendered_conn_id(self, context)
         except Exception as error:
-            self.log.warning("airbyte_conn_id could not be rendered: %s", error)
+            self.log.warning("Could not render airbyte_conn_id: %s", error)
 
     def _publish(self, context: Context, job: JobSummary) -> JobSummary:
         """Show the job; find its link where the trigger, as of a task that was taken over, knew none."""

@@ -123,6 +123,8 @@ class CliSettings:
             names = {key: f"{key} in [{table}] of {self.file}" for key in (*keys, *values)}
             for key in values:
                 if key not in keys:
-                    raise InvalidInput(f"{names[key]} is no setting: known are {', '.join(keys)}")
+                    raise InvalidInput(
+                        f"{names[key]} is not a setting: there are {', '.join(keys)}"
+                    )
             layers.append(_Layer(values, names))
         return layers

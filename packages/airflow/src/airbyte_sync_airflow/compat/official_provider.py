@@ -43,7 +43,7 @@ def what_is_wrong() -> str | None:
         if not all((are_there or {}).values()):
             other = DROP_IN if name == OFFICIAL else OFFICIAL
             problem = (
-                f"files of {name} under {_FILES_OF_BOTH.rstrip('/')} are gone, as after {other} was "
+                f"files of {name} under {_FILES_OF_BOTH.rstrip('/')} are missing, as after {other} was "
                 f"uninstalled: DAGs that import from there fail. "
                 f"Run: pip install --force-reinstall --no-deps {name}"
             )

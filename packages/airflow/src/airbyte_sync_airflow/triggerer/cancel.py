@@ -109,7 +109,8 @@ def stopped_trigger(request: TriggerRequest, progress: TriggerProgress) -> Stopp
         )
     except (InvalidInput, TypeError):
         request.log.exception(
-            "Could not cancel Airbyte job %s, should its task be killed: check it in Airbyte",
+            "The checkpoint cannot be read, so a kill of this task does not cancel Airbyte job %s: check it "
+            "in Airbyte",
             request.checkpoint.get("job_id"),
         )
         return None
@@ -144,7 +145,7 @@ class Questions:
             try:
                 answers = await self._ask_airflow(list(batch))
             except Exception:  # there are no threads left, for example: that is no word either
-                _log.exception("Could not ask Airflow what became of tasks")
+                _log.exception("Could not ask Airflow whether tasks were killed")
                 answers = {}
             for key, waiting in batch.items():
                 for answer in waiting:
@@ -244,8 +245,8 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
         return
     for warn in (stopped.log.warning, _tell_the_triggerer):
         warn(
-            "What became of %s is not settled yet: %s goes on meanwhile. It is cancelled if Airflow says "
-            "within %d minutes that the task was killed, and this triggerer runs for as long",
+            "Airflow has not said yet whether %s was killed: %s goes on meanwhile. It is cancelled if "
+            "Airflow says so within %d minutes, as long as this triggerer runs",
             stopped.task,
             stopped.sync,
             PATIENCE_SECONDS // 60,
@@ -271,7 +272,8 @@ async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
         stopped.log.info("The task goes on after all, and so does its sync")
     except asyncio.CancelledError:
         _leave_alone(
-            stopped, f"This triggerer ends before it is settled what became of {stopped.task}"
+            stopped,
+            f"This triggerer ends before Airflow has said whether {stopped.task} was killed",
         )
         raise
     except Exception:

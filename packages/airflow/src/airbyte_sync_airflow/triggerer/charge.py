@@ -71,7 +71,7 @@ async def await_charge_of_trigger(request: TriggerRequest) -> None:
             _says_the_database(request, key) if key.id is None else _says_the_api(key)
         )
         if is_in_charge is False:
-            request.log.warning("Another process is in charge: this trigger does nothing any more")
+            request.log.warning("Another process is in charge: this trigger does nothing more")
             await asyncio.Event().wait()
         if is_in_charge and (kills.watch is None or kills.watch.count == count):
             return

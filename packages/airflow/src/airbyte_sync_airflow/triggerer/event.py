@@ -146,7 +146,7 @@ def _read(event: Any, when_late: type[AirflowException]) -> EventOutcome:
         pass
     return EventOutcome(
         error=exceptions.AirbyteTransientError(
-            f"the trigger ended with an event that is not ours: {shown(event)}. Check the connection's "
+            f"the trigger ended with an event that cannot be read: {shown(event)}. Check the connection's "
             "timeline in Airbyte to see what became of the sync."
         )
     )

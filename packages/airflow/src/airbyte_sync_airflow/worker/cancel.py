@@ -92,7 +92,7 @@ def cancel_if_killed(
         log.info("This process was told to stop, but not its task: the sync goes on")
     except NothingSaidError:
         log.warning(
-            "This process was told to stop, and Airflow does not say in time whether its task was killed: %s "
+            "This process was told to stop, and Airflow did not say in time whether its task was killed: %s "
             "was left alone. If no try of this task follows it, cancel it in Airbyte",
             word.sync,
         )
@@ -243,5 +243,5 @@ def _left_behind(log: Any, context: Any) -> tuple[Checkpoint | None, JobSummary 
         checkpoint = checkpoint_left_behind(context, log)
         job = job_left_behind(context)
     except Exception:
-        log.warning("Airflow does not tell which Airbyte job this task has", exc_info=True)
+        log.warning("Could not read which Airbyte job this task has", exc_info=True)
     return checkpoint, job

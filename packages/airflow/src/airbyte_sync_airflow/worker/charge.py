@@ -61,9 +61,7 @@ class WorkerCharge:
             clock.sleep(ASK_AGAIN)
         if is_in_charge:
             return
-        self._log.warning(
-            "Another process is in charge of this task: this one does nothing any more"
-        )
+        self._log.warning("Another process is in charge of this task: this one does nothing more")
         clock.sleep(END_WITHIN)  # to fail at once might be taken for the end of the present try
         raise AirbyteTaskKilled("another process is in charge of this task")
 

@@ -49,7 +49,7 @@ class RequestStore:
             try:
                 self._loaded = None if saved is None else Checkpoint.from_json(saved)
             except InvalidCheckpoint as error:
-                self._log.warning("What an earlier try left behind is ignored: %s", error)
+                self._log.warning("The checkpoint of an earlier try is ignored: %s", error)
         return self._loaded
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class RequestStore:
             if checkpoint.job_id is None:
                 raise
             self._log.warning(
-                "Airflow could not keep the id of Airbyte job %s: another try looks for it in Airbyte",
+                "Airflow could not save the id of Airbyte job %s: another try looks for it in Airbyte",
                 checkpoint.job_id,
                 exc_info=True,
             )
@@ -90,7 +90,8 @@ class RequestStore:
                 self._store.delete(STORE_KEY)
         except Exception:
             self._log.warning(
-                "Airflow could not forget this sync: clearing the task finds it again, and starts none",
+                "Airflow could not delete what it keeps of this sync: if the task is cleared, it finds this "
+                "sync again instead of starting one",
                 exc_info=True,
             )
 
@@ -123,7 +124,7 @@ class PokeStore:
                     return kept if kept[0].job_id == job_id else None
         except Exception:
             self._log.warning(
-                "Airflow could not tell what an earlier poke saw: this one starts over",
+                "Airflow could not read what an earlier poke saved: this one starts over",
                 exc_info=True,
             )
         return None
@@ -140,7 +141,7 @@ class PokeStore:
         try:
             self._store.set(POKE_KEY, kept)
         except Exception:
-            self._log.warning("Airflow could not keep what this poke saw", exc_info=True)
+            self._log.warning("Airflow could not save what this poke saw", exc_info=True)
             return False
         return True
 

@@ -47,4 +47,4 @@ class StoppableClock:
             if left <= timedelta(0):
                 return None
             self._clock.sleep(min(left, STOP_WITHIN))
-        raise AirbyteTaskKilled("the task was killed: it waits for its Airbyte job no longer")
+        raise AirbyteTaskKilled("the task was killed, and no longer waits for its Airbyte job")

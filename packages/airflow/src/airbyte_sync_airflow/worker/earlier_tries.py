@@ -105,7 +105,7 @@ def _newest_job_upstream(task_instance: Any, task: Any, connection_id: str | Non
     except (
         Exception
     ) as error:  # 3.4 answers 400 or 409 where it cannot tell which iteration is meant
-        _log.warning("Airflow does not tell the Airbyte jobs of the tasks before: %s", error)
+        _log.warning("Could not read the Airbyte jobs of the upstream tasks: %s", error)
         return None
     jobs = filter(None, map(summary_in, _flat(told)))
     wanted = (connection_id or "").lower()  # a UUID may be written in upper case

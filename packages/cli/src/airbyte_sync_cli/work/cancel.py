@@ -58,7 +58,7 @@ async def _cancel_what(
     except AirbyteSyncError as error:
         return [(None, None, error)]
     if not job_ids and tell is not None:
-        tell(f"{text}: nothing runs")
+        tell(f"{text}: there are no active jobs")
     done: list[tuple[int | None, dict[str, Any] | None, AirbyteSyncError | None]] = []
     for job_id in job_ids:
         try:

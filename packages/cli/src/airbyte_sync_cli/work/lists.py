@@ -56,7 +56,7 @@ async def list_jobs(
     elif jobs:
         _show(_job_columns(jobs, described, utc_now()))
     else:
-        write_error("nothing runs" if flags["active"] else "there are no jobs")
+        write_error("there are no active jobs" if flags["active"] else "there are no jobs")
     return ExitCode.SUCCEEDED
 
 

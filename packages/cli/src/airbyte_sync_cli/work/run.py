@@ -55,7 +55,7 @@ async def run_connections(
     folder = settings.get("state")
     run_id = flags.get("run_id")
     if run_id is not None and folder is None:
-        raise InvalidInput("--run-id has a meaning with --state only: give both, or neither")
+        raise InvalidInput("--run-id needs --state: give both, or neither")
     store = None if folder is None else AsyncFileStore(folder)
     async with open_session(settings) as session:
         board = Board(connections, session.server.ui_url)
@@ -101,7 +101,7 @@ def left_over(view: SyncView) -> str | None:
     if view.job.status.is_final:
         return f"Airbyte job {view.job.job_id} {_ENDED.get(view.job.status.word, 'has ended')}"
     if view.is_cancelling:
-        return f"Airbyte job {view.job.job_id} was cancelled, but Airbyte has not said yet that it has ended"
+        return f"Airbyte job {view.job.job_id} is being cancelled; Airbyte has not said yet that it has ended"
     return f"Airbyte job {view.job.job_id} goes on"
 
 

@@ -44,7 +44,7 @@ async def submit_connection(
                 submission = await session.run(submit(request, session.policy), tell)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                 write_error(
-                    "interrupted: it is unknown whether a sync was started; airbyte-sync jobs --active tells"
+                    "interrupted: it is unknown whether a sync was started; see airbyte-sync jobs --active"
                 )
                 raise
     url = None

@@ -113,7 +113,7 @@ class Fault:
         if changes and self.do.startswith(("drop", "stall")):
             raise ImpossibleFault(f"{self.do!r} gives no answer that could change or drip")
         if self.job_appears_after is not None and self.do in _TAKES_NO_EFFECT:
-            raise ImpossibleFault(f"{self.do!r} lets no job appear, however late")
+            raise ImpossibleFault(f"{self.do!r} starts no job: leave job_appears_after out")
 
     @property
     def takes_effect(self) -> bool:

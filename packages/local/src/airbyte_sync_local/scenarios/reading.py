@@ -2,7 +2,7 @@
 Reading tables that people wrote, strictly: what is misspelt is an error, not a default.
 
 Every level adds its own key to the error of the level below, so the text leads to the place:
-``connections: [1]: job_scripts: [0]: unknown key 'stpes'; known are steps, on_cancel``.
+``connections: [1]: job_scripts: [0]: unknown key 'stpes'; the known keys are steps, on_cancel``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Table:
         """Check that nothing is left, where nothing else is wrong."""
         if kind is None and self._left:
             unknown = ", ".join(map(repr, self._left))
-            raise InvalidScenario(f"unknown key {unknown}; known are {', '.join(self._known)}")
+            raise InvalidScenario(
+                f"unknown key {unknown}; the known keys are {', '.join(self._known)}"
+            )
 
     def __contains__(self, key: str) -> bool:
         """Tell whether a key is there, and not yet taken."""
