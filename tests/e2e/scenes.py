@@ -6,6 +6,7 @@ cannot find out afterwards, with its run.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 from stage import Run, is_running
 
@@ -95,56 +96,41 @@ def asynchronous(stage):
     return seen
 
 
-def ended(stage, dag_id, *scripts_of_jobs):
-    run = stage.start(dag_id, *scripts_of_jobs)
+# --- syncs that end by themselves, or whose time is up ------------------------------------------------
+
+
+def fails(stage):
+    return [job_scripts.fails(REASON, lasts=timedelta(seconds=stage.machine.lasts))]
+
+
+def fails_first(stage):
+    return [*fails(stage), job_scripts.succeeds(lasts=timedelta(seconds=stage.machine.lasts))]
+
+
+def never_ends(_stage):
+    return []  # as every sync of the directed engine
+
+
+def ended(stage, dag_id, scripts_of_jobs):
+    run = stage.start(dag_id, *scripts_of_jobs(stage))
     run.wait_for_end()
     return Scene(run=run)
 
 
-def fails(stage):
-    return job_scripts.fails(REASON, lasts=timedelta(seconds=stage.machine.lasts))
-
-
-def fails_first(stage):
-    return fails(stage), job_scripts.succeeds(lasts=timedelta(seconds=stage.machine.lasts))
-
-
-@scene
-def blocking_failed(stage):
-    return ended(stage, "blocking", fails(stage))
-
-
-@scene
-def deferrable_failed(stage):
-    return ended(stage, "deferrable", fails(stage))
-
-
-# --- deadlines ----------------------------------------------------------------------------------------
-
-
-@scene
-def blocking_late(stage):
-    return ended(stage, "blocking_in_a_hurry")
-
-
-@scene
-def deferrable_late(stage):
-    return ended(stage, "deferrable_in_a_hurry")
-
-
-@scene
-def blocking_execution_timeout(stage):
-    return ended(stage, "blocking_with_a_deadline")
-
-
-@scene
-def deferrable_execution_timeout(stage):
-    return ended(stage, "deferrable_with_a_deadline")
-
-
-@scene
-def sensors_of_a_failed_sync(stage):
-    return ended(stage, "sensors_of_a_failed_sync", fails(stage))
+ENDED = {
+    "blocking_failed": ("blocking", fails),
+    "deferrable_failed": ("deferrable", fails),
+    "blocking_late": ("blocking_in_a_hurry", never_ends),
+    "deferrable_late": ("deferrable_in_a_hurry", never_ends),
+    "blocking_execution_timeout": ("blocking_with_a_deadline", never_ends),
+    "deferrable_execution_timeout": ("deferrable_with_a_deadline", never_ends),
+    "sensors_of_a_failed_sync": ("sensors_of_a_failed_sync", fails),
+    "blocking_failed_once": ("blocking_with_retries", fails_first),
+    "deferrable_failed_once": ("deferrable_with_retries", fails_first),
+}
+"""The DAG of each, and what its jobs do."""
+for name, (dag_id, scripts_of_jobs) in ENDED.items():
+    SCENES[name] = partial(ended, dag_id=dag_id, scripts_of_jobs=scripts_of_jobs)
 
 
 @scene
@@ -321,13 +307,3 @@ def blocking_worker_stands_still(stage):
     seen.run.finish()
     seen.run.wait_for_end()
     return seen
-
-
-@scene
-def blocking_failed_once(stage):
-    return ended(stage, "blocking_with_retries", *fails_first(stage))
-
-
-@scene
-def deferrable_failed_once(stage):
-    return ended(stage, "deferrable_with_retries", *fails_first(stage))
