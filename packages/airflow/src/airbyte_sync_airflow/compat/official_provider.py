@@ -29,27 +29,26 @@ def what_is_wrong() -> str | None:
     Also logs it, and where the official provider is here without the drop-in, which of the two hooks
     Airflow uses.
     """
-    drop_in, official = _modules_of(DROP_IN), _modules_of(OFFICIAL)
+    found = {name: _is_whole(name) for name in (DROP_IN, OFFICIAL)}
+    are_whole = {name: is_whole for name, is_whole in found.items() if is_whole is not None}
+    folder = _FILES_OF_BOTH.rstrip("/")
     problem = None
-    if drop_in is not None and official is not None:
+    if len(are_whole) > 1:
         problem = (
             f"{DROP_IN} and {OFFICIAL} are both installed and have overwritten each other's files under "
-            f"{_FILES_OF_BOTH.rstrip('/')}: which one your DAGs get is left to chance. "
+            f"{folder}: which one your DAGs get is left to chance. "
             f"Run: pip uninstall -y {OFFICIAL} {DROP_IN} && pip install {DROP_IN}"
         )
-    elif drop_in is not None or official is not None:
-        name = OFFICIAL if drop_in is None else DROP_IN
-        are_there = official if drop_in is None else drop_in
-        if not all((are_there or {}).values()):
-            other = DROP_IN if name == OFFICIAL else OFFICIAL
-            problem = (
-                f"files of {name} under {_FILES_OF_BOTH.rstrip('/')} are missing, as after {other} was "
-                f"uninstalled: DAGs that import from there fail. "
-                f"Run: pip install --force-reinstall --no-deps {name}"
-            )
+    elif False in are_whole.values():
+        [name] = are_whole
+        other = DROP_IN if name == OFFICIAL else OFFICIAL
+        problem = (
+            f"files of {name} under {folder} are missing, as after {other} was uninstalled: DAGs that "
+            f"import from there fail. Run: pip install --force-reinstall --no-deps {name}"
+        )
     if problem is not None:
         _log.warning("%s", problem)
-    elif official is not None:
+    elif OFFICIAL in are_whole:
         _log.info(
             "%s is installed beside airbyte-sync-airflow: connections of type airbyte get the form, the "
             "test and the hook of airbyte-sync-airflow. The official classes read the same connections",
@@ -58,16 +57,16 @@ def what_is_wrong() -> str | None:
     return problem
 
 
-def _modules_of(name: str) -> dict[str, bool] | None:
-    """Return which of a package's modules in the shared folder are there; ``None``: not installed."""
+def _is_whole(name: str) -> bool | None:
+    """Whether all of a package's modules in the shared folder are there; ``None``: it is not installed."""
     try:
         package = distribution(name)
     except PackageNotFoundError:
         return None
     # ``package.files`` leaves out what is gone (Python 3.12).
     rows = csv.reader((package.read_text("RECORD") or "").splitlines())
-    return {
-        file: Path(str(package.locate_file(file))).exists()
+    return all(
+        Path(str(package.locate_file(file))).exists()
         for file, *_ in filter(None, rows)
         if file.startswith(_FILES_OF_BOTH) and file.endswith(".py")
-    }
+    )
