@@ -17,14 +17,16 @@ import base64
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -418,6 +420,8 @@ class AirflowStack:
         self._env = self._environment() | self._own_env
         for name, *arguments in self._release.preparations(self):
             self._processes.run(name, [_program(), *arguments], env=self._env)
+        if self.database == "sqlite":
+            _never_give_an_id_twice(self.home / "airflow.db", "trigger")
         for name, *_options in self._release.processes:
             self.start(name)
         self.wait_until_healthy()
@@ -524,6 +528,23 @@ class AirflowStack:
 
     def _where_logs_are(self) -> str:
         return f"Its logs are in {self.home / 'processes'}"
+
+
+def _never_give_an_id_twice(database: Path, table: str) -> None:
+    """
+    Make an empty table of SQLite anew, with ids that are not given again after a row was deleted.
+
+    Airflow does so for its assets, and not for its triggers: a triggerer that runs a trigger takes the next
+    one of the same id for it, never starts it, and does not see that the first was to be stopped.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        made_by = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL", [table]
+        )
+        first, *indexes = (sql for (sql,) in made_by)
+        column = first.replace("id INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT", 1)
+        anew = re.sub(r",\s*CONSTRAINT \w+ PRIMARY KEY \(id\)", "", column)
+        connection.executescript(";\n".join([f'DROP TABLE "{table}"', anew, *indexes]))
 
 
 # --- what differs between releases --------------------------------------------------------------------
