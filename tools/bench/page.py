@@ -195,8 +195,9 @@ def _flat(cases: list[dict[str, Any]]) -> str:
 def _objects_each(cases: list[dict[str, Any]]) -> int:
     """Return how many objects one more trigger is; what all share is in both cases."""
     some, most = cases[-2:]
-    more: int = most["objects_more"] - some["objects_more"]
-    return round(more / (most["number"] - some["number"]))
+    more = most["objects_more"] - some["objects_more"]
+    each: float = more / (most["number"] - some["number"])
+    return round(each)
 
 
 def _triggerer(found: dict[str, Any] | None) -> str:
