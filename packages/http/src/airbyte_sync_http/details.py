@@ -13,20 +13,15 @@ if TYPE_CHECKING:
     from airbyte_sync.commands import Flow
     from airbyte_sync.jobs import FailureReason
     from airbyte_sync_http.auth.tokens import Authenticator
-    from airbyte_sync_http.settings import ServerSettings
 
 
-def explain_failure(
-    auth: Authenticator, settings: ServerSettings, job_id: int
-) -> Flow[FailureReason | None]:
+def explain_failure(auth: Authenticator, job_id: int) -> Flow[FailureReason | None]:
     """Say why a job failed: :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-    settings = settings.with_short_timeouts()  # for its token, too
-    return auth.flow(messages.explain_failure(settings, job_id), settings)
+    auth = auth.with_short_timeouts()
+    return auth.flow(messages.explain_failure(auth.settings, job_id))
 
 
-def fetch_details(
-    auth: Authenticator, settings: ServerSettings, job_id: int, connection_id: str
-) -> Flow[JobDetails]:
+def fetch_details(auth: Authenticator, job_id: int, connection_id: str) -> Flow[JobDetails]:
     """
     Say what a job did: :meth:`airbyte_sync.ports.DetailPort.fetch_details`.
 
@@ -35,16 +30,16 @@ def fetch_details(
     Raises:
         CallFailed: None of the sources could be read; it is the error of the second one.
     """
-    settings = settings.with_short_timeouts()
+    auth = auth.with_short_timeouts()
     details = None
     try:
-        details = yield from auth.flow(messages.fetch_details(settings, job_id), settings)
+        details = yield from auth.flow(messages.fetch_details(auth.settings, job_id))
         if details.streams is not None:
             return details
     except CallFailed:
         pass  # not every server has that API, and not every caller may use it
     try:
-        route = yield from auth.flow(messages.fetch_route(settings, connection_id), settings)
+        route = yield from auth.flow(messages.fetch_route(auth.settings, connection_id))
     except CallFailed:
         if details is None:
             raise

@@ -108,7 +108,7 @@ class _Gateway(Generic[AnyTransport]):
         self._is_closed = False
         self.secrets: Secrets = secrets_of(settings)
         """What no text may show: the settings' credentials, and the tokens that were fetched."""
-        self._auth = Authenticator(tokens or TokenCache(), self._clock.now, self._learn)
+        self._auth = Authenticator(settings, tokens or TokenCache(), self._clock.now, self._learn)
 
     def _learn(self, token: str) -> None:
         if self.secrets.learn(token) and self._on_token is not None:
@@ -157,26 +157,26 @@ class AirbyteGateway(_Gateway["Transport"]):
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return self._run(find_connections(self._auth, self._settings, name, workspace_id))
+        return self._run(find_connections(self._auth, name, workspace_id))
 
     def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
-        return self._run(list_connections(self._auth, self._settings, workspace_id))
+        return self._run(list_connections(self._auth, workspace_id))
 
     def list_active_jobs(
         self, connection_id: str | None = None, workspace_id: str | None = None
     ) -> tuple[Job, ...]:
         """See :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`."""
         query = JobQuery(connection_id=connection_id, workspace_id=workspace_id)
-        return self._run(list_active_jobs(self._auth, self._settings, query))
+        return self._run(list_active_jobs(self._auth, query))
 
     def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        return self._run(explain_failure(self._auth, self._settings, job_id))
+        return self._run(explain_failure(self._auth, job_id))
 
     def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
         """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
-        return self._run(fetch_details(self._auth, self._settings, job_id, connection_id))
+        return self._run(fetch_details(self._auth, job_id, connection_id))
 
     def fetch_lineage(self, connection_id: str) -> Lineage:
         """
@@ -218,7 +218,7 @@ class AirbyteGateway(_Gateway["Transport"]):
         self.close()
 
     def _call(self, call: messages.Call[Result]) -> Result:
-        return self._run(self._auth.flow(call, self._settings))
+        return self._run(self._auth.flow(call))
 
     def _run(self, flow: Flow[Result]) -> Result:
         self._require_open()
@@ -257,26 +257,26 @@ class AsyncAirbyteGateway(_Gateway["AsyncTransport"]):
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
-        return await self._run(find_connections(self._auth, self._settings, name, workspace_id))
+        return await self._run(find_connections(self._auth, name, workspace_id))
 
     async def list_connections(self, workspace_id: str | None = None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
-        return await self._run(list_connections(self._auth, self._settings, workspace_id))
+        return await self._run(list_connections(self._auth, workspace_id))
 
     async def list_active_jobs(
         self, connection_id: str | None = None, workspace_id: str | None = None
     ) -> tuple[Job, ...]:
         """See :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`."""
         query = JobQuery(connection_id=connection_id, workspace_id=workspace_id)
-        return await self._run(list_active_jobs(self._auth, self._settings, query))
+        return await self._run(list_active_jobs(self._auth, query))
 
     async def explain_failure(self, job_id: int) -> FailureReason | None:
         """See :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
-        return await self._run(explain_failure(self._auth, self._settings, job_id))
+        return await self._run(explain_failure(self._auth, job_id))
 
     async def fetch_details(self, job_id: int, connection_id: str) -> JobDetails:
         """See :meth:`airbyte_sync.ports.DetailPort.fetch_details`."""
-        return await self._run(fetch_details(self._auth, self._settings, job_id, connection_id))
+        return await self._run(fetch_details(self._auth, job_id, connection_id))
 
     async def check(self) -> None:
         """See :meth:`AirbyteGateway.check`."""
@@ -294,7 +294,7 @@ class AsyncAirbyteGateway(_Gateway["AsyncTransport"]):
         await self.close()
 
     async def _call(self, call: messages.Call[Result]) -> Result:
-        return await self._run(self._auth.flow(call, self._settings))
+        return await self._run(self._auth.flow(call))
 
     async def _run(self, flow: Flow[Result]) -> Result:
         self._require_open()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airbyte_sync.jobs import Connection, Job
     from airbyte_sync.requests import JobQuery
     from airbyte_sync_http.auth.tokens import Authenticator
-    from airbyte_sync_http.settings import ServerSettings
 
 MOST_PAGES = 500
 """Pages of connections that are read: 50,000 connections, where they have few streams."""
@@ -31,25 +30,20 @@ _FEWER_AT_A_TIME = 5
 
 
 def find_connections(
-    auth: Authenticator, settings: ServerSettings, name: str, workspace_id: str | None
+    auth: Authenticator, name: str, workspace_id: str | None
 ) -> Flow[tuple[Connection, ...]]:
     """Find connections by name: :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""
     # Names are read without credentials, so that what is asked for is compared without them, too.
-    return _connections(
-        auth, settings, workspace_id, lambda there: is_similar_name(there.name, hide(name))
-    )
+    return _connections(auth, workspace_id, lambda there: is_similar_name(there.name, hide(name)))
 
 
-def list_connections(
-    auth: Authenticator, settings: ServerSettings, workspace_id: str | None
-) -> Flow[tuple[Connection, ...]]:
+def list_connections(auth: Authenticator, workspace_id: str | None) -> Flow[tuple[Connection, ...]]:
     """List connections: :meth:`airbyte_sync.ports.ListingPort.list_connections`."""
-    return _connections(auth, settings, workspace_id, lambda _: True)
+    return _connections(auth, workspace_id, lambda _: True)
 
 
 def _connections(
     auth: Authenticator,
-    settings: ServerSettings,
     workspace_id: str | None,
     is_wanted: Callable[[Connection], bool],
 ) -> Flow[tuple[Connection, ...]]:
@@ -65,9 +59,9 @@ def _connections(
     found: dict[str, Connection] = {}
     limit = messages.LARGEST_PAGE
     for _ in range(MOST_PAGES):
-        call = messages.list_connections(settings, workspace_id, len(seen), limit)
+        call = messages.list_connections(auth.settings, workspace_id, len(seen), limit)
         try:
-            page = yield from auth.flow(call, settings)
+            page = yield from auth.flow(call)
         except AnswerTooLarge:
             if limit == 1:
                 raise
@@ -88,9 +82,7 @@ def _connections(
     )
 
 
-def list_active_jobs(
-    auth: Authenticator, settings: ServerSettings, query: JobQuery
-) -> Flow[tuple[Job, ...]]:
+def list_active_jobs(auth: Authenticator, query: JobQuery) -> Flow[tuple[Job, ...]]:
     """
     List active jobs: :meth:`airbyte_sync.ports.ListingPort.list_active_jobs`.
 
@@ -98,23 +90,20 @@ def list_active_jobs(
     knows yet. Older ones are found by the statuses that are known.
 
     Args:
-        auth: Who asks.
-        settings: The server.
+        auth: The server, and who asks.
         query: Whose jobs.
     """
     query = replace(query, limit=messages.LARGEST_PAGE)
-    page = yield from auth.flow(messages.find_jobs(settings, query), settings)
+    page = yield from auth.flow(messages.find_jobs(auth.settings, query))
     found = {job.job_id: job for job in page.jobs}
     if len(page.jobs) == messages.LARGEST_PAGE:
         for status in ACTIVE:
-            yield from _jobs_of_status(auth, settings, replace(query, status=status), found)
+            yield from _jobs_of_status(auth, replace(query, status=status), found)
     active = [job for job in found.values() if not job.status.is_final]
     return tuple(sorted(active, key=lambda job: (job.created_at, job.job_id), reverse=True))
 
 
-def _jobs_of_status(
-    auth: Authenticator, settings: ServerSettings, query: JobQuery, found: dict[int, Job]
-) -> Flow[None]:
+def _jobs_of_status(auth: Authenticator, query: JobQuery, found: dict[int, Job]) -> Flow[None]:
     """
     Add the jobs of one status.
 
@@ -123,9 +112,9 @@ def _jobs_of_status(
     """
     seen: set[int] = set()
     for number in range(MOST_PAGES_OF_JOBS):
-        call = messages.find_jobs(settings, replace(query, offset=number * query.limit))
+        call = messages.find_jobs(auth.settings, replace(query, offset=number * query.limit))
         try:
-            page = yield from auth.flow(call, settings)
+            page = yield from auth.flow(call)
         except (BadRequest, Unprocessable, RefusedOnTheWay):
             if query.status == JobStatus.QUEUED:  # servers up to v2.0.0 do not have the word
                 return

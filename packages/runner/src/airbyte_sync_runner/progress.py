@@ -102,7 +102,7 @@ class Progress:
     """How far a run has come, as the store of its flow: a :class:`airbyte_sync.CheckpointStore`."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.position = Position(now)
+        self.position: Position = Position(now)
         self.stored: OpenRequest | None = None
         """The request in the store, once it is open; ``None`` without a store."""
 
@@ -161,7 +161,7 @@ class AsyncProgress:
     """The async counterpart of :class:`Progress`."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.position = Position(now)
+        self.position: Position = Position(now)
         self.stored: AsyncOpenRequest | None = None
         """See :class:`Progress`."""
 

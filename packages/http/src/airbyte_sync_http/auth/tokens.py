@@ -184,27 +184,34 @@ class Authenticator:
 
     def __init__(
         self,
+        settings: ServerSettings,
         tokens: TokenCache,
         now: Callable[[], datetime],
         on_token: Callable[[str], object],
     ) -> None:
         """
         Args:
+            settings: The server, and who asks.
             tokens: Where access tokens are kept.
             now: Tells when a token ends.
             on_token: Is told the token of each call that needs one, before anything is sent with it.
         """
+        self.settings: ServerSettings = settings
         self._tokens = tokens
         self._now = now
         self._on_token = on_token
 
-    def flow(self, call: messages.Call[Result], settings: ServerSettings) -> Flow[Result]:
+    def with_short_timeouts(self) -> Authenticator:
+        """Return the same for calls that may not take long, their tokens among them."""
+        settings = self.settings.with_short_timeouts()
+        return Authenticator(settings, self._tokens, self._now, self._on_token)
+
+    def flow(self, call: messages.Call[Result]) -> Flow[Result]:
         """
         Make a call.
 
         Args:
             call: What to ask, and how to read the answer.
-            settings: The server, and who asks.
 
         Returns:
             The answer, read.
@@ -213,26 +220,23 @@ class Authenticator:
             Unauthorized: The credentials are refused.
             CallFailed: Any other subclass.
         """
-        auth = settings.auth
+        auth = self.settings.auth
         is_basic = isinstance(auth, BasicAuth)
         if not isinstance(auth, ClientCredentials):
             response = yield from Send(with_credentials(call.request, auth))
         else:
-            token = yield from self.token(settings, auth)
+            token = yield from self._token(auth)
             response = yield from Send(with_token(call.request, token))
             if refuses_credentials(response, is_basic=is_basic):
-                token = yield from self.token(settings, auth, refused=token)
+                token = yield from self._token(auth, refused=token)
                 response = yield from Send(with_token(call.request, token))
         if refuses_credentials(response, is_basic=is_basic):
             raise unauthorized(call.request, response, advice_on(auth))
         return call.read(response)
 
-    def token(
-        self, settings: ServerSettings, credentials: ClientCredentials, refused: str | None = None
-    ) -> Flow[str]:
-        """Return a token; see :meth:`CachedToken.get`."""
-        cached = self._tokens.entry(settings, credentials)
-        token = yield from cached.get(settings, credentials, self._now, refused)
+    def _token(self, credentials: ClientCredentials, refused: str | None = None) -> Flow[str]:
+        cached = self._tokens.entry(self.settings, credentials)
+        token = yield from cached.get(self.settings, credentials, self._now, refused)
         self._on_token(token)
         return token
 
