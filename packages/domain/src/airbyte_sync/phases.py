@@ -141,6 +141,16 @@ class Watching:
         if self.connection_id is not None:
             require_text("connection_id", self.connection_id)
 
+    def to_be_cancelled(self, until: datetime) -> Cancelling:
+        """Return the phase in which this job is cancelled, or polled again if it is not ours."""
+        return Cancelling(
+            job_id=self.job_id,
+            origin=self.origin,
+            connection_id=self.connection_id,
+            status=self.status,
+            cancel_until=until,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cancelling:

@@ -294,34 +294,29 @@ def abandon(checkpoint: Checkpoint, policy: SyncPolicy) -> Flow[Job | None]:
         CallFailed: The server could not be asked.
         CancelUnconfirmed: As :func:`cancel`.
     """
+    if checkpoint.has_nothing_to_cancel:
+        return None
     now = yield from Now()
     cancel_until = now + policy.cancel_timeout
     checkpoint = replace(checkpoint, wake_at=None, polls=0)
     match checkpoint.phase:
         case Cancelling(origin=None):
             raise _needs_an_origin()
-        case Watching(origin=Origin() as origin) | Cancelling(origin=Origin() as origin) as phase:
-            if not origin.is_ours_to_cancel:
-                return None
-            cancelling = Cancelling(
-                job_id=phase.job_id,
-                origin=origin,
-                connection_id=phase.connection_id,
-                status=phase.status,
-                cancel_until=cancel_until,
-                cancel_sent=isinstance(phase, Cancelling) and phase.cancel_sent,
-            )
-        case Submitting() | FindingJob() | ConnectionBusy() as phase if phase.submissions.in_doubt:
+        case Cancelling() as phase:
+            cancelling = replace(phase, cancel_until=cancel_until, queued_too_long=False)
+        case Watching() as phase:
+            cancelling = phase.to_be_cancelled(cancel_until)
+        case Submitting() | FindingJob() | ConnectionBusy() as phase:
             job = yield from _job_in_doubt(checkpoint, phase, policy, cancel_until)
             if job is None:
                 return None
-            cancelling = Cancelling(
+            found = Watching(
                 job_id=job.job_id,
                 origin=Origin.ADOPTED,
                 connection_id=phase.connection_id,
                 status=job.status,
-                cancel_until=cancel_until,
             )
+            cancelling = found.to_be_cancelled(cancel_until)
         case _:
             return None
     checkpoint = enter(checkpoint, Happened.ABANDONED, cancelling)

@@ -26,7 +26,7 @@ from airbyte_sync.flows.polling import (
 )
 from airbyte_sync.flows.transitions import Happened, enter, request_made_anew
 from airbyte_sync.jobs import JobType
-from airbyte_sync.phases import Cancelling, Failures, Watching
+from airbyte_sync.phases import Failures, Watching
 from airbyte_sync.requests import JobQuery
 
 if TYPE_CHECKING:
@@ -131,13 +131,8 @@ def _to_cancelling(
     *,
     queued_too_long: bool = False,
 ) -> Checkpoint:
-    cancelling = Cancelling(
-        job_id=watching.job_id,
-        origin=watching.origin,
-        connection_id=watching.connection_id,
-        status=watching.status,
-        cancel_until=now + policy.cancel_timeout,
-        queued_too_long=queued_too_long,
+    cancelling = replace(
+        watching.to_be_cancelled(now + policy.cancel_timeout), queued_too_long=queued_too_long
     )
     checkpoint = replace(checkpoint, wake_at=None, polls=0)
     return enter(checkpoint, Happened.DEADLINE_PASSED, cancelling)
