@@ -66,7 +66,8 @@ class FlowRunStore:
             error = failure.__cause__
             if not isinstance(error, HTTPStatusError) or error.response.status_code != _TAKEN:
                 raise
-            claimed = self._client.read_flow_run_input(self._id, f"{request}-{self._try}")
+            with _saying("tell whose request this is"):
+                claimed = self._client.read_flow_run_input(self._id, f"{request}-{self._try}")
             return claimed == self._caller  # by an earlier try of this task run, or by another one
         return True
 
