@@ -101,7 +101,7 @@ def test_the_workspace_narrows_the_search(world):
 
 
 def test_it_is_found_on_an_event_loop_too(world):
-    """Both colours answer alike."""
+    """Blocking and async answer alike."""
     world.airbyte.add_connection(OTHER, name="orders")
     ports = AsyncPortInterpreter(
         AsyncInMemoryAirbyte(world.airbyte), AsyncVirtualClock(world.clock)

@@ -1,4 +1,4 @@
-"""A scripted transport in both colours, and packages that seem to be installed."""
+"""A scripted transport, and packages that seem to be installed."""
 
 from __future__ import annotations
 

@@ -176,11 +176,11 @@ def test_a_time_out_of_nothing_is_refused():
 class Gateways:
     """Asks with either gateway."""
 
-    def __init__(self, colour):
-        self.colour = colour
+    def __init__(self, style):
+        self.style = style
 
     def explain(self, settings, job_id, *, before=()):
-        if self.colour == "blocking":
+        if self.style == "blocking":
             with open_gateway(settings) as gateway:
                 for seen in before:
                     gateway.fetch_job(seen)

@@ -170,7 +170,7 @@ def test_leaving_the_async_block_closes_the_transport():
 
 
 def test_a_check_asks_for_what_needs_address_and_credentials(scripted):
-    """One list of connections proves both, in both colours."""
+    """One list of connections proves both, blocking and async."""
     transport = scripted(lambda _: page([1]))
     AirbyteGateway(transport, SETTINGS).check()
 

@@ -36,7 +36,7 @@ def _ours(install, our_entry_points):
 
 
 def test_ours_are_registered():
-    """One transport of each colour comes with this package."""
+    """One blocking and one async transport come with this package."""
     assert "requests" in registered(TRANSPORTS)
     assert "aiohttp" in registered(ASYNC_TRANSPORTS)
     assert isinstance(open_transport("requests", OPTIONS), Transport)
