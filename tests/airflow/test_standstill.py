@@ -27,7 +27,7 @@ from airbyte_sync_airflow.standstill import AsyncCaution, StandstillWatch
 from airbyte_sync_airflow.triggerer import cancel as killing
 from airbyte_sync_airflow.triggerer.cancel import shared_kills
 from airbyte_sync_airflow.triggerer.charge import await_charge_of_trigger
-from airbyte_sync_airflow.triggerer.request import TriggerRequest
+from airbyte_sync_airflow.triggerer.request import TriggerProgress, TriggerRequest
 from airbyte_sync_local import job_scripts
 from airbyte_sync_testkit import run_virtually
 from airbyte_sync_testkit.clock import AsyncVirtualClock, VirtualClock
@@ -392,7 +392,7 @@ def test_a_kill_that_was_answered_before_a_standstill_is_asked_about_again(
     time.advance(MINUTE)
     airflow, clock = Airflow(time, now), AsyncVirtualClock(time)
     checkpoint = Checkpoint.watching(1, Origin.STARTED, asked_at=time.now())
-    stopped = killing.stopped_trigger(request_for(checkpoint, SyncPolicy()), None, None)
+    stopped = killing.stopped_trigger(request_for(checkpoint, SyncPolicy()), TriggerProgress())
 
     async def main():
         caution = killing.caution_of(stopped)
