@@ -133,7 +133,7 @@ def test_deferred_a_lost_answer_to_the_submission_is_no_second_sync(
 )
 def test_an_event_that_is_not_ours_is_never_a_success(operator, connection, context, event):
     """What cannot be read fails the task."""
-    with pytest.raises(AirflowException, match="not ours"):
+    with pytest.raises(AirflowException, match="cannot be read"):
         operator(connection.connection_id).execute_complete(context, event)
 
 
