@@ -57,6 +57,8 @@ def test_watch_what_is_not_there(cli, add):
     done = cli("watch", *QUICKLY, "Orders")
     assert 4 == done.code
     assert "has never had a job" in done.out
+    done = cli("watch", *QUICKLY, "Orders", "\u0661")  # a digit, but none that Airbyte writes
+    assert "job \u0661" not in done.out
 
 
 def test_cancel_what_runs_on_a_connection(cli, busy, airbyte):

@@ -19,7 +19,7 @@ from airbyte_sync_cli.display.board import Board
 from airbyte_sync_cli.execution import exiting_on_sigterm
 from airbyte_sync_cli.work.following import shown
 from airbyte_sync_cli.work.session import open_session
-from airbyte_sync_cli.work.targets import job_to_watch
+from airbyte_sync_cli.work.targets import is_job_id, job_to_watch
 from airbyte_sync_http.feed.feed import JobFeed
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def watch_all(
     """
     with exiting_on_sigterm():
         async with open_session(settings) as session:
-            titles = [f"job {text}" if text.isdecimal() else text for text in targets]
+            titles = [f"job {text}" if is_job_id(text) else text for text in targets]
             board = Board(titles, session.server.ui_url)
             async with (
                 shown(board, flags, _left_over),
