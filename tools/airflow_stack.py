@@ -262,11 +262,9 @@ class AirflowStack:
             for key in keys
         }
 
-    def links(
-        self, dag_id: str, run_id: str, task_id: str, map_index: int = NOT_MAPPED
-    ) -> dict[str, str | None]:
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
         """Return the addresses behind a task's extra links, by name; None for one that has none yet."""
-        links = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/links?map_index={map_index}"
+        links = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/links?map_index={NOT_MAPPED}"
         answer: dict[str, Any] = self._api("GET", links)
         found: dict[str, str | None] = answer.get("extra_links", answer)
         return found

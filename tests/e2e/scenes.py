@@ -43,9 +43,9 @@ class Scene:
         self.links[task_id] = self.run.link(task_id)
 
 
-def waiting(stage, dag_id, state, *, task_id="sync", connections=1):
+def waiting(stage, dag_id, state, *, task_id="sync"):
     """Start a run, and wait until its task waits for a sync that runs."""
-    run = stage.start(dag_id, connections=connections)
+    run = stage.start(dag_id)
     scene = Scene(run=run)
     run.wait_for(state, task_id)
     if state == "deferred":

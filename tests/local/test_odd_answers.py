@@ -33,8 +33,8 @@ def job(api, connection):
     return api.submit(connection).json()
 
 
-def alter(on, *, drip=None, times=1, **change):
-    return Fault(on=on, do="alter", times=times, drip=drip, change=Change(**change))
+def alter(on, **change):
+    return Fault(on=on, do="alter", change=Change(**change))
 
 
 # --- answers that are not Airbyte.s ---

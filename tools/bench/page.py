@@ -234,8 +234,8 @@ def _svg(width: int, height: int, title: str, shapes: list[str]) -> str:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = "#1f2937") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{text}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="#1f2937">{text}</text>'
 
 
 def _side_by_side(found: dict[str, Any]) -> str:

@@ -50,14 +50,14 @@ def main(who: str, number: int, seconds: float) -> dict[str, Any]:
         os.environ["AIRFLOW_CONN_AIRBYTE_DEFAULT"] = airbyte.connection()
         make = {"ours": _ours, "official": _official}[who]()
         _log_to(home / "log")
-        make(0, "", 1.0)
+        make(0, "")
         began = time.perf_counter()
         gc.collect()
         gc_before = time.perf_counter() - began
         before, objects_before = _resident(), _objects()
         jobs = airbyte.start(number, seconds)
         started = time.time()
-        triggers = [make(job_id, connection_id, seconds) for job_id, connection_id in jobs]
+        triggers = [make(job_id, connection_id) for job_id, connection_id in jobs]
         found = asyncio.run(_measure(triggers, seconds))
         requests = airbyte.requests()
         ends = airbyte.ends()
@@ -224,13 +224,13 @@ async def _until_it_fires(trigger: Any) -> tuple[float, str]:
     raise RuntimeError("a trigger ended without an event")
 
 
-def _ours() -> Callable[[int, str, float], Any]:
+def _ours() -> Callable[[int, str], Any]:
     from airbyte_sync import Checkpoint, Origin, SyncPolicy  # noqa: PLC0415
     from airbyte_sync_airflow.report.job_summary import JobSummary  # noqa: PLC0415
     from airbyte_sync_airflow.triggerer import run  # noqa: PLC0415, F401 - what the first trigger loads
     from airbyte_sync_airflow.triggers import AirbyteSyncTrigger  # noqa: PLC0415
 
-    def make(job_id: int, connection_id: str, _seconds: float) -> Any:
+    def make(job_id: int, connection_id: str) -> Any:
         now = datetime.now(timezone.utc)
         checkpoint = Checkpoint.watching(  # what the operator defers with
             job_id,
@@ -250,10 +250,10 @@ def _ours() -> Callable[[int, str, float], Any]:
     return make
 
 
-def _official() -> Callable[[int, str, float], Any]:
+def _official() -> Callable[[int, str], Any]:
     from airflow.providers.airbyte.triggers.airbyte import AirbyteSyncTrigger  # noqa: PLC0415
 
-    def make(job_id: int, _connection_id: str, _seconds: float) -> Any:
+    def make(job_id: int, _connection_id: str) -> Any:
         return AirbyteSyncTrigger(  # what its operator defers with
             job_id=job_id,
             conn_id="airbyte_default",

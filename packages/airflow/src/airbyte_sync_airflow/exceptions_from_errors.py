@@ -53,9 +53,7 @@ def airflow_exceptions(
 
 
 def exception_for(
-    kind: type[errors.AirbyteSyncError],
-    message: str,
-    when_late: type[AirflowException] = exceptions.AirbyteSyncTimedOut,
+    kind: type[errors.AirbyteSyncError], message: str, when_late: type[AirflowException]
 ) -> AirflowException:
     """
     Return the exception that an error becomes.

@@ -393,7 +393,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
 
         self.job_id = event.job_id
         with self._session(context) as session:
-            session.follower.follow(event.job_id, attached=False)
+            session.follower.follow(event.job_id)
             checkpoint = watching(
                 event.job_id,
                 session.policy,

@@ -31,7 +31,7 @@ from airbyte_sync_local.server import Server, Settings
 from airbyte_sync_local.world import WrongEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airbyte_sync_local.platform.engine import Engine
 
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "scenarios":
-            sys.stdout.write("".join(f"{name:32} {about}\n" for name, about in _abouts()))
+            for name in scenario_names():
+                sys.stdout.write(f"{name:32} {named_scenario(name).about}\n")
             return 0
         scenario = _scenario(arguments)
         auth, credentials = _auth(arguments, scenario)
@@ -140,11 +141,6 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
         ) from problem
 
 
-def _abouts() -> Iterator[tuple[str, str]]:
-    for name in scenario_names():
-        yield name, named_scenario(name).about
-
-
 # --- who may come in ------------------------------------------------------------------------------
 
 
@@ -221,7 +217,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
     commands.add_parser("scenarios", help="list the ready-made scenarios")
     serve = commands.add_parser("serve", help="serve the public API on 127.0.0.1")
-    serve.add_argument("--port", type=_port, default=0, help="0, the default, for any free one")
+    serve.add_argument(
+        "--port", type=_number(0, 65535), default=0, help="0, the default, for any free one"
+    )
     serve.add_argument("--engine", choices=list(_ENGINES), default="scripted")
     serve.add_argument("--scenario", metavar="NAME-or-FILE", help="a ready-made one, TOML or JSON")
     serve.add_argument("--auth", choices=list(_AUTHS), help="none, or what the scenario says")
@@ -231,10 +229,14 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--password", metavar="PASSWORD", help="made up if not given")
     serve.add_argument("--token", metavar="TOKEN", help="for --auth bearer; made up if not given")
     serve.add_argument(
-        "--latency", type=_milliseconds, default=0, metavar="MS", help="added to every request"
+        "--latency",
+        type=_number(0, 600_000),
+        default=0,
+        metavar="MS",
+        help="added to every request",
     )
     serve.add_argument(
-        "--threads", type=_threads, default=5, metavar="N", help="requests served at a time"
+        "--threads", type=_number(1, 1000), default=5, metavar="N", help="requests served at a time"
     )
     serve.add_argument(
         "--connectors-python", type=Path, metavar="PATH", help="for --engine connectors"
@@ -250,21 +252,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _port(value: str) -> int:
-    return _between(value, 0, 65535)
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    """Make a reader of a number within bounds."""
 
+    def read(value: str) -> int:
+        if not value.isdecimal() or not lowest <= int(value) <= highest:
+            raise argparse.ArgumentTypeError(
+                f"{value!r} is not a number from {lowest} to {highest}; give one"
+            )
+        return int(value)
 
-def _threads(value: str) -> int:
-    return _between(value, 1, 1000)
-
-
-def _milliseconds(value: str) -> int:
-    return _between(value, 0, 600_000)
-
-
-def _between(value: str, lowest: int, highest: int) -> int:
-    if not value.isdecimal() or not lowest <= int(value) <= highest:
-        raise argparse.ArgumentTypeError(
-            f"{value!r} is not a number from {lowest} to {highest}; give one"
-        )
-    return int(value)
+    return read

@@ -167,9 +167,7 @@ class _Place:
 # Conventions
 
 
-def _with_schema(
-    scheme: str, port: int, usual_schema: str | None = None
-) -> Callable[[_Place], DatasetName]:
+def _with_schema(scheme: str, port: int, usual_schema: str) -> Callable[[_Place], DatasetName]:
     def name(place: _Place) -> DatasetName:
         return DatasetName(
             namespace=f"{scheme}://{place.host()}:{place.port(port)}",

@@ -93,9 +93,9 @@ class Follower:
         self.job = job
         self._introduce = partial(introduce, origin=checkpoint.origin or Origin.STARTED)
 
-    def follow(self, job_id: int, *, attached: bool) -> None:
+    def follow(self, job_id: int) -> None:
         """Go on with a job that is known by its id only: the first poll announces it."""
-        self.job = JobSummary(job_id=job_id, attached=attached)
+        self.job = JobSummary(job_id=job_id)
         self._introduce = introduce
 
     def announce(self) -> None:

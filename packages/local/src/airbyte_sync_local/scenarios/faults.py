@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from airbyte_sync_local.api.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from airbyte_sync_local.api.answers import Answer
     from airbyte_sync_local.scenarios.changes import Drip
@@ -166,10 +166,6 @@ class FaultPlan:
         """Take back every fault."""
         self._armed.clear()
 
-    def pending(self) -> Sequence[Fault]:
-        """Return the faults that may still apply."""
-        return tuple(armed.fault for armed in self._armed)
-
     def match(
         self, operation: str, *, ids: frozenset[str], now: datetime, in_front: bool = False
     ) -> Fault | None:
@@ -193,6 +189,5 @@ class FaultPlan:
             if armed.matched <= fault.skip:
                 continue
             armed.first_applied_at = armed.first_applied_at or now
-            self._armed = [other for other in self._armed if not other.is_spent(now)]
             return fault
         return None
