@@ -123,18 +123,14 @@ async def _find(session: Session, board: Board) -> dict[str, Entry]:
     for connection_id, entry in by_id.items():
         entry.connection_id = connection_id
     names = [entry for entry in board.entries if entry.connection_id is None]
-    described, *_ = await asyncio.gather(
-        session.described(set(by_id)) if by_id else _nothing(), *map(find, names)
+    described, _ = await asyncio.gather(
+        session.described(set(by_id)), asyncio.gather(*map(find, names))
     )
     for connection_id, entry in by_id.items():
         connection = described.get(connection_id.lower())
         if connection is not None:
             board.describe(entry, connection)
     return _by_id(board)
-
-
-async def _nothing() -> dict[str, Any]:
-    return {}
 
 
 def _by_id(board: Board) -> dict[str, Entry]:
