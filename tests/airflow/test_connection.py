@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airbyte_sync import InvalidInput, OnConflict
+from airbyte_sync import InvalidInput
 from airbyte_sync_airflow.config.connection import server_from
 from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS
 from airbyte_sync_http import BasicAuth, BearerToken, ClientCredentials, NoAuth
@@ -253,7 +253,7 @@ def test_timeouts(given):
 
 
 def test_the_timeout_of_the_official_provider():
-    """It holds for every request; a time-out with a name of its own wins."""
+    """It holds for every request; a timeout with a name of its own wins."""
     settings = server(extra={"timeout": 7, "submit_timeout": "90"}).settings
     timeouts = (settings.connect_timeout, settings.read_timeout, settings.submit_timeout)
     assert [7, 7, 90] == [timeout.total_seconds() for timeout in timeouts]
@@ -281,7 +281,10 @@ def test_auth_in_any_case(given):
     ("host", "given", "ui_url"),
     [
         ("https://api.airbyte.com", None, "https://cloud.airbyte.com"),
+        ("https://api.airbyte.com/v1", None, "https://cloud.airbyte.com"),
+        ("http://airbyte.internal:8000", None, "http://airbyte.internal:8000"),
         ("http://airbyte.internal:8000/api/public/v1", "", "http://airbyte.internal:8000"),
+        ("https://example.org/airbyte/api/public", None, "https://example.org/airbyte"),
         ("http://server:8001", " https://airbyte.corp/ ", "https://airbyte.corp"),
         ("http://server", "https://airbyte.corp/workspaces/7/connections", "https://airbyte.corp"),
     ],
@@ -383,9 +386,3 @@ def test_a_wrong_policy_in_airflow_cfg(configure, name, given, words):
     ) as e:
         server()
     assert words in str(e.value)
-
-
-def test_the_words_for_a_conflict_are_those_of_the_domain():
-    """The list is written twice, because describing the provider must cost nothing."""
-    (option,) = (option for option in POLICY_OPTIONS if option.name == "on_conflict")
-    assert {word.value for word in OnConflict} == set(option.kind)

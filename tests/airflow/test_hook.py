@@ -326,7 +326,7 @@ def test_a_host_that_does_not_answer(complaint):
 
 
 def test_a_server_that_is_silent(complaint):
-    """The time-out is named."""
+    """The timeout is named."""
     with RawServer(Peer.hold) as server:
         text = complaint(host=server.url, extra={"read_timeout": "0.3"})
     assert "does not answer in time" in text

@@ -10,7 +10,6 @@ from airbyte_sync_airflow.compat.airflow import AirflowException
 from airbyte_sync_airflow.exceptions import AirbyteSyncFailed
 from airbyte_sync_airflow.links import AirbyteJobLink
 from airbyte_sync_airflow.report.job_summary import JobSummary
-from airbyte_sync_http import job_url
 from airbyte_sync_local import Fault, answers, job_scripts
 
 try:
@@ -117,12 +116,6 @@ def test_deferred_sensor(airbyte, connection, sensor, context, job, defer, event
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert expected_of(airbyte, connection, attached=True) == job()
     assert "return_value" not in context["ti"].xcoms
-
-
-def test_a_summary_is_the_same_after_it_has_travelled(airbyte, operator, context, job):
-    """Triggers and XComs carry it as JSON."""
-    operator().execute(context)
-    assert job() == JobSummary.from_json(json.loads(json.dumps(job()))).to_json()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -346,30 +339,6 @@ def test_without_xcoms_nothing_is_pushed(
 
 # --------------------------------------------------------------------------------------------------
 # Where the job can be looked at
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"host": "https://api.airbyte.com/v1"}, "https://cloud.airbyte.com"),
-        ({"host": "https://api.airbyte.com"}, "https://cloud.airbyte.com"),
-        ({"host": "http://airbyte.internal:8000"}, "http://airbyte.internal:8000"),
-        ({"host": "http://airbyte.internal/api/public/v1"}, "http://airbyte.internal"),
-        ({"host": "https://example.org/airbyte/api/public"}, "https://example.org/airbyte"),
-        (
-            {"host": "http://airbyte-server:8001", "extra": {"ui_url": "https://airbyte.example/"}},
-            "https://airbyte.example",
-        ),
-    ],
-)
-def test_the_address_is_the_web_applications(connect, fields, expected):
-    """On Cloud it is another host; behind a proxy the Airflow connection says which."""
-    from airbyte_sync_airflow.config.connection import read_server
-
-    connect(**fields)
-    ui_url = read_server("airbyte_default", "v1").settings.ui_url
-    page = f"{expected}/workspaces/w/connections/c/timeline?jobId=7&openLogs=true"
-    assert page == job_url(ui_url, "w", "c", 7)
 
 
 def test_the_web_application_may_be_elsewhere(
