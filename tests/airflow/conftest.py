@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 HOME = Path(tempfile.mkdtemp(prefix="airbyte-sync-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -126,6 +127,23 @@ def submissions(airbyte):
         ]
 
     return made
+
+
+@pytest.fixture
+def start_job(airbyte, connection):
+    """Start a job as another task does, or a person; it may follow a script."""
+    return partial(airbyte.start_external_job, connection.connection_id)
+
+
+@pytest.fixture
+def uuid7():
+    """Make ids as Airflow 3 gives them to tries: each begins with the moment it was made."""
+
+    def make(moment):
+        milliseconds = int(moment.timestamp() * 1000)
+        return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62) | 0x1234)
+
+    return make
 
 
 class TaskInstance:

@@ -25,9 +25,9 @@ def operator(operator, airbyte, connection):
 
 
 @pytest.fixture
-def sensor(sensor, airbyte, connection):
+def sensor(sensor, start_job):
     """Make sensors of a job that runs until it is cancelled."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     return sensor
 
 
@@ -94,11 +94,11 @@ def test_the_earlier_one_cancels_the_job_and_fails_the_task(
 
 
 def test_the_time_of_a_try_counts_from_its_beginning(
-    airbyte, connection, operator, context, defer, event_of, clock
+    start_job, operator, context, defer, event_of, clock
 ):
     """Not from a second deferral, behind another sync."""
     began = clock.now()
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
 
     def make():
@@ -111,10 +111,10 @@ def test_the_time_of_a_try_counts_from_its_beginning(
 
 
 def test_timeout_counts_from_when_a_deferred_task_has_its_sync(
-    airbyte, connection, operator, context, defer, event_of, clock
+    start_job, operator, context, defer, event_of, clock
 ):
     """The wait for another sync has a clock of its own, which the trigger keeps."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     asked = clock.now()
     first = defer(operator(deferrable=True, timeout=600).execute, context)
@@ -128,11 +128,11 @@ def test_timeout_counts_from_when_a_deferred_task_has_its_sync(
 
 
 def test_execution_timeout_bounds_the_wait_for_another_sync_too(
-    airbyte, connection, operator, context, defer, event_of, clock
+    start_job, operator, context, defer, event_of, clock
 ):
     """It is one deadline from the beginning to the end, whatever ``timeout`` says."""
     began = clock.now()
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     task = operator(deferrable=True, timeout=3600, execution_timeout=600 * SECOND)
     trigger = defer(task.execute, context)
@@ -142,10 +142,10 @@ def test_execution_timeout_bounds_the_wait_for_another_sync_too(
 
 
 def test_a_task_that_waits_for_another_sync_for_too_long_says_which_clock_has_run_out(
-    airbyte, connection, operator, context, clock
+    start_job, operator, context, clock
 ):
     """``queue_timeout`` is as long as ``timeout`` where it is not set."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     with pytest.raises(
         AirbyteQueueTimedOut, match=r"600 s .queue_timeout, by default the value of"

@@ -93,10 +93,10 @@ def test_a_checkpoint_of_another_job_is_no_event_of_ours(sync, context):
 
 
 @pytest.mark.parametrize("kind", ["operator", "sensor"])
-def test_a_deferral_notes_its_job(airbyte, connection, operator, sensor, context, kind):
+def test_a_deferral_notes_its_job(start_job, operator, sensor, context, kind):
     """In its own arguments, which the trigger does not touch."""
     if kind == "sensor":
-        airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+        start_job(job_scripts.never_ends())
     make = {"operator": operator, "sensor": sensor}[kind]
     with pytest.raises(TaskDeferred) as deferral:
         make(deferrable=True).execute(context)

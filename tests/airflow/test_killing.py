@@ -78,10 +78,10 @@ def test_a_kill_while_waiting_cancels_and_ends_the_wait_at_once(
 
 
 def test_a_kill_while_waiting_for_another_sync_ends_the_wait(
-    airbyte, connection, operator, kill_after, clock, submissions, cancellations
+    start_job, airbyte, operator, kill_after, clock, submissions, cancellations
 ):
     """The other is not ours to cancel, and ours is not started any more."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     kill_after(operator(), 90 * SECOND)
     assert ["running"] == [job.status for job in airbyte.jobs]
@@ -112,10 +112,10 @@ def test_a_kill_in_the_middle_of_a_submission_cancels_its_job(
 
 
 def test_a_kill_after_the_job_was_attached_to_leaves_it_alone(
-    airbyte, connection, operator, kill_after, clock, cancellations
+    start_job, operator, kill_after, clock, cancellations
 ):
     """Somebody else started it."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     kill_after(operator(on_conflict="attach"), MINUTE)
     assert [] == cancellations()
@@ -281,14 +281,14 @@ def test_a_kill_after_a_deferral_finds_the_job(
 
 
 def test_a_kill_after_the_end_cancels_nothing(
-    airbyte, connection, operator, context, in_worker, defer, event_of, cancellations
+    start_job, airbyte, connection, operator, context, in_worker, defer, event_of, cancellations
 ):
     """Airbyte would cancel whatever runs on the connection by then."""
     airbyte.add_connection(
         connection, job_scripts=[job_scripts.succeeds(), job_scripts.never_ends()]
     )
     event = event_of(defer(operator(deferrable=True).execute, context))
-    airbyte.start_external_job(connection.connection_id)
+    start_job()
     task = operator(deferrable=True)
     with in_worker(context):
         task.execute_complete(context, event)
@@ -298,10 +298,10 @@ def test_a_kill_after_the_end_cancels_nothing(
 
 
 def test_a_kill_after_a_deferral_leaves_an_attached_job_alone(
-    airbyte, connection, operator, context, in_worker, defer, clock, cancellations
+    start_job, operator, context, in_worker, defer, clock, cancellations
 ):
     """The XCom tells that, too."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     defer(operator(deferrable=True, on_conflict="attach").execute, context)
     with in_worker(context):
@@ -363,10 +363,10 @@ def test_a_deferral_that_took_too_long_cancels_the_own_job(
 
 
 def test_a_deferral_that_took_too_long_leaves_an_attached_job_alone(
-    airbyte, connection, operator, context, defer, fail, clock, cancellations
+    start_job, operator, context, defer, fail, clock, cancellations
 ):
     """It is not ours."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     defer(operator(deferrable=True, on_conflict="attach").execute, context)
     fail(operator(deferrable=True), LATE[0])
@@ -447,20 +447,11 @@ def test_a_good_end_is_resumed_as_ever(airbyte, connection, operator, context, d
 
 @pytest.mark.parametrize(("option", "cancelled"), [(True, [1]), (False, [])])
 def test_a_killed_sensor_cancels_where_it_is_asked_to(
-    airbyte,
-    connection,
-    sensor,
-    context,
-    in_worker,
-    clock,
-    cancellations,
-    airflow_says,
-    option,
-    cancelled,
+    start_job, sensor, context, in_worker, clock, cancellations, airflow_says, option, cancelled
 ):
     """By default the job belongs to whoever started it."""
     airflow_says("failed")
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     task = sensor(cancel_on_kill=option)
     with in_worker(context):
@@ -470,10 +461,10 @@ def test_a_killed_sensor_cancels_where_it_is_asked_to(
 
 
 def test_a_sensor_that_is_killed_before_its_first_poke_raises_nothing(
-    airbyte, connection, sensor, context, in_worker, cancellations
+    start_job, sensor, context, in_worker, cancellations
 ):
     """It has seen nothing yet."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     task = sensor(cancel_on_kill=True)
     with in_worker(context):
         task.on_kill()

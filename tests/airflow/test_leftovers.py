@@ -28,11 +28,11 @@ def stuck(airbyte):
 
 @pytest.mark.parametrize("on_conflict", ["queue", "attach", "skip", "fail"])
 def test_a_task_takes_no_notice_of_it(
-    operator, airbyte, connection, context, stuck, clock, log, on_conflict
+    operator, start_job, airbyte, context, stuck, clock, log, on_conflict
 ):
     """Neither queued behind nor followed, and nothing is told of it."""
     for _ in range(2):
-        airbyte.start_external_job(connection.connection_id, job_scripts.succeeds())
+        start_job(job_scripts.succeeds())
         clock.advance(HOUR)
     stuck(1)
     airbyte.inject(Fault(on="POST /jobs", do="drop"))  # the list is asked what came of it
@@ -42,14 +42,14 @@ def test_a_task_takes_no_notice_of_it(
 
 
 def test_a_task_that_follows_it_says_so_once(
-    operator, airbyte, connection, context, stuck, clock, log, cancellations
+    operator, start_job, airbyte, connection, context, stuck, clock, log, cancellations
 ):
     """Its timeout ends it, and nothing is cancelled."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds()])
     stuck(1)
     clock.at(
         clock.now() + HOUR,
-        lambda: airbyte.start_external_job(connection.connection_id, job_scripts.succeeds()),
+        lambda: start_job(job_scripts.succeeds()),
     )
     task = operator(timeout=6 * 3600, wait_seconds=60)
     with pytest.raises(AirbyteSyncTimedOut, match="it is a leftover"):

@@ -76,11 +76,9 @@ def test_deferred(operator, context, lines, run_deferred):
     assert [STARTED, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
 
 
-def test_deferred_behind_another_sync(
-    airbyte, connection, operator, context, lines, run_deferred, clock
-):
+def test_deferred_behind_another_sync(start_job, operator, context, lines, run_deferred, clock):
     """The other is named, and ours is introduced by the task."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=2 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=2 * MINUTE))
     clock.advance(MINUTE)
     run_deferred(lambda: operator(deferrable=True), context)
     ours = [
@@ -90,18 +88,18 @@ def test_deferred_behind_another_sync(
     assert [BUSY, *ours] == lines()
 
 
-def test_the_sensor(airbyte, connection, sensor, context, lines, clock):
+def test_the_sensor(start_job, sensor, context, lines, clock):
     """It names the job that it follows, and where to look at it."""
-    airbyte.start_external_job(connection.connection_id, SLOWLY)
+    start_job(SLOWLY)
     task = sensor(poke_interval=10)
     while not task.poke(context):
         clock.advance(timedelta(seconds=10))
     assert [FOLLOWING, RUNNING, ENDED] == lines()
 
 
-def test_the_deferred_sensor(airbyte, connection, sensor, context, lines, defer, event_of):
+def test_the_deferred_sensor(start_job, sensor, context, lines, defer, event_of):
     """The same from task and trigger."""
-    airbyte.start_external_job(connection.connection_id, SLOWLY)
+    start_job(SLOWLY)
     task = sensor(deferrable=True, poke_interval=10)
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert [FOLLOWING, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
@@ -109,10 +107,10 @@ def test_the_deferred_sensor(airbyte, connection, sensor, context, lines, defer,
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensor_introduces_a_job_that_has_ended_before_it_tells_its_end(
-    airbyte, connection, sensor, context, lines, clock, deferrable
+    start_job, sensor, context, lines, clock, deferrable
 ):
     """Also when the first poll shows the end."""
-    airbyte.start_external_job(connection.connection_id, SLOWLY)
+    start_job(SLOWLY)
     clock.advance(timedelta(minutes=5))
     sensor(deferrable=deferrable).execute(context)
     assert [FOLLOWING.replace("(pending)", "(succeeded)"), ENDED] == lines()[:2]
@@ -120,10 +118,10 @@ def test_a_sensor_introduces_a_job_that_has_ended_before_it_tells_its_end(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensor_introduces_a_job_that_has_failed_before_it_tells_its_end(
-    airbyte, connection, sensor, context, lines, clock, deferrable
+    start_job, sensor, context, lines, clock, deferrable
 ):
     """A person wants to know which job it was."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.fails())
+    start_job(job_scripts.fails())
     clock.advance(timedelta(minutes=5))
     with pytest.raises(AirflowException):
         sensor(deferrable=deferrable).execute(context)
@@ -152,9 +150,9 @@ def test_looks_that_show_nothing_new_are_summed_up_once_a_minute(
     assert re.fullmatch(r"Airbyte job 1 is still running, \d00 rows, [\d.]+ kB so far", told[-1])
 
 
-def test_the_sensor_sums_them_up_over_all_pokes(airbyte, connection, sensor, context, lines, clock):
+def test_the_sensor_sums_them_up_over_all_pokes(start_job, sensor, context, lines, clock):
     """Every five seconds a poke, every minute a line."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds_slowly())
+    start_job(job_scripts.succeeds_slowly())
     task = sensor(poke_interval=5)
     while not task.poke(context):
         clock.advance(timedelta(seconds=5))

@@ -24,10 +24,6 @@ class Died(BaseException):
     """The worker is gone."""
 
 
-def uuid7(moment):
-    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (0x7 << 76) | (0b10 << 62) | 0x1234)
-
-
 @pytest.fixture
 def operator(operator):
     """Make operators whose tasks are tried again."""
@@ -36,7 +32,7 @@ def operator(operator):
 
 
 @pytest.fixture
-def try_of(context, clock, task_instance, state_store):
+def try_of(context, clock, task_instance, state_store, uuid7):
     """Make the context of a try of Airflow 3.4; ``stores`` holds one store for each iteration."""
     run = SimpleNamespace(start_date=clock.now(), run_after=clock.now())
     stores = {}
@@ -101,11 +97,9 @@ def test_the_sync_of_the_iteration_before_is_not_taken_for_ones_own(
     assert 2 == len(submissions())
 
 
-def test_outside_of_a_loop_a_try_without_a_mark_is_looked_for(
-    airbyte, connection, operator, try_of, clock
-):
+def test_outside_of_a_loop_a_try_without_a_mark_is_looked_for(start_job, operator, try_of, clock):
     """It may have been the official provider's, or an earlier release's: that leaves no mark."""
-    airbyte.start_external_job(connection.connection_id, LONG)
+    start_job(LONG)
     clock.advance(MINUTE)
     assert 1 == operator().execute(try_of(2))
 
@@ -283,10 +277,10 @@ def test_an_xcom_that_cannot_be_resolved_fails_no_retry(after, try_of, airbyte, 
 
 
 def test_the_newest_job_of_all_iterations_before_is_none_of_ones_own(
-    after, try_of, airbyte, connection, clock
+    after, try_of, start_job, connection, clock
 ):
     """A task in a loop has an XCom for each iteration."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=MINUTE))
+    start_job(job_scripts.succeeds(lasts=MINUTE))
     clock.advance(2 * MINUTE)
     job = {"job_id": 1, "connection_id": connection.connection_id}
 

@@ -180,9 +180,9 @@ def test_a_reset_is_run_and_told(
     assert "succeeded" == context["ti"].xcoms["airbyte_job"]["status"]
 
 
-def test_a_reset_waits_for_a_running_sync(operator, airbyte, connection, context, clock):
+def test_a_reset_waits_for_a_running_sync(operator, start_job, airbyte, connection, context, clock):
     """Airbyte would cancel it; ``on_conflict`` is asked first, and queues."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     task = operator(connection_id=connection.connection_id, job_type="reset")
     assert 2 == task.execute(context)

@@ -24,11 +24,11 @@ STATUSES = pytest.mark.parametrize("status", ["success", "error", "cancelled"])
 
 
 @pytest.fixture
-def job(airbyte, connection, clock):
+def job(start_job, clock):
     """Start a job, as the official operator did; some minutes pass before anything resumes."""
 
     def start(life, passed=5 * MINUTE):
-        started = airbyte.start_external_job(connection.connection_id, life)
+        started = start_job(life)
         clock.advance(passed)
         return started
 

@@ -179,9 +179,9 @@ def test_a_kill_cancels_the_own_job(
 # Conflict
 
 
-def test_a_busy_connection_can_skip_the_task(operator, airbyte, connection, context, clock):
+def test_a_busy_connection_can_skip_the_task(operator, start_job, connection, context, clock):
     """``on_conflict="skip"`` skips."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(timedelta(minutes=1))
     with pytest.raises(AirflowSkipException):
         operator(connection.connection_id, on_conflict="skip").execute(context)

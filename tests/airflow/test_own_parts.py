@@ -72,9 +72,9 @@ def test_a_deferred_task_uses_them(
     assert [] == unstamped()
 
 
-def test_hook_and_lineage_use_them(as_on_the_page, airbyte, connection, unstamped):
+def test_hook_and_lineage_use_them(as_on_the_page, start_job, connection, unstamped):
     """No gateway is opened elsewhere."""
-    job = airbyte.start_external_job(connection.connection_id, job_scripts.succeeds())
+    job = start_job(job_scripts.succeeds())
     assert job.job_id == AirbyteHook().get_job_details(job.job_id).job_id
     assert AirbyteHook().test_connection()[0]
     facets_on_complete(

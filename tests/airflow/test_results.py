@@ -69,10 +69,10 @@ def test_deferred(airbyte, connection, operator, context, job, run_deferred):
 
 
 def test_deferred_behind_another_sync(
-    airbyte, connection, operator, context, job, run_deferred, clock
+    start_job, airbyte, connection, operator, context, job, run_deferred, clock
 ):
     """The trigger comes to the job and hands it back; the task tells of it and defers again."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     assert 2 == run_deferred(lambda: operator(deferrable=True), context)
     assert expected_of(airbyte, connection, job_id=2) == job()
@@ -80,10 +80,10 @@ def test_deferred_behind_another_sync(
 
 
 def test_deferred_behind_another_sync_the_job_is_told_before_the_second_wait(
-    airbyte, connection, operator, context, job, defer, event_of, clock
+    start_job, operator, context, job, defer, event_of, clock
 ):
     """A job that only a trigger knows would be lost with it."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     first = defer(operator(deferrable=True).execute, context)
     assert job() is None
@@ -101,17 +101,17 @@ def test_asynchronous(airbyte, connection, operator, context, job):
     assert known == job()
 
 
-def test_sensor(airbyte, connection, sensor, context, job, clock):
+def test_sensor(start_job, airbyte, connection, sensor, context, job, clock):
     """It tells the same of the job it follows; a job of somebody else's."""
-    airbyte.start_external_job(connection.connection_id)
+    start_job()
     clock.advance(MINUTE)
     assert sensor().poke(context)
     assert expected_of(airbyte, connection, attached=True) == job()
 
 
-def test_deferred_sensor(airbyte, connection, sensor, context, job, defer, event_of):
+def test_deferred_sensor(start_job, airbyte, connection, sensor, context, job, defer, event_of):
     """In the triggerer as well."""
-    airbyte.start_external_job(connection.connection_id)
+    start_job()
     task = sensor(deferrable=True)
     task.execute_complete(context, event_of(defer(task.execute, context)))
     assert expected_of(airbyte, connection, attached=True) == job()
@@ -210,12 +210,12 @@ def test_blocking_it_is_told_before_the_wait(operator, context, clock):
 
 @pytest.mark.parametrize("kind", ["operator", "sensor"])
 def test_deferred_it_is_told_before_the_wait(
-    airbyte, connection, operator, sensor, context, job, defer, kind
+    start_job, operator, sensor, context, job, defer, kind
 ):
     """The trigger begins with what the XCom says."""
     task = operator(deferrable=True)
     if kind == "sensor":
-        airbyte.start_external_job(connection.connection_id)
+        start_job()
         task = sensor(deferrable=True)
     trigger = defer(task.execute, context)
     assert 1 == job()["job_id"]
@@ -255,10 +255,10 @@ def test_deferred_a_failure_tells_the_same(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_sensors_failure_tells_the_same(
-    airbyte, connection, sensor, context, job, defer, event_of, clock, deferrable
+    start_job, airbyte, connection, sensor, context, job, defer, event_of, clock, deferrable
 ):
     """Of the job that it followed."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.fails(REASON))
+    start_job(job_scripts.fails(REASON))
     task = sensor(deferrable=deferrable)
     if deferrable:
         event = event_of(defer(task.execute, context))
@@ -304,11 +304,11 @@ def test_a_failure_before_there_is_a_job_tells_of_none(airbyte, connection, oper
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_an_attached_job_is_marked(
-    airbyte, connection, operator, context, job, run_deferred, clock, deferrable
+    start_job, airbyte, connection, operator, context, job, run_deferred, clock, deferrable
 ):
     """So that no task of ours ever cancels it."""
     life = job_scripts.succeeds(lasts=timedelta(seconds=119))
-    airbyte.start_external_job(connection.connection_id, life)
+    start_job(life)
     clock.advance(MINUTE)
     if deferrable:
         run_deferred(lambda: operator(deferrable=True, on_conflict="attach"), context)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from types import SimpleNamespace
-from uuid import UUID
 
 import pytest
 
@@ -275,20 +274,15 @@ def test_in_a_real_run_another_try_goes_on_with_the_same_job(
 # Airflow 3 without a store: the time of a try is in its id
 
 
-def uuid7(moment):
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62) | 0x1234)
-
-
 @pytest.fixture
-def first_try(context, clock):
+def first_try(context, clock, uuid7):
     """The context of a first try, as Airflow 3.0 to 3.2 give it."""
     vars(context["ti"]).update(id=uuid7(clock.now()), try_number=1, max_tries=1)
     return context | {"dag_run": SimpleNamespace(start_date=clock.now())}
 
 
 @pytest.fixture
-def retry(try_in, clock):
+def retry(try_in, clock, uuid7):
     """The context of a retry that begins now."""
 
     def make(context, *, try_number=2, max_tries=1):
@@ -566,9 +560,9 @@ def test_a_new_try_that_airflow_resumes_begins_at_its_beginning(
     assert [(result, "succeeded")] == [(job.job_id, job.status) for job in airbyte.jobs]
 
 
-def test_so_does_a_sensor(airbyte, connection, sensor, context):
+def test_so_does_a_sensor(start_job, sensor, context):
     """It looks again, and the job may be another one by now."""
-    airbyte.start_external_job(connection.connection_id, AT_ONCE)
+    start_job(AT_ONCE)
     context["ti"].try_number = 2
     event = {"error": "SyncFailed", "message": "Airbyte job 1 failed"}
     task = sensor()

@@ -203,9 +203,7 @@ def test_a_silent_airflow_holds_up_nothing_that_teaches_it_a_token(monkeypatch):
     assert ["first-token", "second-token"] == asked
 
 
-def test_airflow_learns_no_token_in_a_triggerer(
-    connection, airbyte, parts, clock, event_of, monkeypatch
-):
+def test_airflow_learns_no_token_in_a_triggerer(start_job, parts, clock, event_of, monkeypatch):
     """Its masker never forgets, and there is a new one every few minutes: we hide them ourselves."""
     from airbyte_sync import SyncPolicy
     from airbyte_sync_airflow import composition
@@ -213,7 +211,7 @@ def test_airflow_learns_no_token_in_a_triggerer(
 
     learnt = []
     monkeypatch.setattr(composition, "mask_aside", learnt.append)
-    job = airbyte.start_external_job(connection.connection_id)
+    job = start_job()
     checkpoint = {
         "version": 1,
         "phase": "watch",

@@ -1,7 +1,5 @@
 """The sensor: follows somebody else's job, in the worker or in the triggerer."""
 
-import asyncio
-import json
 from datetime import timedelta
 
 import pytest
@@ -11,58 +9,29 @@ from airbyte_sync_airflow.compat.airflow import (
     AirflowFailException,
     AirflowSensorTimeout,
 )
-from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_local import Fault, job_scripts
-
-try:
-    from airflow.sdk.exceptions import TaskDeferred
-except ImportError:
-    from airflow.exceptions import TaskDeferred
 
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def job_that(airbyte, connection):
-    """Start a job of a given life and return its id."""
-
-    def start(life):
-        return airbyte.start_external_job(connection.connection_id, life).job_id
-
-    return start
-
-
-@pytest.fixture
-def wait_in_triggerer(context):
+def wait_in_triggerer(context, defer, event_of):
     """Run a deferrable sensor up to its end."""
-
-    def wait(task):
-        with pytest.raises(TaskDeferred) as deferral:
-            task.execute(context)
-        _, arguments = deferral.value.trigger.serialize()
-        trigger = AirbyteSyncTrigger(**json.loads(json.dumps(arguments)))
-
-        async def first():
-            return [event.payload async for event in trigger.run()]
-
-        (event,) = asyncio.run(first())
-        return task.execute_complete(context, event)
-
-    return wait
+    return lambda task: task.execute_complete(context, event_of(defer(task.execute, context)))
 
 
-def test_it_waits_poke_by_poke(job_that, sensor, context, clock):
+def test_it_waits_poke_by_poke(start_job, sensor, context, clock):
     """A poke tells whether the job has succeeded; between pokes time passes."""
-    task = sensor(job_that(job_scripts.succeeds(lasts=MINUTE)))
+    task = sensor(start_job(job_scripts.succeeds(lasts=MINUTE)).job_id)
     assert not task.poke(context)
     clock.advance(2 * MINUTE)
     assert task.poke(context)
 
 
 @pytest.mark.parametrize("spelling", [1, "1", " 1 "])
-def test_the_job_id_may_be_a_rendered_template(job_that, sensor, context, clock, spelling):
+def test_the_job_id_may_be_a_rendered_template(start_job, sensor, context, clock, spelling):
     """XComs render as text."""
-    assert 1 == job_that(job_scripts.succeeds())
+    assert 1 == start_job(job_scripts.succeeds()).job_id
     clock.advance(MINUTE)
     assert sensor(spelling).poke(context)
 
@@ -75,9 +44,9 @@ def test_what_is_not_a_job_id_fails_at_once(connection, airbyte, sensor, context
     assert [] == [record for record in airbyte.requests if "/jobs" in record.path]
 
 
-def test_a_failed_look_is_no_failed_job(airbyte, job_that, sensor, context, clock):
+def test_a_failed_look_is_no_failed_job(airbyte, start_job, sensor, context, clock):
     """A poke that cannot see the job tries again at the next one."""
-    task = sensor(job_that(job_scripts.succeeds()), poke_interval=60)
+    task = sensor(start_job(job_scripts.succeeds()).job_id, poke_interval=60)
     airbyte.inject(Fault(on="GET /jobs/{jobId}", do="drop"))
     clock.advance(MINUTE)
     assert not task.poke(context)
@@ -85,33 +54,33 @@ def test_a_failed_look_is_no_failed_job(airbyte, job_that, sensor, context, cloc
     assert task.poke(context)
 
 
-def test_deferred_it_waits_in_the_triggerer(job_that, wait_in_triggerer, clock, sensor):
+def test_deferred_it_waits_in_the_triggerer(start_job, wait_in_triggerer, clock, sensor):
     """The wait goes on in the trigger from the first look."""
-    job_id = job_that(job_scripts.succeeds(lasts=10 * MINUTE))
+    job_id = start_job(job_scripts.succeeds(lasts=10 * MINUTE)).job_id
     started = clock.now()
     assert wait_in_triggerer(sensor(job_id, deferrable=True)) is None
     assert 10 * MINUTE < clock.now() - started < 12 * MINUTE
 
 
-def test_deferred_a_job_that_has_ended_needs_no_triggerer(job_that, sensor, context, clock):
+def test_deferred_a_job_that_has_ended_needs_no_triggerer(start_job, sensor, context, clock):
     """One look is enough."""
-    task = sensor(job_that(job_scripts.succeeds()), deferrable=True)
+    task = sensor(start_job(job_scripts.succeeds()).job_id, deferrable=True)
     clock.advance(MINUTE)
     assert task.execute(context) is None
 
 
-def test_deferred_its_time_out_leaves_the_job_alone(airbyte, job_that, wait_in_triggerer, sensor):
+def test_deferred_its_time_out_leaves_the_job_alone(airbyte, start_job, wait_in_triggerer, sensor):
     """The job belongs to whoever started it."""
-    task = sensor(job_that(job_scripts.never_ends()), deferrable=True, timeout=600)
+    task = sensor(start_job(job_scripts.never_ends()).job_id, deferrable=True, timeout=600)
     with pytest.raises(AirflowSensorTimeout):
         wait_in_triggerer(task)
     assert ["running"] == [job.status for job in airbyte.jobs]
     assert [] == [record for record in airbyte.requests if record.method == "DELETE"]
 
 
-def test_with_growing_intervals_every_poke_looks(job_that, airbyte, sensor, context, clock):
+def test_with_growing_intervals_every_poke_looks(start_job, airbyte, sensor, context, clock):
     """Airflow may poke sooner than ``poke_interval``; such a poke is a look, too."""
-    task = sensor(job_that(job_scripts.succeeds(lasts=10 * MINUTE)), poke_interval=60)
+    task = sensor(start_job(job_scripts.succeeds(lasts=10 * MINUTE)).job_id, poke_interval=60)
     for _ in range(3):
         task.poke(context)
         clock.advance(timedelta(seconds=10))

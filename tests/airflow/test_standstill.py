@@ -292,9 +292,9 @@ def try_is_known(monkeypatch):
 
 
 @pytest.fixture
-def blocking(airbyte, connection, clock, operator):
+def blocking(start_job, clock, operator):
     """A blocking task that waits for a job that a person started, and then submits its own."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     return operator(timeout=36000)
 

@@ -58,25 +58,17 @@ def test_below_zero_is_still_refused(operator, option):
         operator(**{option: -1})
 
 
-def test_a_sensor_that_pokes_without_a_pause_pokes_each_second(job, sensor, context):
+def test_a_sensor_that_pokes_without_a_pause_pokes_each_second(start_job, sensor, context):
     """As the operator does."""
-    job(job_scripts.succeeds(lasts=MINUTE))
+    start_job(job_scripts.succeeds(lasts=MINUTE))
     with pytest.warns(UserWarning, match="poke_interval=0 means one second"):
         task = sensor(poke_interval=0, mode="poke", timeout=600)
     assert task.poke(context) is False
 
 
-@pytest.fixture
-def job(airbyte, connection):
-    def start(life):
-        return airbyte.start_external_job(connection.connection_id, life)
-
-    return start
-
-
-def test_a_sensor_with_a_timeout_of_zero_pokes_once(job, sensor, context, event_of, defer):
+def test_a_sensor_with_a_timeout_of_zero_pokes_once(start_job, sensor, context, event_of, defer):
     """That is what it means in Airflow."""
-    job(job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     task = sensor(timeout=0, deferrable=True)
     event = event_of(defer(task.execute, context))
     with pytest.raises(AirbyteSensorTimedOut):
@@ -99,9 +91,9 @@ def test_airbyte_conn_id_holds_the_rendered_value(operator, context, defer, even
     assert ("connection_id",) == tuple(task.template_fields)
 
 
-def test_a_sensors_airbyte_conn_id_holds_the_rendered_value(job, sensor, context):
+def test_a_sensors_airbyte_conn_id_holds_the_rendered_value(start_job, sensor, context):
     """From its first poke on."""
-    job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
+    start_job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
     context["which"] = "airbyte_default"
     task = sensor(airbyte_conn_id="{{ which }}")
     task.execute(context)
@@ -167,9 +159,9 @@ def test_a_deferral_works_without_a_context(operator, defer, event_of):
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_sensor_works_without_a_context(job, deferrable, sensor):
+def test_a_sensor_works_without_a_context(start_job, deferrable, sensor):
     """The same for it."""
-    job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
+    start_job(job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0)))
     sensor(deferrable=deferrable).execute({})
 
 

@@ -206,10 +206,10 @@ def test_a_kill_before_the_trigger_began_cancels_too(waiting, instance_in, cance
 
 
 def test_a_trigger_that_has_fired_cancels_nothing(
-    operator, airbyte, connection, context, defer, instance_in, clock
+    operator, start_job, airbyte, connection, context, defer, instance_in, clock
 ):
     """On Airflow 3.3 a kill can reach a trigger after its event; the sync is the task's then."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds(lasts=5 * MINUTE))
+    start_job(job_scripts.succeeds(lasts=5 * MINUTE))
     clock.advance(MINUTE)
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     trigger = defer(operator(deferrable=True).execute, context)
@@ -271,10 +271,10 @@ def test_a_sync_in_doubt_is_looked_for(
 
 
 def test_a_request_that_waits_for_another_sync_cancels_nothing(
-    airbyte, connection, waiting, stop, without_on_kill, clock, cancellations
+    start_job, airbyte, waiting, stop, without_on_kill, clock, cancellations
 ):
     """There is none of its own yet."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     trigger = waiting("failed")
     stop(trigger)
@@ -283,10 +283,10 @@ def test_a_request_that_waits_for_another_sync_cancels_nothing(
 
 
 def test_somebody_elses_job_is_left_alone(
-    airbyte, connection, waiting, stop, instance_in, without_on_kill, clock, cancellations
+    start_job, waiting, stop, instance_in, without_on_kill, clock, cancellations
 ):
     """A task that only attached to it has no say in it."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     trigger = waiting(on_conflict="attach")
     assert 1 == trigger.checkpoint["job_id"]
@@ -297,8 +297,7 @@ def test_somebody_elses_job_is_left_alone(
 
 @pytest.mark.parametrize(("option", "cancelled"), [(True, [1]), (False, [])])
 def test_a_killed_sensor_cancels_where_it_is_asked_to(
-    airbyte,
-    connection,
+    start_job,
     sensor,
     context,
     defer,
@@ -310,7 +309,7 @@ def test_a_killed_sensor_cancels_where_it_is_asked_to(
     cancelled,
 ):
     """By default the job belongs to whoever started it."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     task = sensor(deferrable=True, cancel_on_kill=option)
     trigger = defer(task.execute, context)
     trigger.task_instance = instance_in("failed")
@@ -413,10 +412,10 @@ def test_airflow_is_not_asked_for_ever(
 
 
 def test_a_trigger_without_a_sync_of_its_own_asks_nothing(
-    airbyte, connection, waiting, kill, airflow, impatient, clock, triggerers_log
+    start_job, waiting, kill, airflow, impatient, clock, triggerers_log
 ):
     """Nothing would be cancelled, so there is nothing to warn of either."""
-    airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+    start_job(job_scripts.never_ends())
     clock.advance(MINUTE)
     trigger = waiting("silent", on_conflict="attach")
     kill(trigger)
@@ -488,11 +487,11 @@ def test_a_job_that_nobody_follows_any_more_is_named(waiting, event_of):
 
 @pytest.mark.parametrize("make", ["operator", "sensor"])
 def test_a_connection_that_only_workers_know_is_said_to_be_missing_in_the_triggerer(
-    operator, airbyte, connection, sensor, context, defer, event_of, monkeypatch, make
+    operator, start_job, connection, sensor, context, defer, event_of, monkeypatch, make
 ):
     """Which host it is, what to do, and what becomes of the job; another try may help."""
     if make == "sensor":
-        airbyte.start_external_job(connection.connection_id, job_scripts.never_ends())
+        start_job(job_scripts.never_ends())
         task = sensor(deferrable=True)
     else:
         task = operator(deferrable=True)
