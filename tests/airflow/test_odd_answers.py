@@ -64,7 +64,7 @@ def test_one_odd_poll_ends_no_blocking_wait(
     """The job was started a moment before: the wait goes on to its end."""
     airbyte.add_connection(connection, job_scripts=[LONG])
     airbyte.inject(odd(name, "GET /jobs/{jobId}", skip=skip))
-    assert 1 == operator().execute(context)
+    assert 1 == operator(wait_seconds=30).execute(context)
     assert 1 == len(submissions())
 
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-from importlib import import_module
 
 import pytest
 
@@ -153,16 +152,7 @@ def test_a_proxy_that_refuses_is_told_without_its_credentials(
 # Airflow's own masker
 
 
-def redact(text):
-    for place in ("sdk._shared", "sdk.execution_time", "utils.log"):
-        try:
-            return import_module(f"airflow.{place}.secrets_masker").redact(text)
-        except ImportError:
-            continue
-    raise LookupError("Airflow has moved it again")
-
-
-def test_airflow_masks_a_fetched_token_in_a_worker(operator, connect_to, parts, context):
+def test_airflow_masks_a_fetched_token_in_a_worker(operator, connect_to, parts, context, redact):
     """A worker's process ends with its task, so that its masker may learn every token."""
     task = operator(ID, timeout=60)
     with RawServer(canaries.echoing("500")) as server:
@@ -172,7 +162,7 @@ def test_airflow_masks_a_fetched_token_in_a_worker(operator, connect_to, parts, 
     assert canaries.TOKEN not in redact(f"sent {canaries.TOKEN}")
 
 
-def test_airflow_masks_the_values_of_extra_headers(connect_to, parts):
+def test_airflow_masks_the_values_of_extra_headers(connect_to, parts, redact):
     """Whatever their names: Airflow itself masks those only that it thinks sensitive."""
     with RawServer(canaries.echoing("500")) as server:
         connect_to(server)

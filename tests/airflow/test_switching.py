@@ -169,4 +169,4 @@ def test_execute_without_a_context_has_its_time_limits(airbyte, connection, oper
     """``execution_timeout`` then counts from the call."""
     airbyte.add_connection(connection, job_scripts=[job_scripts.never_ends()])
     with pytest.raises(AirflowException, match="and was cancelled"):
-        operator(execution_timeout=10 * MINUTE).execute({})
+        operator(execution_timeout=10 * MINUTE, wait_seconds=30).execute({})
