@@ -27,6 +27,7 @@ os.environ.update(
         "PREFECT_HOME": str(HOME),
         "PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from runpy import run_path
@@ -34,7 +35,8 @@ def production(block):
 
 @pytest.fixture
 def connection_id(airbyte):
-    return airbyte.add_connection(job_scripts=[job_scripts.succeeds(rows=7)]).connection_id
+    at_once = job_scripts.succeeds(starts=timedelta(0), lasts=timedelta(0), rows=7)
+    return airbyte.add_connection(job_scripts=[at_once]).connection_id
 
 
 def test_a_flow_takes_few_lines():
