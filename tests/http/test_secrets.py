@@ -239,6 +239,18 @@ def test_nothing_is_in_force_outside_of_a_call():
     assert "credential" == hide("credential")
 
 
+def test_what_may_change_is_read_for_a_call_and_for_its_error():
+    """And not for every text: reading an environment takes longer than hiding what it says."""
+    passwords = iter(["first-password", "second-password", "third-password", "fourth-password"])
+    secrets = Secrets(more=lambda: [next(passwords)])
+    assert "***" == secrets.hide("first-password")
+    with secrets.in_force():
+        assert "***" == hide("second-password")
+        assert "***" == hide("second-password")
+    with pytest.raises(ValueError, match=r"^\*\*\*$"), secrets.in_force():
+        raise ValueError("fourth-password")
+
+
 class FromAttributes(Exception):
     """As aiohttp's: its text does not come from its arguments."""
 

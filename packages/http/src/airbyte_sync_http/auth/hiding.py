@@ -75,14 +75,17 @@ class Secrets:
 
     Args:
         texts: The credentials, as they are.
-        more: Returns further ones, which may change meanwhile, such as proxies in the environment.
+        more: Returns further ones, which may change meanwhile, such as proxies in the environment. It is
+            called once for every call of a gateway, and again for an error, because to read them takes
+            longer than to hide them.
     """
 
     def __init__(
         self, texts: Iterable[str] = (), more: Callable[[], Iterable[str]] = tuple
     ) -> None:
         self._texts = tuple(texts)
-        self._more = more
+        self._read_more = more
+        self._more: tuple[str, ...] = tuple(more())
         self._tokens: deque[str] = deque(maxlen=MOST_TOKENS)
         self._known: tuple[tuple[str, ...], tuple[_Secret, ...]] = ((), ())
 
@@ -110,17 +113,19 @@ class Secrets:
             Exception: What was raised in the block, without credentials in its texts or those of its causes.
         """
         _watch_the_libraries()
+        self._more = tuple(self._read_more())
         before = _in_force.set(self)
         try:
             yield
         except Exception as error:
+            self._more = tuple(self._read_more())
             without_secrets(error)
             raise
         finally:
             _in_force.reset(before)
 
     def _secrets(self) -> tuple[_Secret, ...]:
-        texts = (*self._texts, *self._more(), *self._tokens)
+        texts = (*self._texts, *self._more, *self._tokens)
         if texts != self._known[0]:
             # The longest first: it may hold a shorter one.
             forms = {form for text in texts for form in _forms_of(text)}

@@ -195,14 +195,14 @@ def proxy_for(url: str, options: TransportOptions) -> str | None:
     given = options.proxies.get(parts.scheme)
     if given or not options.trust_env:
         return given
-    host = parts.hostname or ""
     found = getproxies()
+    proxy = found.get(parts.scheme) or found.get("all")
+    if proxy is None:
+        return None
+    host = parts.hostname or ""
     port = parts.port or _USUAL_PORTS.get(parts.scheme)
     # Without NO_PROXY, macOS and Windows have lists of their own.
     if _is_excluded(host, port, found["no"]) if found.get("no") else proxy_bypass(host):
-        return None
-    proxy = found.get(parts.scheme) or found.get("all")
-    if proxy is None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if (complaint := complaint_about_proxy(proxy)) is not None:
