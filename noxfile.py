@@ -45,7 +45,7 @@ NOT_COVERING = [
     # What the scenes stand on, and that needs no Airflow to be tested.
     *(f"tests/e2e/test_{name}.py" for name in ("pace", "proxy", "steps")),
 ]
-WITHOUT_LIVES = ("-m", "not lives")
+ON_EVERY_PUSH = ("-m", "not thorough")
 DAGSTER_SCENES = ("tests/dagster/test_scenes.py", "tests/dagster/test_odd_servers.py")
 PREFECT_SCENES = ("tests/prefect/test_stopping.py", "tests/prefect/test_odd_servers.py")
 CLIENTS = {
@@ -166,7 +166,7 @@ def unit(session: nox.Session) -> None:
     """The tests that need no Airflow, with branch coverage of domain, http and runner."""
     if session.posargs:
         _build(session, envs.CORE)
-        _patiently(session, *_pytest(envs.CORE, *WITHOUT_LIVES, *session.posargs))
+        _patiently(session, *_pytest(envs.CORE, *ON_EVERY_PUSH, *session.posargs))
     else:
         _side_by_side(session, _unit(session))
         _report_coverage(session)
@@ -174,10 +174,10 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def lives(session: nox.Session) -> None:
-    """Ten thousand random lives of a sync, with faults, and thousands of odd replies: the promises hold."""
+    """Ten thousand random lives of a sync, thousands of odd replies, and all facts on every wrong adapter."""
     _build(session, envs.CORE)
-    arguments = session.posargs or ["tests/drivers", "tests/contract", "--durations=3"]
-    _patiently(session, *_pytest(envs.CORE, "-m", "lives", *arguments))
+    usual = (*(f"tests/{name}" for name in ("drivers", "contract", "testkit")), "--durations=3")
+    _patiently(session, *_pytest(envs.CORE, "-m", "thorough", *(session.posargs or usual)))
 
 
 @nox.session
@@ -325,7 +325,7 @@ def _scenes(session: nox.Session) -> dict[str, list[object]]:
 
 def _unit(session: nox.Session) -> dict[str, list[object]]:
     _build(session, envs.CORE)
-    tests = _pytest(envs.CORE, *WITHOUT_LIVES)
+    tests = _pytest(envs.CORE, *ON_EVERY_PUSH)
     # Not as a plugin of pytest: ours is loaded first and imports what is to be measured.
     covered = [envs.CORE.python, "-um", "coverage", "run", "-m", *tests[2:]]
     return {"unit": [*covered, *COVERING], "unit (2)": [*tests, *NOT_COVERING]}

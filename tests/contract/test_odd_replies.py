@@ -277,7 +277,7 @@ def test_no_single_odd_reply_is_a_verdict(call):
         assert_undisturbed(call, name, outcome)
 
 
-@pytest.mark.lives
+@pytest.mark.thorough
 @pytest.mark.parametrize("call", SCENES_OF)
 def test_no_endless_odd_reply_breaks_a_promise(call):
     """Each kind, to each call and from its first one on: an error of ours in time, and no second sync."""
@@ -351,7 +351,7 @@ def test_any_reply_at_any_moment(driver, scene):
     play(scene, DRIVERS[driver])
 
 
-@pytest.mark.lives
+@pytest.mark.thorough
 @pytest.mark.parametrize("driver", DRIVERS)
 @examples(300)
 @given(scene=SCENES)

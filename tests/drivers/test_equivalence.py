@@ -248,7 +248,7 @@ def test_every_driver_gives_the_same_in_any_life(play, scene, drawn):
     assert_promises_are_kept(stages[0])
 
 
-@pytest.mark.lives
+@pytest.mark.thorough
 @settings(
     derandomize=FIXED,
     max_examples=2_500,
@@ -313,7 +313,7 @@ some_retries = some.lists(
 )
 
 
-@pytest.mark.lives
+@pytest.mark.thorough
 @settings(
     derandomize=FIXED,
     max_examples=600,
