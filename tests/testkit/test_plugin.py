@@ -97,7 +97,7 @@ def test_a_failing_fact_shows_its_values(tmp_path):
 
 def test_only_a_suite_says_what_is_broken(tmp_path):
     """A test of a user's own, even one in the place of a fact, shows what it always has."""
-    (tmp_path / "test_mine.py").write_text(
+    (tmp_path / "test_it.py").write_text(
         """
 from airbyte_sync_testkit.contract import TransportContract
 
@@ -110,5 +110,6 @@ class TestMine(TransportContract):
 """
     )
     done = run_pytest(tmp_path, "-k", "test_mine or is_a_transport")
-    assert "2 failed" in done.stdout
+    assert "2 failed, " in done.stdout
+    assert "error" not in done.stdout.splitlines()[-1]
     assert "The fact that is broken" not in done.stdout
