@@ -79,3 +79,36 @@ def test_the_domain_depends_on_nothing():
 def test_every_package_is_typed(package):
     """py.typed is beside the sources."""
     assert list((PACKAGES / package / "src").glob("*/py.typed")) != []
+
+
+BROUGHT = {
+    "airflow": {"airflow", "attr", "openlineage"},  # attr with openlineage, which is optional
+    "dagster": {"pydantic"},
+    "http": {"yarl", "certifi"},  # yarl with aiohttp; certifi with Requests, and is optional
+    "prefect": {"pydantic", "httpx"},
+}
+"""What a package imports and gets with something that it requires, on every Python."""
+
+
+@pytest.mark.parametrize("package", PROJECTS)
+def test_what_a_package_imports_is_required(imports, package):
+    """
+    A requirement of a requirement may be missing on another Python.
+
+    aiohttp brings typing_extensions up to Python 3.12, and not from 3.13 on.
+    """
+    sources = PACKAGES / package / "src"
+    installed = (
+        sys.stdlib_module_names
+        | {folder.name for folder in sources.iterdir()}
+        | {
+            re.match(r"[\w.-]+", each)[0].replace("-", "_")
+            for each in requirements(PROJECTS[package])
+        }
+        | BROUGHT.get(package, set())
+    )
+    for module in sources.rglob("*.py"):
+        at_import = {
+            name.partition(".")[0] for name, is_at_import in imports(module) if is_at_import
+        }
+        assert set() == at_import - installed, module.name

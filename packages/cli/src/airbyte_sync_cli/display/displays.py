@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.text import Text
-from typing_extensions import Self
 
 from airbyte_sync import ProgressThrottle, describe
 from airbyte_sync.events import JobEnded
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.console import Console, RenderableType
+    from typing_extensions import Self
 
     from airbyte_sync import Event
     from airbyte_sync_cli.display.board import Board, Entry
