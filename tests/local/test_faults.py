@@ -147,6 +147,8 @@ def test_requests_that_stall_use_up_the_threads(serve):
         ({"on": "POST /job", "do": "drop"}, "no operation is called 'POST /job'"),
         ({"on": CREATE, "do": "explode"}, "no fault does 'explode'"),
         ({"on": CREATE, "do": "answer"}, "give an answer"),
+        ({"on": CREATE, "do": "drop", "times": "always"}, "or None for all requests"),
+        ({"on": CREATE, "do": "drop", "times": 0}, "a number above zero"),
         ({"on": CREATE, "do": "drop", "answer": Answer(status=500)}, "to no other action"),
     ],
 )

@@ -102,6 +102,11 @@ class Fault:
             raise ImpossibleFault(
                 f"no fault does {self.do!r}; choose one of {', '.join(FAULT_ACTIONS)}"
             )
+        if self.times is not None and not _is_above_zero(self.times):
+            raise ImpossibleFault(
+                f"times is {self.times!r}: give a number above zero, or None for all requests, which a "
+                'scenario calls "always"'
+            )
         if self.do.startswith("answer") != (self.answer is not None):
             raise ImpossibleFault(
                 f"{self.do!r} with answer {self.answer!r}: give an answer "
@@ -123,6 +128,10 @@ class Fault:
     def matches(self, operation: str) -> bool:
         """Tell whether an operation is one of those that this fault matches."""
         return fnmatchcase(operation, self.on)
+
+
+def _is_above_zero(value: object) -> bool:
+    return isinstance(value, int) and value > 0
 
 
 def gateway(answer: Answer, *, lasts: timedelta | None = None) -> Fault:
