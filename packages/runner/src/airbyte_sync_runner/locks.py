@@ -72,7 +72,8 @@ class LockFile:
                     return
         except OSError as error:
             raise StoreFailed(
-                f"the request {self._request} could not be locked, so nothing was sent: {error}"
+                f"the request {self._request} could not be locked, so nothing was sent: {error}. "
+                f"Check the permissions of {self._path.parent}, and the space on its disk."
             ) from error
         raise StoreFailed(
             f"the lock of the request {self._request} is deleted again and again: {self._path}"
