@@ -81,8 +81,18 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(command, *, width=100, height=30):
-    """Run a command whose standard streams are a terminal: yields what its user can do and see."""
+def on_terminal(command, *, width=100, height=30, ignored=None):
+    """
+    Run a command whose standard streams are a terminal: yields what its user can do and see.
+
+    Args:
+        command: The command.
+        width: Of the terminal.
+        height: Of the terminal.
+        ignored: A signal that the command ignores, as under nohup.
+    """
+    if ignored is not None:
+        command = ["sh", "-c", f'trap "" {int(ignored)}; exec "$@"', "sh", *command]
     ours, its = pty.openpty()
     ioctl(its, TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color"}
@@ -96,7 +106,8 @@ def on_terminal(command, *, width=100, height=30):
             yield User(process, ours, Terminal(width))
         finally:
             process.kill()
-            os.close(ours)
+            with suppress(OSError):  # the user may have closed it
+                os.close(ours)
 
 
 class User:
@@ -130,6 +141,14 @@ class User:
         """Look until the command has ended, and return its exit code."""
         while self._look():
             pass
+        return self._process.wait(PATIENCE)
+
+    def go_away(self):
+        """Close the terminal."""
+        os.close(self._descriptor)
+
+    def wait(self):
+        """Return the exit code of the command, without looking."""
         return self._process.wait(PATIENCE)
 
     def _look(self):

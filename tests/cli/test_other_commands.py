@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_sync_local import job_scripts
+from airbyte_sync_local import Fault, answers, job_scripts
 from tests.cli.command import QUICKLY, RUNS, statuses
 
 WORKSPACE = "0d2a4c9b-9f55-4d5c-9f55-0d2a4c9b7c11"
@@ -83,6 +83,20 @@ def test_cancel_a_job(cli, busy, airbyte):
     assert 4 == done.code
     assert "airbyte-sync: 99: " in done.err
     assert ["cancelled", "cancelled"] == statuses(airbyte)
+
+
+def test_a_cancellation_that_is_refused(cli, busy, airbyte):
+    """Nothing is unknown: it is refused, and the sync goes on."""
+    busy("Orders")
+    airbyte.inject(Fault(on="*", do="answer", answer=answers.forbidden(), times=None))
+    assert 4 == cli("cancel", "1").code
+    assert ["running"] == statuses(airbyte)
+
+
+@pytest.mark.parametrize("command", ["watch", "cancel"])
+def test_a_number_that_no_job_has(cli, command):
+    """However long it is."""
+    assert 2 == cli(command, "9" * 5000).code
 
 
 def test_a_cancellation_that_is_not_confirmed(cli, busy):

@@ -77,7 +77,7 @@ def test_the_settings_file_can_be_read(environment, tmp_path):
     settings = CliSettings({"config": str(tmp_path / "config.toml")})
     assert "https://api.airbyte.com/v1" == settings.server().base_url
     assert 7200 == settings.policy().timeout.total_seconds()
-    assert "/var/lib/airbyte-sync" == settings.get("state")
+    assert Path("/var/lib/airbyte-sync") == settings.path("state")
 
 
 def test_the_spellings_follow_one_rule():

@@ -1,5 +1,7 @@
 """Where settings come from, and what becomes of secrets."""
 
+import os
+
 import pytest
 
 from airbyte_sync_local import LocalAirbyte, RequireClientCredentials
@@ -26,6 +28,14 @@ def config(environment, tmp_path):
         return folder / "config.toml"
 
     return written
+
+
+@pytest.fixture
+def credentials(environment):
+    """Those that the server asks for."""
+    environment.setenv("AIRBYTE_SYNC_CLIENT_ID", "id")
+    environment.setenv("AIRBYTE_SYNC_CLIENT_SECRET", SECRET)
+    return environment
 
 
 @pytest.fixture
@@ -126,6 +136,72 @@ def test_an_unknown_key_of_the_file_is_named(cli, config):
     done = cli("run", "Orders")
     assert 2 == done.code
     assert f"staet in [run] of {file} is not a setting" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[runn]\nstate = '/tmp'\n", "[runn] is not a table of settings: there are [server], "),
+        ("timeout = 5\n", "timeout is in no table: write it below one of [server], "),
+        ("[policy]\ntimeout = " + "9" * 5000, "timeout"),
+        ("[run]\nstate = 5\n", "state in [run] of {file} is 5: write a text"),
+        ("[run]\nstate = ''\n", "state in [run] of {file} is '': write a text"),
+        ("[run]\nworkspace = 5\n", "workspace in [run] of {file} is 5: write a text"),
+        ("[run]\ntransport = ['x']\n", "transport in [run] of {file} is ['x']: write a text"),
+        ("[run]\nat_once = " + "9" * 50, "at_once in [run] of {file} is 999"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told(cli, config, credentials, airbyte, text, told):
+    """A setting that would be passed over may be the one on which a night depends."""
+    file = config(text)
+    done = cli("run", "Orders")
+    assert 2 == done.code, done
+    assert (f"{file}" if told == "timeout" else told.format(file=file)) in done.err
+    assert "POST /jobs" not in {record.operation for record in airbyte.requests}
+
+
+@pytest.mark.parametrize("written", ["option", "variable", "file"])
+def test_where_the_state_is(cli, config, credentials, add, tmp_path, written):
+    """``~`` is a home, wherever it is written; what the file says is relative to its folder."""
+    arguments = ()
+    if written == "option":
+        arguments = ("--state=~/state",)
+    elif written == "variable":
+        credentials.setenv("AIRBYTE_SYNC_STATE", "~/state")
+    else:
+        config("[run]\nstate = '../../state'\n")
+    assert 0 == cli("run", *QUICKLY, *arguments, add("Orders", AT_ONCE)).code
+    assert (tmp_path / "home" / "state").is_dir()
+
+
+@pytest.mark.parametrize(
+    "option", ["--state", "--run-id", "--timeout", "--url", "--workspace", "--config"]
+)
+def test_an_option_without_a_value(cli, airbyte, option):
+    """It is a variable of a script that was not set, as in ``--state "$DIR"``."""
+    done = cli("run", option, "", "Orders")
+    assert 2 == done.code, done
+    assert f"'{option}'" in done.err
+    assert "it is empty" in done.err
+    assert [] == list(airbyte.requests)
+
+
+def test_a_home_that_is_not_there(cli, credentials):
+    """The file is looked for under the name as it was written."""
+    done = cli("check", "--config", "~no-such-user/config.toml")
+    assert 2 == done.code, done
+    assert "~no-such-user/config.toml: it cannot be read" in done.err
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_a_home_of_another_user(cli, credentials, config):
+    """As sudo leaves it: it has no settings for this one."""
+    folder = config("[runn]").parent.parent
+    folder.chmod(0)
+    try:
+        assert 0 == cli("check").code
+    finally:
+        folder.chmod(0o700)
 
 
 def test_no_address(cli, environment):

@@ -118,6 +118,16 @@ def test_watching_is_ended_without_a_trace(sit, busy, airbyte):
     assert ["running"] == statuses(airbyte)
 
 
+def test_a_terminal_that_goes_away(sit, add, clock):
+    """With nohup or disown: the sync is followed all the same, and the exit code says how it ended."""
+    add("Orders", MOVES)
+    with sit("run", *QUICKLY, "Orders", ignored=signal.SIGHUP) as user:
+        user.see("Orders: job 1 running")
+        user.go_away()
+        clock.advance(A_MINUTE * 3)
+        assert 0 == user.wait()
+
+
 def test_lists_fit(sit, add, airbyte):
     """What has no room is left out."""
     airbyte.start_external_job(

@@ -15,6 +15,7 @@ from airbyte_sync import AirbyteSyncError
 from airbyte_sync_cli.display.as_json import document, error_as_json
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of
 from airbyte_sync_cli.settings import CliSettings
+from airbyte_sync_cli.streams import send_nowhere
 from airbyte_sync_http.transports.network import explain_network_error
 
 if TYPE_CHECKING:
@@ -54,14 +55,19 @@ def advised(error: AirbyteSyncError) -> str:
     return str(error) if advice is None else f"{advice} ({error})"
 
 
-def write(value: object) -> None:
-    """Write a JSON document to standard output."""
-    write_line(document(value))
+def write(value: object) -> bool:
+    """Write a JSON document to standard output; return as :func:`write_line`."""
+    return write_line(document(value))
 
 
-def write_line(text: str) -> None:
-    """Write a line to standard output at once: what reads a pipe waits for it."""
-    _write_line(text, sys.stdout)
+def write_line(text: str) -> bool:
+    """
+    Write a line to standard output at once: what reads a pipe waits for it.
+
+    Returns:
+        Whether it was written, or is not wanted any more. Where it could not be, standard error says so once.
+    """
+    return _write_line(text, sys.stdout)
 
 
 def write_error(text: str) -> None:
@@ -69,15 +75,22 @@ def write_error(text: str) -> None:
     _write_line(text, sys.stderr)
 
 
-def _write_line(text: str, stream: TextIO) -> None:
+def _write_line(text: str, stream: TextIO) -> bool:
     """Write a line. Where nothing reads any more, or a disk is full, a sync is followed all the same."""
     try:
         click.echo(text, stream)
         stream.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    except OSError as error:
+        send_nowhere(stream)
+        if isinstance(error, BrokenPipeError):  # as "| head" does, when it has seen enough
+            return True
+        if stream is sys.stdout:
+            write_error(
+                "airbyte-sync: standard output cannot be written, and the rest of it is lost: "
+                f"{error.strerror}"
+            )
+        return False
+    return True
 
 
 def is_terminal(stream: Any) -> bool:

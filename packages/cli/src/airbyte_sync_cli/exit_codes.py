@@ -65,7 +65,8 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.SUCCEEDED: "Every sync succeeded, or the command did what it was asked for.",
-    ExitCode.INTERNAL_ERROR: "A bug in this program; the traceback says where.",
+    ExitCode.INTERNAL_ERROR: "A bug in this program; the traceback says where. Or a list could not be "
+    "written.",
     ExitCode.BAD_USAGE: "An option, an argument or a setting cannot be right, or the folder of --state "
     "cannot be used. Nothing was started.",
     ExitCode.BUSY: "Another sync of the connection runs (--on-conflict skip or fail), or another process "
@@ -112,10 +113,19 @@ def exit_code_of(error: AirbyteSyncError) -> ExitCode:
     A refusal in the middle of a wait leaves a sync behind, and its ``retry_safe`` says so: then the outcome
     is unknown, and not that nothing was started.
     """
-    code = next(code for kinds, code in _OF_ERRORS if isinstance(error, kinds))
+    code = _code_of_kind(error)
     if code in _NOTHING_WAS_STARTED and not error.retry_safe:
         return ExitCode.OUTCOME_UNKNOWN
     return code
+
+
+def exit_code_of_cancelling(error: AirbyteSyncError) -> ExitCode:
+    """Return the exit code of an error of a command that only cancels: a refusal leaves nothing unknown."""
+    return _code_of_kind(error)
+
+
+def _code_of_kind(error: AirbyteSyncError) -> ExitCode:
+    return next(code for kinds, code in _OF_ERRORS if isinstance(error, kinds))
 
 
 def highest(codes: Iterable[ExitCode]) -> ExitCode:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from airbyte_sync_cli.commands.submit import submit
 from airbyte_sync_cli.commands.watch import watch
 from airbyte_sync_cli.exit_codes import ExitCode
 from airbyte_sync_cli.settings import default_config_file
+from airbyte_sync_cli.streams import prepare_streams, send_nowhere
 from airbyte_sync_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -88,14 +88,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code, see :class:`~airbyte_sync_cli.ExitCode`.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name may have any letters
+    prepare_streams()
     arguments = None if argv is None else list(argv)
     try:
         code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        try:
+            error.show()
+        except OSError:
+            send_nowhere(sys.stderr)
         return ExitCode.BAD_USAGE
     except click.Abort:
         return ExitCode.INTERRUPTED

@@ -34,6 +34,13 @@ class SectionOption(click.Option):
         super().__init__(*args, **kwargs)
         self.section = section
 
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Refuse an empty text: it is a variable of a script that was not set, as in ``--state "$DIR"``."""
+        if value == "":
+            text = "it is empty: give a value, or leave the option out"
+            raise click.BadParameter(text, ctx, self)
+        return super().type_cast_value(ctx, value)
+
 
 class SectionCommand(click.Command):
     """A command whose help has its options in sections, and examples at its end."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from airbyte_sync import InvalidInput, SyncPolicy
-from airbyte_sync_http.config import SettingsSource, read_toml_table, settings_from
+from airbyte_sync.texts import shown
+from airbyte_sync_http.config import SettingsSource, read_toml, read_toml_table, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airbyte_sync_http import ServerSettings
 
 PREFIX = "AIRBYTE_SYNC_"
+TABLES = ("server", "policy", "run")
 RUN_KEYS = ("state", "on_interrupt", "at_once", "workspace", "transport")
 SERVER_KEYS = ("url", "client_id", "client_secret_file", "username", "password_file", "token_file")
 """The keys of ``[server]`` that have an option."""
@@ -37,6 +39,8 @@ def default_config_file() -> Path:
 class _Layer:
     values: Mapping[str, Any]
     names: Mapping[str, str]
+    folder: Path | None = None
+    """What paths are relative to; ``None``: the working directory."""
 
 
 class CliSettings:
@@ -59,9 +63,12 @@ class CliSettings:
     def _config_file(self) -> Path | None:
         named = self._flags.get("config") or self._environ.get(f"{PREFIX}CONFIG")
         if named:
-            return Path(named).expanduser()
+            return _home_expanded(named)
         usual = default_config_file()
-        return usual if usual.is_file() else None
+        try:
+            return usual if usual.is_file() else None
+        except PermissionError:  # the home of another user, as sudo leaves it
+            return None
 
     def server(self) -> ServerSettings:
         """
@@ -93,16 +100,32 @@ class CliSettings:
             values.update(layer.values)
         return SyncPolicy.from_config(values)
 
-    def get(self, key: str) -> Any:
-        """Return what one of the keys of ``[run]`` is set to; ``None`` where it is not."""
-        return self.find(key)[0]
+    def text(self, key: str) -> str | None:
+        """
+        Return the text that one of the keys of ``[run]`` is set to; ``None`` where it is not.
+
+        Raises:
+            InvalidInput: It is something else, or empty.
+        """
+        value, name = self.find(key)
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            raise InvalidInput(f"{name} is {shown(value)}: write a text, or leave it out")
+        return value
+
+    def path(self, key: str) -> Path | None:
+        """Return the same for a path: ``~`` is a home, and one in the file is relative to its folder."""
+        text, layer = self.text(key), self._layer(key)
+        if text is None or layer is None:
+            return None
+        return (layer.folder or Path()) / _home_expanded(text)
 
     def find(self, key: str) -> tuple[Any, str]:
-        """Return the same with what it is called where it was set, for error texts."""
-        for layer in self._layers("run", RUN_KEYS):
-            if key in layer.values:
-                return layer.values[key], layer.names[key]
-        return None, key
+        """Return what a key of ``[run]`` is set to, and what it is called there, for error texts."""
+        layer = self._layer(key)
+        return (None, key) if layer is None else (layer.values[key], layer.names[key])
+
+    def _layer(self, key: str) -> _Layer | None:
+        return next((each for each in self._layers("run", RUN_KEYS) if key in each.values), None)
 
     def _given(self, keys: tuple[str, ...]) -> _Layer:
         """Return what options of the command line set."""
@@ -117,6 +140,7 @@ class CliSettings:
         layers = [self._given(keys), _Layer(found, variables)]
         if self.file is not None:
             try:
+                _require_known_tables(read_toml(self.file))
                 values = read_toml_table(self.file, table)
             except InvalidInput as error:
                 raise InvalidInput(f"settings file {self.file}: {error}") from error
@@ -126,5 +150,22 @@ class CliSettings:
                     raise InvalidInput(
                         f"{names[key]} is not a setting: there are {', '.join(keys)}"
                     )
-            layers.append(_Layer(values, names))
+            layers.append(_Layer(values, names, self.file.parent))
         return layers
+
+
+def _home_expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # the machine knows no such user
+        return Path(path)
+
+
+def _require_known_tables(found: Mapping[str, object]) -> None:
+    known = ", ".join(f"[{table}]" for table in TABLES)
+    for name, value in found.items():
+        if name in TABLES:
+            continue
+        if isinstance(value, dict):
+            raise InvalidInput(f"[{name}] is not a table of settings: there are {known}")
+        raise InvalidInput(f"{name} is in no table: write it below one of {known}")

@@ -154,6 +154,34 @@ class SettingsSource:
         return any(is_set(self.values.get(name)) for name in (key, f"{key}_file"))
 
 
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """
+    Return what a TOML file says.
+
+    Raises:
+        InvalidInput: It cannot be read, or is not TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - most programs have no such file
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+
+    try:
+        return tomllib.loads(Path(path).read_bytes().decode())
+    except OSError as error:
+        raise InvalidInput(f"it cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InvalidInput("it is not TOML: it is not encoded in UTF-8") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not TOMLDecodeError alone: a number may be too long
+        place = _WHERE_IN_TOML.search(str(error))  # the rest may quote a secret
+        raise InvalidInput(
+            f"it is not TOML{f', see {place[1]}' if place else ''}: check its quotes and brackets"
+        ) from None
+
+
 def read_toml_table(path: str | os.PathLike[str], table: str) -> dict[str, Any]:
     """
     Return a table of a TOML file; an empty one, where the file has no such table.
@@ -165,22 +193,7 @@ def read_toml_table(path: str | os.PathLike[str], table: str) -> dict[str, Any]:
     Raises:
         InvalidInput: The file cannot be read or is not TOML, or the name is that of something else.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - most programs have no such file
-    else:
-        import tomli as tomllib  # noqa: PLC0415
-
-    try:
-        found: Any = tomllib.loads(Path(path).read_bytes().decode())
-    except OSError as error:
-        raise InvalidInput(f"it cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise InvalidInput("it is not TOML: it is not encoded in UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        place = _WHERE_IN_TOML.search(str(error))  # the rest may quote a secret
-        raise InvalidInput(
-            f"it is not TOML{f', see {place[1]}' if place else ''}: check its quotes and brackets"
-        ) from None
+    found: Any = read_toml(path)
     for name in table.split("."):
         found = found.get(name, {})
         if not isinstance(found, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.live import Live
@@ -20,9 +21,10 @@ from airbyte_sync_cli.display.board import Display
 from airbyte_sync_cli.display.lines import closing_line, ended_line, stream_lines
 from airbyte_sync_cli.display.screen import Size, explanations, final_screen, screen
 from airbyte_sync_cli.exit_codes import ExitCode
+from airbyte_sync_cli.streams import send_nowhere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from rich.console import Console, RenderableType
@@ -59,14 +61,17 @@ class LiveDisplay(Display):
         )
 
     def __enter__(self) -> Self:
-        self._live.start(refresh=True)
+        with self._also_without_a_terminal():
+            self._live.start(refresh=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with self._also_without_a_terminal():
+            self._live.stop()
         lines = self._explanations() if self._is_over else []
         for line in (*lines, *(Text(error, "red") for error in self._errors)):
-            self._console.print(line, soft_wrap=True)
+            with self._also_without_a_terminal():
+                self._console.print(line, soft_wrap=True)
 
     def on_message(self, text: str, now: datetime, *, is_error: bool) -> None:
         """Show the last message below everything; errors stay there."""
@@ -77,12 +82,21 @@ class LiveDisplay(Display):
 
     def tick(self) -> None:
         """Show times and spinners of now."""
-        self._live.refresh()
+        with self._also_without_a_terminal():
+            self._live.refresh()
 
     def finish(self, exit_code: ExitCode) -> None:
         """Leave everything on the terminal, however long it is."""
         del exit_code
         self._is_over = True  # what is drawn last, when the display is left
+
+    @contextmanager
+    def _also_without_a_terminal(self) -> Iterator[None]:
+        """Go on where the terminal is gone: a sync is followed all the same."""
+        try:
+            yield
+        except OSError:
+            send_nowhere(self._console.file)
 
     def _explanations(self) -> list[Text]:
         streams = [stream_lines(entry.result) for entry in self._board.entries]

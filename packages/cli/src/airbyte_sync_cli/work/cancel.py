@@ -8,7 +8,7 @@ from airbyte_sync import AirbyteSyncError, cancel, describe
 from airbyte_sync.events import CancelRequested, JobEnded
 from airbyte_sync_cli.display.as_json import error_as_json
 from airbyte_sync_cli.execution import advised, exiting_on_sigterm, write, write_error, write_line
-from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
+from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of_cancelling, highest
 from airbyte_sync_cli.work.session import open_session
 from airbyte_sync_cli.work.targets import jobs_to_cancel
 
@@ -32,7 +32,9 @@ async def cancel_all(
             for text in targets:
                 done = await _cancel_what(session, text, None if as_json else write_line)
                 for job_id, job, error in done:
-                    codes.append(ExitCode.SUCCEEDED if error is None else exit_code_of(error))
+                    codes.append(
+                        ExitCode.SUCCEEDED if error is None else exit_code_of_cancelling(error)
+                    )
                     told.append(
                         {
                             "target": text,

@@ -52,11 +52,11 @@ async def list_jobs(
             jobs = await _jobs(session, connection_id, flags)
             described = await session.described({job.connection_id for job in jobs})
     if flags["as_json"]:
-        write({"jobs": [_job_as_json(job, described, session.server.ui_url) for job in jobs]})
-    elif jobs:
-        _show(_job_columns(jobs, described, utc_now()))
-    else:
-        write_error("there are no active jobs" if flags["active"] else "there are no jobs")
+        told = [_job_as_json(job, described, session.server.ui_url) for job in jobs]
+        return _exit_code(write({"jobs": told}))
+    if jobs:
+        return _exit_code(_show(_job_columns(jobs, described, utc_now())))
+    write_error("there are no active jobs" if flags["active"] else "there are no jobs")
     return ExitCode.SUCCEEDED
 
 
@@ -72,12 +72,17 @@ async def list_connections(settings: CliSettings, flags: Mapping[str, Any]) -> E
             found = await session.gateway.list_connections(session.workspace)
     found = tuple(sorted(found, key=lambda connection: connection.name.casefold()))
     if flags["as_json"]:
-        write({"connections": [_connection_as_json(connection) for connection in found]})
-    elif found:
-        _show(_connection_columns(found))
-    else:
-        write_error("there are no connections that these credentials may see")
+        told = [_connection_as_json(connection) for connection in found]
+        return _exit_code(write({"connections": told}))
+    if found:
+        return _exit_code(_show(_connection_columns(found)))
+    write_error("there are no connections that these credentials may see")
     return ExitCode.SUCCEEDED
+
+
+def _exit_code(is_written: bool) -> ExitCode:  # noqa: FBT001 - what write() returns
+    """Return the exit code of a list: one that is lost must not be taken for an empty one."""
+    return ExitCode.SUCCEEDED if is_written else ExitCode.INTERNAL_ERROR
 
 
 async def _jobs(
@@ -180,12 +185,16 @@ def _connection_columns(connections: Sequence[Connection]) -> list[Column]:
     ]
 
 
-def _show(columns: list[Column]) -> None:
-    """Write a table: as wide as the terminal, or whole where no terminal is."""
-    if is_terminal(sys.stdout):
-        console = Console()
-        for line in table(columns, console.width):
-            console.print(line)
-    else:
-        for line in table(columns):
-            write_line(line.plain)
+def _show(columns: list[Column]) -> bool:
+    """
+    Write a table: as wide as the terminal, or whole where no terminal is.
+
+    Returns:
+        Whether it was written.
+    """
+    if not is_terminal(sys.stdout):
+        return write_line("\n".join(line.plain for line in table(columns)))
+    console = Console()
+    for line in table(columns, console.width):
+        console.print(line)
+    return True

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airbyte_sync import AirbyteSyncError, InvalidInput, JobType, SyncRequest
+from airbyte_sync import AirbyteSyncError, InvalidInput, JobType, SyncRequest, texts
 from airbyte_sync.jobs import is_uuid
 from airbyte_sync_cli.display.board import Board
 from airbyte_sync_cli.execution import exiting_on_sigterm
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airbyte_sync_runner import Outcome
 
 _LOOKED_UP_AT_ONCE = 3
+_MOST_DIGITS = 9
 _ENDED = {
     "cancelled": "was cancelled",
     "succeeded": "has succeeded meanwhile",
@@ -52,7 +53,7 @@ async def run_connections(
     """
     on_interrupt = _on_interrupt(settings)
     at_once = _at_once(settings)
-    folder = settings.get("state")
+    folder = settings.path("state")
     run_id = flags.get("run_id")
     if run_id is not None and folder is None:
         raise InvalidInput("--run-id needs --state: give both, or neither")
@@ -119,15 +120,16 @@ async def _find(session: Session, board: Board) -> dict[str, Entry]:
         except AirbyteSyncError as error:
             board.end(entry, error)
 
-    by_id = {entry.view.title: entry for entry in board.entries if is_uuid(entry.view.title)}
-    for connection_id, entry in by_id.items():
-        entry.connection_id = connection_id
+    for entry in board.entries:
+        if is_uuid(entry.view.title):
+            entry.connection_id = entry.view.title.lower()  # as Airbyte writes it
+    by_id = {each.connection_id: each for each in board.entries if each.connection_id is not None}
     names = [entry for entry in board.entries if entry.connection_id is None]
     described, _ = await asyncio.gather(
         session.described(set(by_id)), asyncio.gather(*map(find, names))
     )
     for connection_id, entry in by_id.items():
-        connection = described.get(connection_id.lower())
+        connection = described.get(connection_id)
         if connection is not None:
             board.describe(entry, connection)
     return _by_id(board)
@@ -162,6 +164,7 @@ def _at_once(settings: CliSettings) -> int | None:
     value, name = settings.find("at_once")
     if value is None:
         return None
-    if not str(value).isdecimal() or int(value) < 1:
-        raise InvalidInput(f"{name} is {value!r}: write a whole number above zero")
-    return int(value)
+    text = str(value)
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
+        raise InvalidInput(f"{name} is {texts.shown(value)}: write a whole number above zero")
+    return int(text)

@@ -121,6 +121,7 @@ async def open_session(settings: CliSettings) -> AsyncIterator[Session]:
         UnknownTransport: No installed package registers the transport.
     """
     server, policy = settings.server(), settings.policy()
-    transport = settings.get("transport") or "aiohttp"
+    transport = settings.text("transport") or "aiohttp"
+    workspace = settings.text("workspace")
     async with open_async_gateway(server, transport) as gateway:
-        yield Session(gateway, server, policy, settings.get("workspace"))
+        yield Session(gateway, server, policy, workspace)

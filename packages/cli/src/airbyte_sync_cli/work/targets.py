@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airbyte_sync import JobQuery
+from airbyte_sync import InvalidInput, JobQuery
 from airbyte_sync.jobs import newest
+from airbyte_sync.texts import shown
 from airbyte_sync_cli.errors import NoSuchJob
 
 if TYPE_CHECKING:
     from airbyte_sync_cli.work.session import Session
+
+
+_MOST_DIGITS = 19
+"""As Airbyte's own numbers have, which are of 64 bits."""
 
 
 def is_job_id(text: str) -> bool:
@@ -17,16 +22,23 @@ def is_job_id(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
+def _job_id(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise InvalidInput(f"{shown(text)} is too long for the number of an Airbyte job")
+    return int(text)
+
+
 async def job_to_watch(session: Session, text: str) -> int:
     """
     Return the job that a text means: the active one of a connection, or else its newest.
 
     Raises:
+        InvalidInput: No job has this number.
         NoSuchJob: The connection has never had a job.
         AirbyteSyncError: As :meth:`Session.find`.
     """
     if is_job_id(text):
-        return int(text)
+        return _job_id(text)
     connection_id = await session.id_of(text)
     active = await session.gateway.list_active_jobs(connection_id)
     if active:
@@ -41,6 +53,6 @@ async def job_to_watch(session: Session, text: str) -> int:
 async def jobs_to_cancel(session: Session, text: str) -> list[int]:
     """Return the jobs that a text means: all active ones of a connection. Raises as :func:`job_to_watch`."""
     if is_job_id(text):
-        return [int(text)]
+        return [_job_id(text)]
     connection_id = await session.id_of(text)
     return [job.job_id for job in await session.gateway.list_active_jobs(connection_id)]
