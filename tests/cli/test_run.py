@@ -146,7 +146,20 @@ def test_a_server_that_is_not_there(cli, environment, target):
     environment.setenv("AIRBYTE_SYNC_URL", f"http://127.0.0.1:{port}")
     done = cli("run", "--unreachable-timeout", "0.5", target)
     assert 8 == done.code, done
-    assert "unreachable: " in done.out
+    assert "unreachable: Nothing listens there: check the port" in done.out
+
+
+def test_many_names_are_looked_up_in_one_list(cli, add, airbyte):
+    """Not in one for each of them; one that is not there is told with names like it."""
+    names = [f"Table {number}" for number in range(8)]
+    for name in names:
+        add(name)
+    done = cli("run", *QUICKLY, *names, "table 0")
+    assert 4 == done.code, done
+    assert 8 == len(airbyte.jobs)
+    assert "no connection is called 'table 0', but 'Table 0'" in done.out
+    lists = [each for each in airbyte.requests if each.operation == "GET /connections"]
+    assert 1 == len(lists)
 
 
 def test_a_timeout_whose_cancellation_is_not_confirmed(cli, add, environment):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import Self
 
 from airbyte_sync_cli.display.view import SyncView
+from airbyte_sync_cli.execution import advised
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
 from airbyte_sync_http import job_url
 
@@ -148,7 +149,9 @@ class Board:
         if outcome is None:
             outcome = ExitCode.SUCCEEDED if error is None else exit_code_of(error)
         entry.error, entry.result = error, result
-        entry.view = entry.view.ended(outcome, now, text=text if error is None else str(error))
+        if error is not None:
+            text = advised(error) if outcome is ExitCode.UNREACHABLE else str(error)
+        entry.view = entry.view.ended(outcome, now, text=text)
         self._link(entry)
         for display in self._displays:
             display.on_end(entry, now)

@@ -11,7 +11,7 @@ from airbyte_sync.jobs import is_uuid
 from airbyte_sync_cli.display.board import Board
 from airbyte_sync_cli.execution import exiting_on_sigterm
 from airbyte_sync_cli.work.following import shown
-from airbyte_sync_cli.work.session import open_session
+from airbyte_sync_cli.work.session import READ_ONE_BY_ONE, ConnectionList, open_session
 from airbyte_sync_runner import AsyncFileStore, OnInterrupt, run_many
 
 if TYPE_CHECKING:
@@ -114,7 +114,10 @@ async def _find(session: Session, board: Board) -> dict[str, Entry]:
         try:
             async with limit:
                 found = await session.find(
-                    entry.view.title, patiently=True, on_event=partial(board.on_event, entry)
+                    entry.view.title,
+                    patiently=True,
+                    on_event=partial(board.on_event, entry),
+                    listed=listed,
                 )
             board.describe(entry, found)
         except AirbyteSyncError as error:
@@ -125,6 +128,7 @@ async def _find(session: Session, board: Board) -> dict[str, Entry]:
             entry.connection_id = entry.view.title.lower()  # as Airbyte writes it
     by_id = {each.connection_id: each for each in board.entries if each.connection_id is not None}
     names = [entry for entry in board.entries if entry.connection_id is None]
+    listed = ConnectionList(session) if len(names) > READ_ONE_BY_ONE else None
     described, _ = await asyncio.gather(
         session.described(set(by_id)), asyncio.gather(*map(find, names))
     )

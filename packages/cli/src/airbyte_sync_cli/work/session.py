@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_sync import (
     AsyncPortInterpreter,
@@ -15,14 +15,16 @@ from airbyte_sync import (
     arun,
     find_connection,
 )
-from airbyte_sync.jobs import is_uuid
+from airbyte_sync.commands import FindConnections
+from airbyte_sync.drivers import ignore
+from airbyte_sync.jobs import is_similar_name, is_uuid
 from airbyte_sync_http import open_async_gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from airbyte_sync import Connection, Event, SyncPolicy
-    from airbyte_sync.commands import Flow
+    from airbyte_sync.commands import Command, Flow
     from airbyte_sync_cli.settings import CliSettings
     from airbyte_sync_http import AsyncAirbyteGateway, ServerSettings
 
@@ -30,7 +32,7 @@ Result = TypeVar("Result")
 
 _DESCRIBED_WITHIN = 2.0
 """Seconds that a name for people may take."""
-_READ_ONE_BY_ONE = 3
+READ_ONE_BY_ONE = 3
 """From how many connections on they are listed instead."""
 
 
@@ -57,7 +59,8 @@ class Session:
         name: str,
         *,
         patiently: bool = False,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Callable[[Event], None] = ignore,
+        listed: ConnectionList | None = None,
     ) -> Connection:
         """
         Find a connection by its name.
@@ -66,6 +69,7 @@ class Session:
             name: The name.
             patiently: Whether to ask again for as long as the policy says where Airbyte is in trouble.
             on_event: Is told of trouble.
+            listed: Where to look first: one list for many names.
 
         Raises:
             ConnectionNotFound: None has it.
@@ -74,10 +78,11 @@ class Session:
             CallFailed: It refused.
         """
         policy = self.policy if patiently else None
-        return await self.run(find_connection(name, self.workspace, policy), on_event)
+        interpreter = _LookUp(self.gateway, on_event, listed)
+        return await arun(find_connection(name, self.workspace, policy), interpreter)
 
     async def lookup(
-        self, text: str, on_event: Callable[[Event], object] | None = None
+        self, text: str, on_event: Callable[[Event], None] = ignore
     ) -> tuple[str, Connection | None]:
         """
         Return the id of a connection that was named by either, and the connection itself where it is known.
@@ -103,12 +108,54 @@ class Session:
         return found
 
     async def _describe(self, connection_ids: set[str], found: dict[str, Connection]) -> None:
-        if len(connection_ids) > _READ_ONE_BY_ONE:
+        if len(connection_ids) > READ_ONE_BY_ONE:
             for connection in await self.gateway.list_connections(self.workspace):
                 found[connection.connection_id.lower()] = connection
             return
         for connection_id in connection_ids:
             found[connection_id.lower()] = await self.gateway.fetch_connection(connection_id)
+
+
+class ConnectionList:
+    """The connections, read once for all names that are looked up in the same command."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._connections: tuple[Connection, ...] | None = None
+        self._reading = asyncio.Lock()
+
+    async def named(self, name: str) -> tuple[Connection, ...]:
+        """
+        Return the connections whose names are similar.
+
+        Raises:
+            CallFailed: They could not be listed.
+        """
+        async with self._reading:
+            if self._connections is None:
+                self._connections = await self._session.gateway.list_connections(
+                    self._session.workspace
+                )
+        return tuple(each for each in self._connections if is_similar_name(each.name, name))
+
+
+class _LookUp(AsyncPortInterpreter):
+    def __init__(
+        self,
+        gateway: AsyncAirbyteGateway,
+        on_event: Callable[[Event], None],
+        listed: ConnectionList | None,
+    ) -> None:
+        super().__init__(gateway, AsyncSystemClock(), on_event)
+        self._listed = listed
+
+    async def answer(self, command: Command[Any]) -> Any:
+        """Look in the list first; the gateway also finds a name in which a credential is hidden."""
+        if isinstance(command, FindConnections) and self._listed is not None:
+            found = await self._listed.named(command.name)
+            if found:
+                return found
+        return await super().answer(command)
 
 
 @asynccontextmanager
