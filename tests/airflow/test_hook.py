@@ -336,5 +336,5 @@ def test_a_proxy_that_is_not_there(complaint):
     """It is the proxy that is doubted, and its password is not shown."""
     with refused_port() as port:
         text = complaint(extra={"proxies": f"http://ann:hunter2@127.0.0.1:{port}"})
-    assert "The proxy refused the connection" in text
+    assert "Nothing listens at the proxy's address" in text
     assert "hunter2" not in text

@@ -163,10 +163,11 @@ def test_a_proxy_that_is_not_there_or_refuses_connections(advice):
     """It is the proxy's fault, not the server's."""
     with refused_port() as port:
         proxies = {"http": f"http://127.0.0.1:{port}"}
-        assert "The proxy" in advice("http://airbyte.invalid/", proxies=proxies)
+        assert "at the proxy's address" in advice("http://airbyte.invalid/", proxies=proxies)
     refusal = answer(status="407 Proxy Authentication Required")
     with RawServer(answering(refusal)) as proxy:
-        assert "The proxy" in advice("https://airbyte.invalid/", proxies={"https": proxy.url})
+        told = advice("https://airbyte.invalid/", proxies={"https": proxy.url})
+        assert "The proxy refused the connection" in told
 
 
 def test_what_the_network_does_not_explain(advice):

@@ -144,6 +144,11 @@ def explain_network_error(error: BaseException) -> str | None:
     """
     chain = list(causes(error))
     if any(type(cause).__name__ in _PROXY_FAILED for cause in chain):
+        if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
+            return (
+                "Nothing listens at the proxy's address: check proxies, or HTTP_PROXY and HTTPS_PROXY of the "
+                "environment."
+            )
         return "The proxy refused the connection: check proxies, and the proxy's user and password."
     # The first cause knows best: aiohttp's errors pass for those of ``ssl`` without their attributes.
     return next(filter(None, map(_advice, reversed(chain))), None)
@@ -162,7 +167,10 @@ def _advice(cause: BaseException) -> str | None:
         case ssl.SSLError():
             return "The TLS handshake failed: check verify and client_cert."
         case socket.gaierror():
-            return "The host name is not known here: check its spelling, and this machine's DNS."
+            return (
+                "The host name is not known here: check its spelling, or that of the proxy, and this "
+                "machine's DNS."
+            )
         case ConnectionRefusedError():
             return (
                 "Nothing listens there: check the port, and that Airbyte runs. In a container, localhost "
