@@ -1,9 +1,12 @@
 """Kills, interruptions and locks on real processes: nothing is doubled, and nothing is left behind unsaid."""
 
+import asyncio
+import os
 import signal
 
 import pytest
 
+from airbyte_sync_cli.execution import exiting_on_sigterm
 from tests.cli.command import (
     A_MINUTE,
     AN_HOUR,
@@ -174,3 +177,27 @@ def test_an_interrupted_submission_is_told(start, busy, airbyte, number):
     assert (128 + number, "") == (done.code, done.out)
     assert "it is unknown whether a sync was started" in done.err
     assert "Traceback" not in done.err
+
+
+def test_sigterm_while_another_task_runs(caplog):
+    """It ends the command, and not that task, which asyncio would tell of with a traceback."""
+    told = []
+
+    async def terminated():
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(PATIENCE)
+
+    async def command():
+        with exiting_on_sigterm():
+            try:
+                await asyncio.gather(terminated(), asyncio.sleep(PATIENCE))
+            except asyncio.CancelledError:
+                told.append("closed in order")
+                raise
+
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(command())
+    assert 143 == ended.value.code
+    assert ["closed in order"] == told
+    assert [] == caplog.records
+    assert signal.SIG_DFL == signal.getsignal(signal.SIGTERM)

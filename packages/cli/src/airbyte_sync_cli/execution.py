@@ -6,17 +6,17 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from airbyte_sync import AirbyteSyncError
+from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.as_json import document, error_as_json
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of
 from airbyte_sync_cli.settings import CliSettings
 from airbyte_sync_cli.streams import send_nowhere
-from airbyte_sync_http.transports.network import explain_network_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -47,12 +47,6 @@ def execute(
             write({"outcome": code.word, "exit_code": int(code), "error": error_as_json(error)})
         write_error(f"airbyte-sync: {advised(error)}")
         return code
-
-
-def advised(error: AirbyteSyncError) -> str:
-    """Return the text of an error, with what to do about the network where that is the matter."""
-    advice = explain_network_error(error)
-    return str(error) if advice is None else f"{advice} ({error})"
 
 
 def write(value: object) -> bool:
@@ -103,16 +97,29 @@ def exiting_on_sigterm() -> Iterator[None]:
     """
     Leave the program in order when SIGTERM comes, with everything closed on the way.
 
+    The task is cancelled and then exits: an exit that is raised wherever the loop stands ends another task,
+    and asyncio tells of it with a traceback.
+
     Not around :func:`airbyte_sync_runner.run_many`, which knows better what SIGTERM means, and leaves
     handlers of others alone.
     """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    has_come = False
 
-    def leave(number: int, frame: object) -> None:
-        del number, frame
-        raise SystemExit(int(ExitCode.TERMINATED))
+    def leave() -> None:
+        nonlocal has_come
+        has_come = True
+        if task is not None:
+            task.cancel()
 
-    before = signal.signal(signal.SIGTERM, leave)
+    with suppress(NotImplementedError):  # Windows has no SIGTERM to speak of
+        loop.add_signal_handler(signal.SIGTERM, leave)
     try:
         yield
+    except asyncio.CancelledError:
+        if has_come:
+            raise SystemExit(int(ExitCode.TERMINATED)) from None
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGTERM)

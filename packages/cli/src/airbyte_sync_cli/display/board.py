@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
+from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.view import SyncView
-from airbyte_sync_cli.execution import advised
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
 from airbyte_sync_http import job_url
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync import AirbyteSyncError
 from airbyte_sync.flows.connections import why_it_takes_no_jobs
 from airbyte_sync.jobs import is_uuid
+from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.as_json import error_as_json
-from airbyte_sync_cli.execution import advised, exiting_on_sigterm, write, write_error, write_line
+from airbyte_sync_cli.execution import exiting_on_sigterm, write, write_error, write_line
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
 from airbyte_sync_cli.work.session import open_session
 from airbyte_sync_http import NoAuth

@@ -47,17 +47,17 @@ async def watch_all(
     Returns:
         The highest exit code.
     """
-    with exiting_on_sigterm():
-        async with open_session(settings) as session:
-            titles = [f"job {text}" if is_job_id(text) else text for text in targets]
-            board = Board(titles, session.server.ui_url)
-            async with (
-                shown(board, flags, _left_over),
-                JobFeed(session.gateway, AsyncSystemClock()) as feed,
-            ):
-                follower = _Follower(session, board, feed)
+    async with open_session(settings) as session:
+        titles = [f"job {text}" if is_job_id(text) else text for text in targets]
+        board = Board(titles, session.server.ui_url)
+        async with (
+            shown(board, flags, _left_over),
+            JobFeed(session.gateway, AsyncSystemClock()) as feed,
+        ):
+            follower = _Follower(session, board, feed)
+            with exiting_on_sigterm():
                 await asyncio.gather(*map(follower.follow, board.entries, targets))
-        return board.exit_code
+    return board.exit_code
 
 
 class _Follower:
