@@ -89,6 +89,13 @@ def test_another_version_is_kept():
         ("http://host/v1#top", "write http://host/v1"),
         ("http://api.airbyte.com", "write https://api.airbyte.com"),
         ("https://cloud.airbyte.com", "write https://api.airbyte.com"),
+        ("//host:8000", "write http://host:8000"),
+        ("http://host:8000/workspaces/7/connections", "web application: write http://host:8000"),
+        ("http://host/airbyte/workspaces", "web application: write http://host/airbyte"),
+        (
+            "http://host:8000/workspaces/7/connections/8/timeline?jobId=9",
+            "#: write http://host:8000",
+        ),
     ],
 )
 def test_an_impossible_address_is_explained(address, advice):

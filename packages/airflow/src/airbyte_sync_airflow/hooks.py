@@ -178,15 +178,14 @@ class AirbyteHook(BaseHook):
         from airbyte_sync import AirbyteSyncError
         from airbyte_sync_airflow.composition import Container
         from airbyte_sync_http import NoAuth
-        from airbyte_sync_http.transports.network import explain_network_error
+        from airbyte_sync_http.transports.network import with_network_advice
 
         try:
             server = self._server()
             with Container(server).trial_gateway() as gateway:
                 gateway.check()
         except AirbyteSyncError as error:
-            advice = explain_network_error(error)
-            return False, str(error) if advice is None else f"{advice} ({error})"
+            return False, with_network_advice(error)
         who = (
             "asks for no credentials"
             if isinstance(server.settings.auth, NoAuth)

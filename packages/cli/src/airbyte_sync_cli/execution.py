@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from airbyte_sync import AirbyteSyncError
-from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.as_json import document, error_as_json
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of
 from airbyte_sync_cli.settings import CliSettings
 from airbyte_sync_cli.streams import send_nowhere
+from airbyte_sync_http.transports.network import with_network_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -45,7 +45,7 @@ def execute(
         code = exit_code_of(error)
         if flags["as_json"] and not flags.get("json_events"):
             write({"outcome": code.word, "exit_code": int(code), "error": error_as_json(error)})
-        write_error(f"airbyte-sync: {advised(error)}")
+        write_error(f"airbyte-sync: {with_network_advice(error)}")
         return code
 
 

@@ -53,6 +53,11 @@ def normalise_base_url(host: str, api_version: str = "v1") -> str:
         raise InvalidInput(f"{CLOUD_UI} is Airbyte's web application: write {CLOUD_API}")
     segments = [segment for segment in path.split("/") if segment]
     version = segments.pop() if segments and _VERSION.fullmatch(segments[-1]) else None
+    if version is None and "workspaces" in segments:
+        parent = "/".join([origin, *segments[: segments.index("workspaces")]])
+        raise InvalidInput(
+            f"the Airbyte address is that of a page of Airbyte's web application: write {parent}"
+        )
     if origin == CLOUD_API:
         return f"{CLOUD_API}/{version or api_version}"
     if version is None or segments[-1:] == ["api"]:
@@ -170,7 +175,8 @@ def _split(
             "credentials as credentials"
         )
     if "://" not in address:
-        example = f"{_scheme_for(address)}://{address}" if address else CLOUD_API
+        place = address.lstrip("/")
+        example = f"{_scheme_for(place)}://{place}" if place else CLOUD_API
         raise InvalidInput(f"the {what} {shown(address)} has no scheme: write {example}")
     try:
         parts = urlsplit(address)
@@ -197,7 +203,7 @@ def _without_api(segments: list[str]) -> list[str]:
 
 
 def _without_tail(address: str) -> str:
-    return re.split(r"[?#]", address, maxsplit=1)[0]
+    return re.split(r"[?#]|/workspaces/", address, maxsplit=1)[0]
 
 
 def _scheme_for(address: str) -> str:

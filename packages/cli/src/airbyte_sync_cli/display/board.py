@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
-from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.view import SyncView
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
 from airbyte_sync_http import job_url
+from airbyte_sync_http.transports.network import with_network_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -150,7 +150,7 @@ class Board:
             outcome = ExitCode.SUCCEEDED if error is None else exit_code_of(error)
         entry.error, entry.result = error, result
         if error is not None:
-            text = advised(error) if outcome is ExitCode.UNREACHABLE else str(error)
+            text = with_network_advice(error) if outcome is ExitCode.UNREACHABLE else str(error)
         entry.view = entry.view.ended(outcome, now, text=text)
         self._link(entry)
         for display in self._displays:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_sync import AirbyteSyncError, cancel, describe
 from airbyte_sync.events import CancelRequested, JobEnded
-from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.as_json import error_as_json
 from airbyte_sync_cli.execution import exiting_on_sigterm, write, write_error, write_line
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of_cancelling, highest
 from airbyte_sync_cli.work.session import open_session
 from airbyte_sync_cli.work.targets import jobs_to_cancel
+from airbyte_sync_http.transports.network import with_network_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ async def cancel_all(
                         }
                     )
                     if error is not None and not as_json:
-                        write_error(f"airbyte-sync: {text}: {advised(error)}")
+                        write_error(f"airbyte-sync: {text}: {with_network_advice(error)}")
     code = highest(codes)
     if as_json:
         write({"outcome": code.word, "exit_code": int(code), "cancelled": told})

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from airbyte_sync import AirbyteSyncError
 from airbyte_sync.flows.connections import why_it_takes_no_jobs
 from airbyte_sync.jobs import is_uuid
-from airbyte_sync_cli.advice import advised
 from airbyte_sync_cli.display.as_json import error_as_json
 from airbyte_sync_cli.execution import exiting_on_sigterm, write, write_error, write_line
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
 from airbyte_sync_cli.work.session import open_session
 from airbyte_sync_http import NoAuth
+from airbyte_sync_http.transports.network import with_network_advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ async def _check(
         else:
             connection = await session.find(text)
     except AirbyteSyncError as error:
-        return None, advised(error), error
+        return None, with_network_advice(error), error
     return connection, why_it_takes_no_jobs(connection), None
 
 

@@ -276,7 +276,7 @@ def fetch_token(
         is_strange = isinstance(error, UnexpectedReply)
         if call.request.url != usual and not isinstance(error, ServerTrouble):
             advice = f"Check the token URL: the usual one is {usual}."
-        elif not (is_strange or isinstance(error, ServerTrouble)):
+        elif not (is_strange or isinstance(error, (ServerTrouble, RequestNotSent))):
             advice = "Check the token URL, and the server's address."
         raise (RefusedOnTheWay if is_strange else RequestNotSent)(
             f"no access token, so the request that needs it was not sent: {what}. {advice}",

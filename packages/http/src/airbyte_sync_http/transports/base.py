@@ -209,9 +209,15 @@ class TooLarge(OSError):
 
 def not_sent(request: HttpRequest, error: BaseException) -> RequestNotSent:
     """Return the error for a request that surely did not leave: raise it ``from error``."""
+    from airbyte_sync_http.transports.network import (  # noqa: PLC0415 - it imports this module
+        explain_network_error,
+    )
+
+    advice = explain_network_error(error) or (
+        "Check the server's address, and the network, proxy and TLS settings between here and there."
+    )
     return RequestNotSent(
-        f"{request.method} {request.url} was not sent: {_reason(error)}. Check the server's address, and "
-        "the network, proxy and TLS settings between here and there."
+        f"{request.method} {request.url} was not sent: {_reason(error)}. {advice}"
     )
 
 

@@ -154,6 +154,12 @@ def explain_network_error(error: BaseException) -> str | None:
     return next(filter(None, map(_advice, reversed(chain))), None)
 
 
+def with_network_advice(error: BaseException) -> str:
+    """Return the text of an error, after what to do about the network where it does not say so itself."""
+    advice, text = explain_network_error(error), str(error)
+    return text if advice is None or advice in text else f"{advice} ({text})"
+
+
 def _advice(cause: BaseException) -> str | None:
     match cause:
         case ssl.SSLCertVerificationError():
