@@ -61,7 +61,9 @@ def test_airbyte_reports_a_clear_as_a_reset():
     assert not JobType.RESET.covers("clear")
 
 
-@pytest.mark.parametrize("connection_id", ["", "  ", "{{ var.value.connection_id }}"])
+@pytest.mark.parametrize(
+    "connection_id", ["", "  ", "{{ var.value.connection_id }}", "{an_f_string}"]
+)
 def test_a_request_refuses_what_cannot_be_an_id(connection_id):
     """An empty id and a template that was never rendered are refused, and the text says where ids are."""
     with pytest.raises(InvalidInput, match="in the address of the connection's page"):

@@ -92,7 +92,7 @@ class SyncRequest:
     def __post_init__(self) -> None:
         given: object = self.connection_id  # what comes from a template may be anything
         text = str(given).strip() if isinstance(given, (str, UUID)) else ""
-        if not text.isprintable() or text.strip(".") == "" or "{{" in text:
+        if not text.isprintable() or text.strip(".") == "" or "{" in text:
             raise InvalidInput(
                 f"connection_id is {shown(given)}: expected the UUID of an Airbyte connection. "
                 f"{WHERE_TO_FIND_THE_ID}"
