@@ -3,8 +3,9 @@
 import pytest
 
 from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
-from airbyte_sync_airflow.exceptions import AirbyteTransientError
+from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteTransientError
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
+from airbyte_sync_testkit.contract.raw_server import refused_port
 
 GOOD_ID = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 
@@ -151,6 +152,17 @@ def test_an_airflow_connection_that_is_not_there(run):
         run(airbyte_conn_id="nowhere")
 
 
+@pytest.mark.parametrize("value", ["{not JSON", '{"conn_type": "airbyte", "login": 3}'])
+def test_an_airflow_connection_that_airflow_cannot_read(run, monkeypatch, value):
+    """Airflow says that there is none; the text names the variable, and not what is in it."""
+    monkeypatch.setenv("AIRFLOW_CONN_AIRBYTE_DEFAULT", value)
+    with pytest.raises(AirbyteTransientError) as failure:
+        run()
+    assert "environment variable AIRFLOW_CONN_AIRBYTE_DEFAULT" in str(failure.value)
+    assert "create it" not in str(failure.value)
+    assert value not in str(failure.value)
+
+
 def test_an_airflow_connection_whose_template_gives_nothing(run, context):
     """The text names the argument and the template."""
     context["gone"] = ""
@@ -185,10 +197,76 @@ def test_a_wrong_token_url(airbyte, connect, run, submissions):
         ("timeout", -1),
         ("timeout", "soon"),
         ("timeout", float("nan")),
+        ("timeout", True),
+        ("timeout", False),
+        ("wait_seconds", b"3"),
+        ("queue_timeout", True),
         ("on_conflict", "fight"),
+        ("asynchronous", "no"),
+        ("deferrable", "{{ var.value.deferrable }}"),
+        ("cancel_on_kill", []),
+        ("cancel_on_kill", 2),
+        ("api_version", ""),
+        ("api_version", "1"),
     ],
 )
 def test_an_option_that_cannot_be_right_is_refused_when_the_dag_is_parsed(operator, option, value):
     """The DAG's author sees it at once, not at night."""
     with pytest.raises(AirflowException, match=option):
         operator(GOOD_ID, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["deferrable", "cancel_on_kill"])
+@pytest.mark.parametrize("value", ["no", "", 2, [], "{{ params.flag }}"])
+def test_a_flag_of_a_sensor_that_is_none_is_refused_when_the_dag_is_parsed(sensor, option, value):
+    """To Python most of them are true."""
+    with pytest.raises(AirflowException, match=f"{option} is .*: write True or False"):
+        sensor(1, **{option: value})
+
+
+@pytest.mark.parametrize("option", ["asynchronous", "deferrable", "cancel_on_kill"])
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("false", False), ("False", False), (" true ", True), ("TRUE", True), (0, False), (1, True)],
+)
+def test_a_flag_may_come_as_text(operator, sensor, option, value, meant):
+    """An environment has nothing else, and to Python the text "false" is true."""
+    assert getattr(operator(GOOD_ID, **{option: value}), option) is meant
+    if option != "asynchronous":
+        assert getattr(sensor(1, **{option: value}), option) is meant
+
+
+def test_a_flag_that_is_none_is_no(operator, sensor):
+    """As in the official provider; of ``cancel_on_kill`` it means what the Airflow connection says."""
+    task = operator(GOOD_ID, asynchronous=None, deferrable=None)
+    assert (False, False, None) == (task.asynchronous, task.deferrable, task.cancel_on_kill)
+    assert sensor(1, deferrable=None).deferrable is False
+
+
+@pytest.mark.parametrize(
+    "option", ["timeout", "wait_seconds", "queue_timeout", "on_conflict", "job_type", "deferrable"]
+)
+def test_a_template_where_none_is_rendered(operator, option):
+    """The text says that this is the matter."""
+    with pytest.raises(AirflowException, match="Templates are not rendered in this argument"):
+        operator(GOOD_ID, **{option: "{{ params.it }}"})
+
+
+def test_a_version_that_is_none_is_the_sensors_own_mistake(sensor):
+    """Not the Airflow connection's."""
+    with pytest.raises(AirflowException, match=r"^api_version is 'v1/': write v1$"):
+        sensor(1, api_version="v1/")
+
+
+@pytest.mark.parametrize("credentials", [{}, {"login": "me", "password": "hunter22"}])
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_port_where_nothing_listens(
+    parts, connect, operator, context, run_deferred, credentials, deferrable
+):
+    """What to do about the network stands in the task's own error, not in the connection test alone."""
+    extra = {"unreachable_timeout": 30}
+    with refused_port() as port:
+        connect(host=f"http://127.0.0.1:{port}", extra=extra, **credentials)
+        with pytest.raises(AirbyteServerUnreachable) as failure:
+            run_deferred(lambda: operator(GOOD_ID, deferrable=deferrable), context)
+    assert 1 == str(failure.value).count("Nothing listens there: check the port")

@@ -74,7 +74,7 @@ def test_a_kill_while_waiting_cancels_and_ends_the_wait_at_once(
     assert [1] == cancellations()
     assert ["cancelled"] == [job.status for job in airbyte.jobs]
     assert clock.now() - began <= 91 * SECOND
-    assert "the task was killed, and no longer waits for its Airbyte job" == text
+    assert "this process was told to stop, and no longer waits for its Airbyte job" == text
 
 
 def test_a_kill_while_waiting_for_another_sync_ends_the_wait(

@@ -29,6 +29,7 @@ GOING_ON = (
 )
 RUNNING = "Airbyte job 1: pending -> running"
 ENDED = "Airbyte job 1 ended: succeeded, 1,000 rows, 65.5 kB in 0:00:51"
+SUCCEEDED = "Airbyte job 1 succeeded, 1,000 rows, 65.5 kB in 0:00:51"
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_asynchronous(operator, context, lines):
 def test_deferred(operator, context, lines, run_deferred):
     """The same lines in the same order, from task and trigger."""
     run_deferred(lambda: operator(deferrable=True), context)
-    assert [STARTED, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
+    assert [STARTED, RUNNING, ENDED, SUCCEEDED] == lines()
 
 
 def test_deferred_behind_another_sync(start_job, operator, context, lines, run_deferred, clock):
@@ -83,7 +84,7 @@ def test_deferred_behind_another_sync(start_job, operator, context, lines, run_d
     run_deferred(lambda: operator(deferrable=True), context)
     ours = [
         line.replace("job 1", "job 2").replace("<page>1", "<page>2")
-        for line in (STARTED, RUNNING, ENDED, "Airbyte job 1 succeeded")
+        for line in (STARTED, RUNNING, ENDED, SUCCEEDED)
     ]
     assert [BUSY, *ours] == lines()
 
@@ -102,7 +103,7 @@ def test_the_deferred_sensor(start_job, sensor, context, lines, defer, event_of)
     start_job(SLOWLY)
     task = sensor(deferrable=True, poke_interval=10)
     task.execute_complete(context, event_of(defer(task.execute, context)))
-    assert [FOLLOWING, RUNNING, ENDED, "Airbyte job 1 succeeded"] == lines()
+    assert [FOLLOWING, RUNNING, ENDED, SUCCEEDED] == lines()
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

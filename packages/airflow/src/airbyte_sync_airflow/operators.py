@@ -13,7 +13,9 @@ from airbyte_sync_airflow.compat.airflow import RETURN_VALUE, BaseOperator, conf
 from airbyte_sync_airflow.config.arguments import (
     JobTypeName,
     OnConflictName,
+    check_api_version,
     check_choice,
+    check_flag,
     check_interval,
     check_job_type,
     check_one_connection,
@@ -123,6 +125,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_one_connection(connection_id, connection_name)
+        check_api_version(api_version)
         check_interval("wait_seconds", wait_seconds)
         check_timeout("timeout", timeout)
         warn_of_zero("wait_seconds", wait_seconds, "one second between two polls")
@@ -132,10 +135,12 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             check_choice("on_conflict", on_conflict, OnConflictName)
         if queue_timeout is not None:
             check_seconds("queue_timeout", queue_timeout)
+        if cancel_on_kill is not None:
+            cancel_on_kill = check_flag("cancel_on_kill", cancel_on_kill)
         self.connection_id = connection_id
         self.airbyte_conn_id = airbyte_conn_id
-        self.asynchronous = asynchronous
-        self.deferrable = deferrable
+        self.asynchronous = check_flag("asynchronous", asynchronous)
+        self.deferrable = check_flag("deferrable", deferrable)
         self.api_version = api_version
         self.wait_seconds = wait_seconds
         self.timeout = timeout
@@ -177,6 +182,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             AirflowException: The sync did not succeed, or the event is not one of ours.
         """
         from airbyte_sync_airflow.compat.official_events import official_event
+        from airbyte_sync_airflow.report.task_log import succeeded
         from airbyte_sync_airflow.triggerer.event import outcome_of
         from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
@@ -186,7 +192,7 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             job_id = self._go_on_for_the_official_provider(context, official)
         else:
             job_id = self._conclude(context, outcome_of(event, awaited=self._awaited))
-        self.log.info("Airbyte job %s succeeded", job_id)
+        self.log.info(succeeded(job_id, self._job))
         task_instance = context.get("ti")
         if self.do_xcom_push and task_instance is not None:
             task_instance.xcom_push(key=RETURN_VALUE, value=job_id)

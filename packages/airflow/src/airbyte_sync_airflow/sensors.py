@@ -18,7 +18,13 @@ from airbyte_sync_airflow.compat.airflow import (
     BaseSensorOperator,
     conf,
 )
-from airbyte_sync_airflow.config.arguments import check_interval, check_timeout, warn_of_zero
+from airbyte_sync_airflow.config.arguments import (
+    check_api_version,
+    check_flag,
+    check_interval,
+    check_timeout,
+    warn_of_zero,
+)
 from airbyte_sync_airflow.exceptions import (
     AirbyteInputInvalid,
     AirbyteSensorTimedOut,
@@ -80,9 +86,10 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
         super().__init__(**kwargs)
         self.airbyte_job_id = airbyte_job_id
         self.airbyte_conn_id = airbyte_conn_id
-        self.deferrable = deferrable
+        self.deferrable = check_flag("deferrable", deferrable)
         self.api_version = api_version
-        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_kill = check_flag("cancel_on_kill", cancel_on_kill)
+        check_api_version(api_version)
         check_interval("poke_interval", self.poke_interval)
         check_timeout("timeout", self.timeout)
         warn_of_zero("poke_interval", self.poke_interval, "one second between two polls")
@@ -144,6 +151,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
             AirflowSkipException: The same, where ``soft_fail`` or ``never_fail`` asks for it.
         """
         from airbyte_sync_airflow.compat.official_events import official_event
+        from airbyte_sync_airflow.report.task_log import succeeded
         from airbyte_sync_airflow.triggerer.event import outcome_of
 
         self._try_to_render_conn_id(context)
@@ -151,7 +159,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
         if official is not None:
             with self._skipping_as_asked():
                 self._go_on_for_the_official_provider(context, official)
-            job_id = official.job_id
+            job_id, job = official.job_id, None
         else:
             outcome = outcome_of(
                 event, awaited=self._job_awaited(), when_late=AirbyteSensorTimedOut
@@ -159,8 +167,8 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
             if outcome.job is not None:
                 self._publish(context, outcome.job)
             with self._skipping_as_asked():
-                job_id = outcome.job_id()
-        self.log.info("Airbyte job %s succeeded", job_id)
+                job_id, job = outcome.job_id(), outcome.job
+        self.log.info(succeeded(job_id, job))
 
     def _go_on_for_the_official_provider(self, context: Context, event: OfficialEvent) -> None:
         """Judge the job that the official sensor waited for, or wait for it again."""

@@ -23,6 +23,8 @@ OnConflictName: TypeAlias = Literal["queue", "attach", "skip", "fail"]
 JobTypeName: TypeAlias = Literal["sync", "reset", "clear"]
 
 _JOB_ID = re.compile(r"[0-9]{1,19}")
+_API_VERSION = re.compile(r"v[0-9]{1,9}")
+_FLAGS: dict[object, bool] = {True: True, "true": True, False: False, "false": False}
 _LARGEST_JOB_ID = 2**63 - 1
 
 LONGEST_DEFERRED_INTERVAL = timedelta(seconds=60)
@@ -40,7 +42,40 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     words = get_args(choices)
     if not isinstance(value, str) or value not in words:
         known = ", ".join(map(repr, words))
-        raise AirbyteInputInvalid(f"{name} is {_shown(value)}: use one of {known}")
+        raise AirbyteInputInvalid(
+            f"{name} is {_shown(value)}: use one of {known}{_no_template(value)}"
+        )
+
+
+def check_flag(name: str, value: object) -> bool:
+    """
+    Return what a flag says: a boolean, or the text of one, as variables of an environment have it.
+
+    To Python each text that is not empty is true, also ``"false"``. ``None`` is no, as in the official
+    provider.
+
+    Raises:
+        AirbyteInputInvalid: It says neither.
+    """
+    word = value.strip().lower() if isinstance(value, str) else value
+    if value is None:
+        return False
+    if not isinstance(word, (str, int)) or word not in _FLAGS:
+        raise AirbyteInputInvalid(
+            f"{name} is {_shown(value)}: write True or False{_no_template(value)}"
+        )
+    return _FLAGS[word]
+
+
+def check_api_version(value: object) -> None:
+    """
+    Refuse what is no version of an API.
+
+    Raises:
+        AirbyteInputInvalid: The text says what to write.
+    """
+    if not isinstance(value, str) or not _API_VERSION.fullmatch(value):
+        raise AirbyteInputInvalid(f"api_version is {_shown(value)}: write v1{_no_template(value)}")
 
 
 def check_seconds(name: str, value: object) -> timedelta:
@@ -50,6 +85,8 @@ def check_seconds(name: str, value: object) -> timedelta:
     Raises:
         AirbyteInputInvalid: It is not one, or not above zero.
     """
+    if isinstance(value, (bool, bytes)):  # float() would take both
+        raise _no_seconds(name, value)
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
@@ -108,6 +145,8 @@ def warn_of_zero(name: str, value: object, meaning: str) -> None:
 def _is_zero(value: object) -> bool:
     if isinstance(value, timedelta):
         return value == timedelta(0)
+    if isinstance(value, (bool, bytes)):
+        return False
     try:
         return float(value) == 0  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -115,7 +154,15 @@ def _is_zero(value: object) -> bool:
 
 
 def _no_seconds(name: str, value: object) -> AirbyteInputInvalid:
-    return AirbyteInputInvalid(f"{name} is {_shown(value)}: give a number of seconds above zero")
+    return AirbyteInputInvalid(
+        f"{name} is {_shown(value)}: give a number of seconds above zero{_no_template(value)}"
+    )
+
+
+def _no_template(value: object) -> str:
+    """Say that a template stands where none is rendered."""
+    is_template = isinstance(value, str) and ("{{" in value or "{%" in value)
+    return ". Templates are not rendered in this argument" if is_template else ""
 
 
 def _shown(value: object) -> str:

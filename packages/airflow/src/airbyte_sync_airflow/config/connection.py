@@ -22,6 +22,7 @@ No error repeats a value that may hold a secret.
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -103,10 +104,20 @@ def read_server(conn_id: str, api_version: str) -> AirbyteServer:
         # Airflow says so, too, when it could not ask for it: another try may find it.
         # Workers and triggerers may see different ones, where environments or secrets backends differ.
         raise ConnectionNotThere(
-            f"there is no Airflow connection {conn_id!r}: create it, of type airbyte "
-            f"(asked for on host {gethostname()!r})"
+            f"{_what_is_wrong_with(conn_id)} (asked for on host {gethostname()!r})"
         ) from error
     return server_from(connection, api_version)
+
+
+def _what_is_wrong_with(conn_id: str) -> str:
+    """Say what to do: Airflow calls a connection unknown, too, whose variable it cannot read."""
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if variable in os.environ:
+        return (
+            f"Airflow cannot read the connection {conn_id!r} from the environment variable {variable}: write "
+            'it as a JSON object, {"conn_type": "airbyte", "host": "https://...", ...}, or as a URI'
+        )
+    return f"there is no Airflow connection {conn_id!r}: create it, of type airbyte"
 
 
 def server_from(connection: Any, api_version: str) -> AirbyteServer:

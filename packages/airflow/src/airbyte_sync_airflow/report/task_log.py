@@ -5,6 +5,7 @@ Airflow shows the same lines whether a flow runs in a worker or in the triggerer
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from airbyte_sync import (
     StatusChanged,
     describe,
 )
-from airbyte_sync.event_texts import introduce
+from airbyte_sync.event_texts import introduce, readable_bytes
 from airbyte_sync_airflow.report.job_summary import JobSummary
 
 if TYPE_CHECKING:
@@ -50,6 +51,26 @@ class TaskLog:
             description = describe(event)
             write = self._log.warning if description.is_warning else self._log.info
             write(description.text)
+
+
+def succeeded(job_id: int, job: JobSummary | None) -> str:
+    """
+    Return the last line of a task that a trigger waited for.
+
+    It repeats the amounts: Airflow 3 may write a trigger's last lines to the triggerer's own log.
+
+    Args:
+        job_id: The job.
+        job: What is known of it.
+    """
+    text = f"Airbyte job {job_id} succeeded"
+    if job is None:
+        return text
+    if job.rows is not None:
+        text += f", {job.rows:,} rows, {readable_bytes(job.bytes or 0)}"
+    if job.duration_seconds is not None:
+        text += f" in {timedelta(seconds=job.duration_seconds)}"
+    return text
 
 
 class Follower:

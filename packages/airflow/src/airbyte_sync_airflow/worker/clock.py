@@ -19,7 +19,7 @@ STOP_WITHIN = timedelta(seconds=1)
 
 class StoppableClock:
     """
-    A clock that sleeps in short stretches and checks in between whether the task was killed.
+    A clock that sleeps in short stretches and checks in between whether the process was told to stop.
 
     Airflow 3 goes on with a task after it has called ``on_kill``, so that the wait must end by itself.
     """
@@ -37,7 +37,7 @@ class StoppableClock:
         Block for about ``duration``.
 
         Raises:
-            AirbyteTaskKilled: The task was killed.
+            AirbyteTaskKilled: The process was told to stop: its task was killed, or cleared.
         """
         if self._is_stopped is None:
             return self._clock.sleep(duration)
@@ -47,4 +47,6 @@ class StoppableClock:
             if left <= timedelta(0):
                 return None
             self._clock.sleep(min(left, STOP_WITHIN))
-        raise AirbyteTaskKilled("the task was killed, and no longer waits for its Airbyte job")
+        raise AirbyteTaskKilled(
+            "this process was told to stop, and no longer waits for its Airbyte job"
+        )
