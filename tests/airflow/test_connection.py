@@ -17,10 +17,10 @@ except ImportError:
     from airflow.models import Connection
 
 
-def server(api_version="v1", extra=None, host="https://api.airbyte.com", **fields):
+def server(api_version="v1", extra=None, host="https://api.airbyte.com", conn_id="c", **fields):
     """Describe a server as an Airflow connection does."""
     text = None if extra is None else json.dumps(extra)
-    connection = Connection(conn_id="c", conn_type="airbyte", host=host, extra=text, **fields)
+    connection = Connection(conn_id=conn_id, conn_type="airbyte", host=host, extra=text, **fields)
     return server_from(connection, api_version)
 
 
@@ -375,3 +375,46 @@ def test_a_wrong_policy_in_airflow_cfg(configure, name, given, words):
     ) as e:
         server()
     assert words in str(e.value)
+
+
+@pytest.fixture
+def warnings_of_ours(caplog):
+    """What this package has warned of; Airflow's masker warns of short values, too."""
+    caplog.set_level("WARNING", logger="airbyte_sync_airflow")
+
+    def found():
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.name.startswith("airbyte_sync_airflow")
+        ]
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("unreachable_timeouts", "unreachable_timeout"),
+        ("cancel-on-kill", "cancel_on_kill"),
+        ("cancelonkill", "cancel_on_kill"),
+        ("Auth", "auth"),
+        ("header", "headers"),
+    ],
+)
+def test_a_misspelled_extra_is_warned_of_once(warnings_of_ours, name, meant):
+    """It does nothing, and an option that does nothing is found out at night."""
+    for _ in range(2):
+        server(extra={name: "true"}, conn_id=f"misspelled_{name}")
+    text = (
+        f"Airflow connection 'misspelled_{name}': the extra '{name}' is not known and does nothing. "
+        f"Do you mean '{meant}'?"
+    )
+    assert [text] == warnings_of_ours()
+
+
+@pytest.mark.parametrize("name", ["client_id", "team", "extra__airbyte__x", "wait", "timeout", ""])
+def test_an_extra_of_another_kind_is_left_alone(warnings_of_ours, name):
+    """Platforms keep things of their own there."""
+    server(extra={name: 7}, conn_id=f"foreign_{name}")
+    assert [] == warnings_of_ours()

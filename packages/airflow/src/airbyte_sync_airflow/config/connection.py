@@ -22,10 +22,12 @@ No error repeats a value that may hold a secret.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from socket import gethostname
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,7 @@ from airbyte_sync import AirbyteSyncError, InvalidInput
 from airbyte_sync.config import is_set
 from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
 from airbyte_sync_airflow.config.fields import SERVER_FIELDS
-from airbyte_sync_airflow.config.policy_options import policy_defaults
+from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS, policy_defaults
 from airbyte_sync_http import (
     BasicAuth,
     BearerToken,
@@ -54,8 +56,13 @@ if TYPE_CHECKING:
 
     from airbyte_sync_http.settings import Auth
 
+_log = logging.getLogger(__name__)
 _SCHEMES = frozenset({"http", "https"})
 _HOST_AND_PORT = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
+_KNOWN = (*(each.name for each in (*SERVER_FIELDS, *POLICY_OPTIONS)), "timeout")
+"""The names of an extra that mean something here."""
+_SIMILAR = 0.8
+"""Of ``difflib``: high enough that ``client_id`` is not taken for ``client_cert``."""
 _LONGEST_WAIT_FOR_MASKING = 1.0  # seconds
 
 
@@ -174,8 +181,28 @@ def _extra(connection: Any) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         raise InvalidInput("extra is not a JSON object: write it as {...}, or leave it empty")
+    for name in document:
+        _warn_where_misspelled(connection.conn_id, name)
     masked: dict[str, Any] = connection.extra_dejson  # it masks the secrets in logs
     return {name: value for name, value in masked.items() if is_set(value)}
+
+
+@lru_cache(maxsize=1024)
+def _warn_where_misspelled(conn_id: str, name: str) -> None:
+    """Warn of a name that looks like one of ours, once in a process; other names are not our business."""
+    if name in _KNOWN:
+        return
+    from difflib import get_close_matches
+
+    spelled = name.strip().lower().replace("-", "_").replace(" ", "_")
+    similar = get_close_matches(spelled, _KNOWN, n=1, cutoff=_SIMILAR)
+    if similar:
+        _log.warning(
+            "Airflow connection %r: the extra %s is not known and does nothing. Do you mean %r?",
+            conn_id,
+            shown(name),
+            similar[0],
+        )
 
 
 def _address(connection: Any) -> str:
