@@ -93,3 +93,27 @@ def test_options_that_cannot_be_right_are_refused_when_the_dag_is_parsed(option,
     """By us, or by Airflow itself."""
     with pytest.raises((AirflowException, ValueError)):
         sensor(1, **option)
+
+
+SENSORS_FILE = """
+from datetime import datetime
+from airbyte_sync_airflow.sensors import AirbyteJobSensor
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+
+with DAG("guarded", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+    AirbyteJobSensor(task_id="wait", airbyte_job_id=1, allow_nested_operators=False)
+"""
+
+
+@pytest.mark.filterwarnings("default")  # dag.test() itself warns of its own parts
+def test_airflows_guard_against_nested_operators_takes_it_for_a_task(
+    airbyte, connection, load_dag_file, clock
+):
+    """On 2.11 it warns of a subclass that calls its parent's ``execute``, and refuses where it is told to."""
+    airbyte.start_external_job(connection.connection_id, job_scripts.succeeds())
+    clock.advance(timedelta(hours=1))
+    run = load_dag_file("guarded", SENSORS_FILE).dag.test()
+    assert ["success"] == [str(task.state) for task in run.get_task_instances()]

@@ -17,6 +17,7 @@ from airbyte_sync_airflow.compat.airflow import (
     AirflowTaskTimeout,
     BaseSensorOperator,
     conf,
+    poke_until_done,
 )
 from airbyte_sync_airflow.config.arguments import (
     check_api_version,
@@ -119,7 +120,7 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
             if self.deferrable:
                 return self._poll_or_defer(context)
             try:
-                return super().execute(context)
+                return poke_until_done(self, context)
             except (AirflowSensorTimeout, AirflowTaskTimeout) as error:
                 # A clock of Airflow's has run out between two polls.
                 if isinstance(error, AirbyteSensorTimedOut) or self._checkpoint is None:

