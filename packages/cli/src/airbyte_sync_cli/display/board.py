@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from typing_extensions import Self
-
 from airbyte_sync_cli.display.view import SyncView
 from airbyte_sync_cli.exit_codes import ExitCode, exit_code_of, highest
 from airbyte_sync_http import job_url
@@ -15,6 +13,8 @@ from airbyte_sync_http.transports.network import with_network_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from typing_extensions import Self
 
     from airbyte_sync import AirbyteSyncError, Connection, Event, Job, SyncResult
 
