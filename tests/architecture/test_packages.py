@@ -112,3 +112,23 @@ def test_what_a_package_imports_is_required(imports, package):
             name.partition(".")[0] for name, is_at_import in imports(module) if is_at_import
         }
         assert set() == at_import - installed, module.name
+
+
+@pytest.mark.parametrize("package", ["dagster", "prefect"])
+def test_a_package_for_a_scheduler_is_thin(package):
+    """At most three hundred lines of code."""
+    sources = (PACKAGES / package / "src").rglob("*.py")
+    assert sum(map(lines_of_code, sources)) <= 300
+
+
+def lines_of_code(module):
+    """Count the lines that are not blank, and not those of a docstring or of a comment alone."""
+    text = module.read_text(encoding="utf-8")
+    docstrings = {
+        number
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for number in range(node.lineno, node.end_lineno + 1)
+    }
+    lines = enumerate(map(str.strip, text.splitlines()), start=1)
+    return sum(bool(line) and line[0] != "#" and n not in docstrings for n, line in lines)

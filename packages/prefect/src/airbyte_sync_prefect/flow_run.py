@@ -59,16 +59,16 @@ class FlowRunStore:
         yield self
 
     def _claim(self, request: str) -> bool:
-        self._key = f"{request}-at-"
+        self._key, claim = f"{request}-at-", f"{request}-{self._try}"
         try:
-            self._write(f"{request}-{self._try}", self._caller)
+            self._write(claim, self._caller)
         except StoreFailed as failure:
             error = failure.__cause__
             if not isinstance(error, HTTPStatusError) or error.response.status_code != _TAKEN:
                 raise
             with _saying("tell whose request this is"):
-                claimed = self._client.read_flow_run_input(self._id, f"{request}-{self._try}")
-            return claimed == self._caller  # by an earlier try of this task run, or by another one
+                # By an earlier try of this task run, or by another one.
+                return self._caller == self._client.read_flow_run_input(self._id, claim)
         return True
 
     def load(self) -> Checkpoint | None:

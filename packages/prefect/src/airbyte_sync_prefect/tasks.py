@@ -109,9 +109,7 @@ class _Call:
     ) -> None:
         this, flow = TaskRunContext.get(), FlowRunContext.get()
         if this is None or flow is None or flow.flow_run is None:
-            raise core.InvalidInput(
-                "a sync is remembered with its flow run: call this task in a flow"
-            )
+            raise core.InvalidInput("a sync is remembered with its flow run: call it in a flow")
         run, task_run_id = flow.flow_run, this.task_run.id
         self.settings = block.settings()
         self.store = FlowRunStore(client, run, task_run_id)
