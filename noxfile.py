@@ -27,13 +27,16 @@ TOOLS = [
 AT_ONCE = 2
 """How many suites run at the same time: as many as a small machine has cores."""
 REPEATING = [
+    "tests/contract/test_gateways.py",
     "tests/contract/test_odd_replies.py",
+    "tests/contract/test_stores.py",
+    "tests/http/test_secrets.py::test_what_a_proxy_repeats_is_not_told",
     "tests/http/test_values.py::test_connections_without_an_end",
     "tests/http/feed/test_changes.py::test_a_thousand_waiters_cost_what_ten_cost",
     "tests/http/feed/test_changes.py::test_quiet_jobs_cost_one_request_an_interval",
     "tests/http/feed/test_scan.py::test_a_reconciliation_is_in_no_hurry",
 ]
-"""Thousands of requests, which would take minutes with coverage, and cover nothing that others leave out."""
+"""Many requests, which take much longer with coverage, and cover next to nothing that others leave out."""
 COVERING = [
     *(f"tests/{name}" for name in ("domain", "drivers", "http", "runner", "contract", "docs")),
     *(f"--deselect={each}" for each in REPEATING),
