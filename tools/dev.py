@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> None:
     command = [f"{programs}/nox", "--noxfile", str(ROOT / "noxfile.py"), "--session", session]
     environment = {**os.environ, "PATH": programs + os.pathsep + os.environ.get("PATH", "")}
     environment.pop("PYTHONPATH", None)  # what is checked is what is installed
+    # A shell has a command in the background ignore Ctrl-C, and all that it starts; tests send it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # In place of this process, so that Ctrl-C and signals reach nox and what it runs.
     os.execve(command[0], [*command, "--", *rest], environment)  # noqa: S606
 
