@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
 
@@ -15,6 +16,9 @@ sys.path.insert(0, str(ROOT / "tools"))
 import environments as envs  # noqa: E402
 import postgresql  # noqa: E402
 import side_by_side  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
@@ -66,6 +70,7 @@ QUIET = ("-W", "default", "--disable-warnings")
 """What the clients and schedulers warn about themselves proves nothing about us."""
 CROWDS = "tests/e2e/test_crowds.py"
 SCENES = ("tests/e2e", f"--ignore={CROWDS}")
+NEWEST = (envs.AIRFLOW_3, envs.AIRFLOW_2)
 
 
 @nox.session
@@ -160,7 +165,8 @@ def suites(session: nox.Session) -> None:
 @nox.session
 def suites_and_e2e(session: nox.Session) -> None:
     """Both at once: the scenes wait more than they work, and one suite at a time runs beside them."""
-    _side_by_side(session, {**_scenes(session), **_suites(session)}, at_once=AT_ONCE + 1)
+    scenes = _scenes(session, *NEWEST, tests=SCENES)
+    _side_by_side(session, {**scenes, **_suites(session)}, at_once=AT_ONCE + 1)
     _report_coverage(session)
 
 
@@ -253,7 +259,7 @@ def airflow34(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Syncs, kills, restarts and silences on the real processes of Airflow 2.11 and 3.3, both at once."""
-    _side_by_side(session, _scenes(session))
+    _side_by_side(session, _scenes(session, *NEWEST, tests=SCENES))
 
 
 @nox.session
@@ -265,15 +271,14 @@ def e2e_sqlite(session: nox.Session) -> None:
 @nox.session
 def e2e_crowds(session: nox.Session) -> None:
     """Crowds of deferred tasks on Airflow 2.11 and 3.3: cleared, killed, and answered oddly."""
-    for environment in (envs.AIRFLOW_2, envs.AIRFLOW_3):
+    for environment in NEWEST:
         _patiently(session, *_end_to_end(session, environment, "postgresql", CROWDS))
 
 
 @nox.session
 def e2e_older(session: nox.Session) -> None:
-    """The same on Airflow 3.0, 3.1 and 3.2."""
-    for environment in (envs.AIRFLOW_30, envs.AIRFLOW_31, envs.AIRFLOW_32):
-        _patiently(session, *_end_to_end(session, environment, "postgresql"))
+    """The scenes and the crowds on Airflow 3.0, 3.1 and 3.2, two at a time."""
+    _side_by_side(session, _scenes(session, envs.AIRFLOW_30, envs.AIRFLOW_31, envs.AIRFLOW_32))
 
 
 @nox.session
@@ -319,10 +324,12 @@ def _suites(session: nox.Session) -> dict[str, list[object]]:
     }
 
 
-def _scenes(session: nox.Session) -> dict[str, list[object]]:
+def _scenes(
+    session: nox.Session, *environments: envs.Environment, tests: Sequence[str] = ()
+) -> dict[str, list[object]]:
     return {
-        f"e2e {each.name}": [*_end_to_end(session, each, "postgresql", *SCENES), "--airflows=2"]
-        for each in (envs.AIRFLOW_3, envs.AIRFLOW_2)
+        f"e2e {each.name}": [*_end_to_end(session, each, "postgresql", *tests), "--airflows=2"]
+        for each in environments
     }
 
 
