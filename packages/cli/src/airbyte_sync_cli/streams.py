@@ -1,4 +1,4 @@
-"""The standard streams of the command: they are there, take every letter, and may come to fail."""
+"""The standard streams of the command: they exist, take every character, and a failing one ends nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def prepare_streams() -> None:
     Make the standard streams ready for whatever is written.
 
     A stream that was closed (``>&-``) leads nowhere: without that, what is opened next would take its number.
-    A letter that the encoding does not have is escaped as JSON does it, so that a document stays one.
+    A character that the encoding does not have is escaped as JSON does it, so that a document stays valid.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
