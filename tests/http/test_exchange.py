@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 
 from airbyte_sync import RequestNotSent, arun, run
+from airbyte_sync.commands import Now
 from airbyte_sync_http import HttpRequest, HttpResponse
 from airbyte_sync_http.auth.tokens import Acquire, Release, Send, TwoLocks
 from airbyte_sync_http.gateway import AsyncTransportInterpreter, TransportInterpreter
@@ -162,3 +163,11 @@ def test_a_signal_handler_may_make_a_call_of_its_own():
             return HttpResponse(status=call(Answers(lambda: None, ANSWER)) + 1)
 
     assert 201 == call(Interrupted())
+
+
+def test_what_is_no_command_of_a_call_is_refused():
+    """A bug shows itself where it is, not as an answer that is missing."""
+    with pytest.raises(TypeError, match="is not a command"):
+        TransportInterpreter(None, ExitStack()).answer(Now())
+    with pytest.raises(TypeError, match="is not a command"):
+        asyncio.run(AsyncTransportInterpreter(None, AsyncExitStack()).answer(Now()))

@@ -59,6 +59,8 @@ class TransportInterpreter:
                 self._locks.enter_context(lock.blocking)
             case Release():
                 self._locks.close()
+            case _:
+                raise _unknown(command)
         return None
 
 
@@ -79,7 +81,13 @@ class AsyncTransportInterpreter:
                 await self._locks.enter_async_context(lock.of_running_loop())
             case Release():
                 await self._locks.aclose()
+            case _:
+                raise _unknown(command)
         return None
+
+
+def _unknown(command: Command[Any]) -> TypeError:
+    return TypeError(f"{command!r} is not a command of a call over HTTP")
 
 
 class _Gateway(Generic[AnyTransport]):
