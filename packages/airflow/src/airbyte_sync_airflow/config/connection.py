@@ -25,7 +25,7 @@ import json
 import logging
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from socket import gethostname
@@ -36,6 +36,7 @@ from urllib.parse import urlsplit
 from airbyte_sync import AirbyteSyncError, InvalidInput
 from airbyte_sync.config import is_set
 from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
+from airbyte_sync_airflow.compat.supervisor import ask_in_turn
 from airbyte_sync_airflow.config.fields import SERVER_FIELDS
 from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS, policy_defaults
 from airbyte_sync_http import (
@@ -286,10 +287,13 @@ def mask(secret: str) -> None:
     try:
         from airflow.sdk.log import mask_secret
     except ImportError:
-        try:  # Airflow 3.0
+        try:  # Airflow 3.0, which would hide it only when the supervisor has answered
             from airflow.sdk.execution_time.secrets_masker import (  # type: ignore[no-redef]
+                _secrets_masker,
                 mask_secret,
             )
+
+            _secrets_masker().add_mask(secret)
         except ImportError:  # Airflow 2
             from airflow.utils.log.secrets_masker import (  # type: ignore[import-not-found, no-redef]
                 mask_secret,
@@ -301,13 +305,19 @@ def mask_aside(secret: str) -> None:
     """
     Mask a secret that came up in the middle of a sync, without waiting for Airflow for longer than a second.
 
-    From 3.1 on Airflow tells a task's supervisor of each secret and waits for its answer, under a lock. While
-    Airflow is silent that answer does not come. Neither a poll nor the cancelling of a sync may wait for it:
-    a task that is killed meanwhile has five seconds.
+    Airflow 3 tells a task's supervisor of each secret and waits for its answer. While Airflow is silent that
+    answer does not come. Neither a poll nor the cancelling of a sync may wait for it: a task that is killed
+    meanwhile has five seconds.
 
     Args:
         secret: As :func:`mask` takes it. This process hides it at once, its supervisor when it answers.
     """
-    masking = Thread(target=mask, args=(secret,), name="mask a token", daemon=True)
+
+    def tell() -> None:
+        with suppress(Exception):  # a supervisor that is gone writes no log either
+            mask(secret)
+
+    ask_in_turn()
+    masking = Thread(target=tell, name="mask a token", daemon=True)
     masking.start()
     masking.join(_LONGEST_WAIT_FOR_MASKING)

@@ -27,6 +27,7 @@ from airbyte_sync_airflow.cancelling import (
     server_for_cancelling,
 )
 from airbyte_sync_airflow.compat.airflow import AirflowTaskTimeout, current_context
+from airbyte_sync_airflow.compat.supervisor import ask_in_turn
 from airbyte_sync_airflow.compat.task_instance import is_in_loop
 from airbyte_sync_airflow.compat.task_states import Standing, TaskKey, ask
 from airbyte_sync_airflow.composition import open_interpreter
@@ -177,6 +178,7 @@ class _Word:
         self._standing = Standing.UNKNOWN if asks_for_the_state else Standing.KILLED
         self.sync = sync
         """What is known of it so far."""
+        ask_in_turn()
         self._looking = Thread(target=self._look, daemon=True)
         self._asking = Thread(target=self._ask, daemon=True)
         if context is not None and sync.checkpoint is None:
