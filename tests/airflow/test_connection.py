@@ -413,6 +413,31 @@ def test_a_misspelled_extra_is_warned_of_once(warnings_of_ours, name, meant):
     assert [text] == warnings_of_ours()
 
 
+@pytest.fixture
+def section():
+    """The section of airflow.cfg, to be written to."""
+    from airbyte_sync_airflow.compat.airflow import conf
+
+    def write(**options):
+        conf.read_dict({"airbyte_sync": options})
+
+    yield write
+    conf.remove_section("airbyte_sync")
+
+
+def test_a_misspelled_option_of_airflow_cfg_is_warned_of_once(warnings_of_ours, section):
+    """The section has no options but ours."""
+    section(queue_timeouts="5", queue_timeout="5")
+    for conn_id in ("first", "second"):
+        server(conn_id=conn_id)
+    [text] = warnings_of_ours()
+    assert text.startswith(
+        "The section [airbyte_sync] of airflow.cfg: queue_timeouts is not known (did you mean "
+        "queue_timeout?): there are "
+    )
+    assert text.endswith(", composition")
+
+
 @pytest.mark.parametrize("name", ["client_id", "team", "extra__airbyte__x", "wait", "timeout", ""])
 def test_an_extra_of_another_kind_is_left_alone(warnings_of_ours, name):
     """Platforms keep things of their own there."""

@@ -131,11 +131,14 @@ def test_a_bad_option_is_named(cli):
 
 
 def test_an_unknown_key_of_the_file_is_named(cli, config):
-    """With its file and its table."""
+    """With its file and its table, and with the key that was meant."""
     file = config("[run]\nstaet = '/tmp'\n")
     done = cli("run", "Orders")
     assert 2 == done.code
-    assert f"staet in [run] of {file} is not a setting" in done.err
+    told = (
+        f"settings file {file}, [run]: staet is not known (did you mean state?): there are state, "
+    )
+    assert told in done.err
 
 
 @pytest.mark.parametrize(
@@ -143,6 +146,7 @@ def test_an_unknown_key_of_the_file_is_named(cli, config):
     [
         ("[runn]\nstate = '/tmp'\n", "[runn] is not a table of settings: there are [server], "),
         ("timeout = 5\n", "timeout is in no table: write it below one of [server], "),
+        ("run = 5\n", "settings file {file}: run is no table: write [run] on a line of its own"),
         ("[policy]\ntimeout = " + "9" * 5000, "timeout"),
         ("[run]\nstate = 5\n", "state in [run] of {file} is 5: write a text"),
         ("[run]\nstate = ''\n", "state in [run] of {file} is '': write a text"),

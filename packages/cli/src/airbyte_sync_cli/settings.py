@@ -8,18 +8,21 @@ table of the file that it belongs to: ``[server]``, ``[policy]`` or ``[run]``.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from airbyte_sync import InvalidInput, SyncPolicy
+from airbyte_sync.config import require_known
 from airbyte_sync.texts import shown
-from airbyte_sync_http.config import SettingsSource, read_toml, read_toml_table, settings_from
+from airbyte_sync_http.config import SettingsSource, read_toml, settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airbyte_sync_http import ServerSettings
 
@@ -139,19 +142,22 @@ class CliSettings:
         }
         layers = [self._given(keys), _Layer(found, variables)]
         if self.file is not None:
-            try:
-                _require_known_tables(read_toml(self.file))
-                values = read_toml_table(self.file, table)
-            except InvalidInput as error:
-                raise InvalidInput(f"settings file {self.file}: {error}") from error
-            names = {key: f"{key} in [{table}] of {self.file}" for key in (*keys, *values)}
-            for key in values:
-                if key not in keys:
-                    raise InvalidInput(
-                        f"{names[key]} is not a setting: there are {', '.join(keys)}"
-                    )
+            values = self._tables.get(table, {})
+            with _naming(f"settings file {self.file}, [{table}]"):
+                require_known(values, keys)
+            names = {key: f"{key} in [{table}] of {self.file}" for key in keys}
             layers.append(_Layer(values, names, self.file.parent))
         return layers
+
+    @cached_property
+    def _tables(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the settings file says, by table."""
+        if self.file is None:
+            return {}
+        with _naming(f"settings file {self.file}"):
+            found = read_toml(self.file)
+            _require_tables(found)
+        return found
 
 
 def _home_expanded(path: str) -> Path:
@@ -161,11 +167,23 @@ def _home_expanded(path: str) -> Path:
         return Path(path)
 
 
-def _require_known_tables(found: Mapping[str, object]) -> None:
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """Say in an error where a person wrote what is wrong."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{place}: {error}") from error
+
+
+def _require_tables(found: Mapping[str, object]) -> None:
     known = ", ".join(f"[{table}]" for table in TABLES)
     for name, value in found.items():
-        if name in TABLES:
+        is_table = isinstance(value, dict)
+        if name in TABLES and is_table:
             continue
-        if isinstance(value, dict):
+        if name in TABLES:
+            raise InvalidInput(f"{name} is no table: write [{name}] on a line of its own")
+        if is_table:
             raise InvalidInput(f"[{name}] is not a table of settings: there are {known}")
         raise InvalidInput(f"{name} is in no table: write it below one of {known}")

@@ -34,11 +34,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airbyte_sync import AirbyteSyncError, InvalidInput
-from airbyte_sync.config import is_set
-from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
+from airbyte_sync.config import is_set, require_known
+from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook, conf
 from airbyte_sync_airflow.compat.supervisor import ask_in_turn
 from airbyte_sync_airflow.config.fields import SERVER_FIELDS
-from airbyte_sync_airflow.config.policy_options import POLICY_OPTIONS, policy_defaults
+from airbyte_sync_airflow.config.policy_options import (
+    COMPOSITION,
+    POLICY_OPTIONS,
+    SECTION,
+    policy_defaults,
+)
 from airbyte_sync_http import (
     BasicAuth,
     BearerToken,
@@ -130,6 +135,7 @@ def _what_is_wrong_with(conn_id: str) -> str:
 
 def server_from(connection: Any, api_version: str) -> AirbyteServer:
     """Return the server that an Airflow ``Connection`` object describes; see :func:`read_server`."""
+    _warn_of_unknown_options()
     with _naming(connection):
         extra = _extra(connection)
     policy = policy_defaults(connection.conn_id, extra)
@@ -204,6 +210,22 @@ def _warn_where_misspelled(conn_id: str, name: str) -> None:
             shown(name),
             similar[0],
         )
+
+
+def _warn_of_unknown_options() -> None:
+    """Warn of what is set in our section of airflow.cfg, once in a process, where no option has that name."""
+    known = (*(each.name for each in POLICY_OPTIONS), COMPOSITION)
+    for name in conf.getsection(SECTION) or ():
+        if name not in known:
+            _warn_of_unknown_option(name, known)
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_unknown_option(name: str, known: tuple[str, ...]) -> None:
+    try:
+        require_known((name,), known)
+    except InvalidInput as error:
+        _log.warning("The section [%s] of airflow.cfg: %s", SECTION, error)
 
 
 def _address(connection: Any) -> str:
