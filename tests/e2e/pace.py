@@ -112,6 +112,15 @@ class Machine:
         return 3 * self.parsing_interval
 
     @property
+    def worker_heartbeat(self):
+        """
+        How often a worker of Airflow 2 looks whether its task is still wanted.
+
+        A look that takes longer than that ends the task, and it asks the database for several things.
+        """
+        return self._processes(1, more=0)
+
+    @property
     def settings(self):
         """Airflow's settings: what takes it minutes to notice takes it as long as this machine allows."""
         return {
@@ -119,6 +128,7 @@ class Machine:
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": self.triggerer_threshold,
             "SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": self.task_threshold,
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": self.task_threshold,
+            "SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": self.worker_heartbeat,
             "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": self.parsing_interval,
             "SCHEDULER__ZOMBIE_DETECTION_INTERVAL": self.detection_interval,
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": self.detection_interval,

@@ -24,6 +24,12 @@ def test_contention_is_how_many_times_longer_than_alone_a_process_takes():
     assert 2.5 == BUSY.contention
 
 
+def test_a_worker_may_take_as_long_for_a_look_at_its_task_as_a_process_takes_to_start():
+    """Airflow 2 ends a task whose worker takes longer."""
+    assert (3, 6) == (QUIET.worker_heartbeat, BUSY.worker_heartbeat)
+    assert BUSY.worker_heartbeat < BUSY.kill_seconds
+
+
 @pytest.mark.parametrize("derived", ["triggerer_threshold", "task_threshold", "execution_timeout"])
 def test_a_machine_that_is_slower_is_given_as_much_more_time(derived):
     """With two busy processes on two cores, everything that Airflow must not miss comes later."""
@@ -43,8 +49,11 @@ def test_a_machine_that_hangs_ends_a_run_all_the_same():
 
 def test_airflow_is_given_what_is_derived():
     """The thresholds and intervals of both releases, in whole seconds."""
-    derived = (BUSY.triggerer_threshold, BUSY.task_threshold, BUSY.parsing_interval)
-    assert {*derived, BUSY.detection_interval} == set(BUSY.settings.values())
+    derived = {
+        *(BUSY.triggerer_threshold, BUSY.task_threshold, BUSY.worker_heartbeat),
+        *(BUSY.parsing_interval, BUSY.detection_interval),
+    }
+    assert derived == set(BUSY.settings.values())
     assert all(isinstance(seconds, int) for seconds in BUSY.settings.values())
 
 
