@@ -89,26 +89,103 @@ def test_a_kill_while_waiting_for_another_sync_ends_the_wait(
     assert 0 == len(submissions()) or [409] == [each.status for each in submissions()]
 
 
-def test_a_kill_in_the_middle_of_a_submission_cancels_its_job(
-    operator, context, in_worker, state_store, cancellations, airbyte, clock, airflow_says
+def test_nothing_is_submitted_once_a_process_was_told_to_stop(
+    operator, context, in_worker, state_store, submissions, airflow_says
 ):
-    """Airflow's signal comes between request and answer: the job is cancelled once it is known."""
+    """Airflow's signal comes right before the request: Airflow 3 goes on with the task all the same."""
     airflow_says("failed")
     task = operator()
     context["task_state_store"] = state_store
     keep = state_store.set
 
-    def kill_before_the_request(key, value):
+    def kill_after_the_note(key, value):
         keep(key, value)
-        if "job_id" not in value:
+        if "in_doubt" in str(value):
             task.on_kill()
 
-    state_store.set = kill_before_the_request
+    state_store.set = kill_after_the_note
+    with in_worker(context), pytest.raises(AirbyteTaskKilled, match="before it submitted"):
+        task.execute(context)
+    assert [] == submissions()
+
+
+def test_a_process_that_was_told_to_stop_leaves_no_submission_in_doubt(
+    operator, context, in_worker, state_store, submissions, airflow_says
+):
+    """The next try need not search for a job that cannot be."""
+    airflow_says("failed")
+    task = operator()
+    context["task_state_store"] = state_store
+    with in_worker(context):
+        task.on_kill()
+        with pytest.raises(AirbyteTaskKilled, match="before it submitted"):
+            task.execute(context)
+    assert [] == submissions()
+    assert "in_doubt" not in str(state_store)
+
+
+@pytest.fixture
+def in_the_middle(parts):
+    """Let something happen while a submission is on its way: before it arrives, or before its answer does."""
+    from dependency_injector import providers
+
+    from airbyte_sync import PortInterpreter
+    from airbyte_sync.commands import SubmitSync
+
+    def let(happen, *, arrives_first):
+        class Interpreter(PortInterpreter):
+            def answer(self, command):
+                if not isinstance(command, SubmitSync):
+                    return super().answer(command)
+                if arrives_first:
+                    job = super().answer(command)
+                    happen()
+                    return job
+                happen()
+                return super().answer(command)
+
+        override.append(parts.make_interpreter.override(providers.Factory(Interpreter)))
+
+    override = []
+    yield let
+    if override:
+        parts.make_interpreter.reset_last_overriding()
+
+
+def test_a_kill_in_the_middle_of_a_submission_cancels_its_job(
+    operator, context, in_worker, in_the_middle, cancellations, airbyte, clock, airflow_says
+):
+    """Airflow's signal comes between request and answer: the job is cancelled once it is known."""
+    airflow_says("failed")
+    task = operator()
+    in_the_middle(task.on_kill, arrives_first=True)
     with in_worker(context), pytest.raises(AirbyteTaskKilled):
         task.execute(context)
     assert [1] == sorted(set(cancellations()))
     clock.advance(MINUTE)
     assert ["cancelled"] == [job.status for job in airbyte.jobs]
+
+
+def test_a_kill_in_the_middle_of_a_submission_that_shows_no_job_yet_says_so(
+    operator, context, in_worker, in_the_middle, log, airflow_says, connection
+):
+    """Airflow may end the process before the answer comes; then this line is the last one."""
+    airflow_says("failed")
+    task = operator()
+    seen = []
+
+    def kill():
+        task.on_kill()
+        seen.extend(log.lines)
+
+    in_the_middle(kill, arrives_first=False)
+    with in_worker(context), pytest.raises(AirbyteTaskKilled):
+        task.execute(context)
+    told = (
+        "This process was told to stop while it submitted a sync of Airbyte connection "
+        f"{connection.connection_id}, which Airbyte does not show yet."
+    )
+    assert told in seen[-1]
 
 
 def test_a_kill_after_the_job_was_attached_to_leaves_it_alone(
@@ -198,7 +275,9 @@ def test_a_process_that_is_stopped_without_its_task_leaves_the_sync_alone(
     """The task was cleared, or the worker shuts down: the next try goes on with it."""
     kill_after(operator(), MINUTE, state)
     assert [] == cancellations()
-    assert "This process was told to stop, but not its task: the sync goes on" in log.lines
+    (line,) = [line for line in log.lines if "told to stop, but not its task" in line]
+    assert "Airbyte job 1 (http://" in line
+    assert "goes on. If no try of this task follows it, clear the task" in line
     assert "Cancelling" not in str(log)
 
 

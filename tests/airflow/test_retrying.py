@@ -102,6 +102,60 @@ def test_deferred_another_try_goes_on_with_the_same_job(
     assert {} == stored["task_state_store"]
 
 
+@pytest.fixture
+def queued(airbyte, connection, start_job, operator, stored, defer, event_of, clock):
+    """
+    Defer a task whose connection is busy, and let its trigger submit; return the trigger's event.
+
+    Args:
+        *job_scripts: What becomes of the task's own jobs.
+    """
+
+    def run(*scripts):
+        airbyte.add_connection(connection, job_scripts=scripts)
+        start_job(job_scripts.succeeds(lasts=MINUTE))
+        clock.advance(10 * SECOND)
+        event = event_of(defer(operator(deferrable=True).execute, stored))
+        assert 2 == event["job"]["job_id"]
+        return event
+
+    return run
+
+
+def test_a_job_that_the_trigger_started_is_known_before_anything_can_fail(
+    queued, operator, stored, try_in, monkeypatch, submissions
+):
+    """The worker that is told of it cannot read the Airflow connection: the next try follows the job."""
+    event = queued(LONG)
+    before = len(submissions())
+    task = operator(deferrable=True)
+    monkeypatch.setattr(task, "_session", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        task.execute_complete(stored, event)
+    assert 2 == stored["task_state_store"]["airbyte_sync"]["job_id"]
+    assert 2 == operator().execute(try_in(stored))
+    assert before == len(submissions())
+
+
+def test_a_job_that_the_trigger_started_is_found_where_no_worker_was_told_of_it(
+    queued, operator, stored, try_in, submissions
+):
+    """The task was marked before a worker was free, and cleared."""
+    queued(LONG)
+    before = len(submissions())
+    assert 2 == operator().execute(try_in(stored))
+    assert before == len(submissions())
+
+
+def test_a_job_that_the_trigger_started_and_that_failed_meanwhile_is_run_again(
+    queued, operator, stored, try_in, clock
+):
+    """As a retry after a failed job is."""
+    queued(job_scripts.fails(lasts=MINUTE), AT_ONCE)
+    clock.advance(10 * MINUTE)
+    assert 3 == operator().execute(try_in(stored))
+
+
 def test_a_try_that_died_submitting_looks_for_its_job(
     airbyte, connection, operator, stored, try_in, die_after, submissions
 ):

@@ -1,7 +1,7 @@
 """The checkpoint as JSON: it arrives as it was put away, or it is refused."""
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -434,3 +434,29 @@ def test_the_examples_above_know_every_field():
     kinds = [Checkpoint, *PHASES.values(), Failures, Submissions, EarlierJobs]
     assert set(FIELDS) == {each.name for kind in kinds for each in fields(kind)}
     assert all(is_dataclass(kind) for kind in kinds)
+
+
+ONE_TRY = EarlierJobs(answered_since=NOON, tries=1)
+QUEUED = ConnectionBusy(connection_id="c", after_job_id=7)
+UNSUBMITTED = FindingJob(connection_id="c")
+
+
+@pytest.mark.parametrize("phase", [QUEUED, UNSUBMITTED])
+def test_a_request_that_another_process_goes_on_with_has_an_earlier_try(phase):
+    """That process may submit: the request made again looks for its job, and passes a failed one over."""
+    handed_over = Checkpoint(phase=phase, asked_at=NOON).handed_over()
+    assert Checkpoint(phase=replace(phase, earlier=ONE_TRY), asked_at=NOON) == handed_over
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        replace(QUEUED, submissions=Submissions(in_doubt=True, lost=1)),
+        replace(QUEUED, earlier=EarlierJobs(answered_since=NOON.replace(hour=1), tries=3)),
+        Watching(job_id=7, origin=Origin.STARTED),
+        Submitting(connection_id="c"),
+    ],
+)
+def test_what_is_looked_for_or_known_anyway_is_handed_over_as_it_is(phase):
+    checkpoint = Checkpoint(phase=phase, asked_at=NOON)
+    assert checkpoint == checkpoint.handed_over()

@@ -34,8 +34,8 @@ from airbyte_sync_airflow.compat.task_states import ask_aside
 from airbyte_sync_airflow.config.connection import mask_aside
 from airbyte_sync_airflow.config.policy_options import COMPOSITION, SECTION
 from airbyte_sync_airflow.standstill import CautiousInterpreter, PatientClock, StandstillWatch
-from airbyte_sync_airflow.worker.clock import StoppableClock
 from airbyte_sync_airflow.worker.gateway_keeper import GatewayKeeper
+from airbyte_sync_airflow.worker.stopping import StoppableClock, StoppableInterpreter
 from airbyte_sync_http import AirbyteGateway, AsyncAirbyteGateway, TokenCache
 from airbyte_sync_http.protocol.cleaning import shown, told
 from airbyte_sync_http.transports.registry import open_async_transport, open_transport
@@ -158,7 +158,7 @@ def open_interpreter(
         server: Where to send requests: :func:`~airbyte_sync_airflow.config.connection.read_server`.
         on_event: Is told what the flow reports.
         store: Remembers how far the request has come.
-        is_stopped: Tells whether to wait no longer, because the task was killed.
+        is_stopped: Tells whether the process was told to stop: it waits no longer, and submits nothing.
         await_charge: Returns once Airflow has said that this process is in charge; it is called before
             a process that stood still changes anything.
         idle_for: Tells, when all went well, in how long this process needs the server again; ``None``: not
@@ -181,6 +181,8 @@ def open_interpreter(
                 interpreter = CautiousInterpreter(
                     interpreter, container.patient_clock(), lambda: await_charge(clock)
                 )
+            if is_stopped is not None:
+                interpreter = StoppableInterpreter(interpreter, is_stopped)
             yield interpreter
         pause = None if idle_for is None else idle_for()
         if pause is not None:

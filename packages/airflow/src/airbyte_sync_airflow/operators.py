@@ -356,6 +356,8 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
             return session.run(flow)
         turn = session.step(flow)
         if isinstance(turn, Pause):
+            if turn.checkpoint.job_id is None:  # the trigger has no store
+                session.store.save(turn.checkpoint.handed_over())
             session.defer(
                 turn.checkpoint,
                 conn_id=self._conn_id,
@@ -375,6 +377,8 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
         from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
         if outcome.checkpoint is not None and outcome.job is not None:
+            # Before anything can fail: the trigger has submitted, and another try must know it.
+            RequestStore(context, self.log).save(outcome.checkpoint)
             with self._session(context) as session:
                 session.follower.continue_with(outcome.job, outcome.checkpoint)
                 session.store.save(outcome.checkpoint)

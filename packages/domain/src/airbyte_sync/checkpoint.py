@@ -195,6 +195,19 @@ class Checkpoint:
         """Return the same for a caller that decides itself when to poll again."""
         return replace(self, wake_at=None)
 
+    def handed_over(self) -> Checkpoint:
+        """
+        Return what the same request made again has to know while another process goes on from here.
+
+        That process may submit at any moment, and may be gone before it can tell. So a job that has begun
+        since the request was made is taken for its answer, unless it failed or was cancelled.
+        """
+        phase = self.phase
+        if self.in_doubt or not isinstance(phase, (FindingJob, ConnectionBusy)):
+            return self  # it is looked for anyway, or known, or nothing can have been submitted
+        earlier = phase.earlier or EarlierJobs(answered_since=self.asked_at, tries=1)
+        return replace(self, phase=replace(phase, earlier=earlier))
+
     def to_json(self, *, for_version: object = VERSION) -> dict[str, Any]:
         """
         Return the checkpoint as JSON types, without the fields that have their default.

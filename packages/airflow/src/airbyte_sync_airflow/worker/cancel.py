@@ -90,7 +90,11 @@ def cancel_if_killed(
         word.await_sync()
         _cancel(word.sync, context, read_server, is_wanted=is_wanted, guarded=word.guarded)
     except StillWantedError:
-        log.info("This process was told to stop, but not its task: the sync goes on")
+        log.warning(
+            "This process was told to stop, but not its task: %s goes on. If no try of this task follows it, "
+            "clear the task to follow it again, or cancel it in Airbyte",
+            word.sync,
+        )
     except NothingSaidError:
         log.warning(
             "This process was told to stop, and Airflow did not say in time whether its task was killed: %s "
@@ -161,7 +165,13 @@ def _cancel(
         return
     # What the task has open may be in the middle of a call: this needs a session of its own.
     with open_interpreter(server_for_cancelling(server), Follower(sync.log)) as interpreter:
-        run(cancel_sync(sync), guarded(interpreter))
+        ended = run(cancel_sync(sync), guarded(interpreter))
+    if ended is None and sync.checkpoint is not None and sync.checkpoint.in_doubt:
+        sync.log.warning(
+            "This process was told to stop while it submitted %s, which Airbyte does not show yet. If no try "
+            "of this task follows it, look for it in Airbyte and cancel it",
+            sync,
+        )
 
 
 class _Word:
