@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import threading
 import weakref
+from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 from uuid import uuid4
@@ -84,6 +86,52 @@ def test_triggers_that_start_together_share_everything(connection, airbyte, trig
     assert 1 == len(asked_for(airbyte, "POST /applications/token"))
     looks = asked_for(airbyte, "GET /jobs/{jobId}") + asked_for(airbyte, "GET /jobs")
     assert len(looks) < TRIGGERS / 2
+
+
+def test_a_slow_lookup_holds_up_no_other_connection(connection, connect, airbyte, monkeypatch):
+    """A secrets backend may take minutes for one of them, while the tasks of another have to cancel."""
+    connect("slow", host=airbyte.base_url)
+    read, answered = BaseHook.get_connection, threading.Event()
+
+    def get_connection(conn_id):
+        if conn_id == "slow" and not answered.wait(10):
+            raise TimeoutError(conn_id)
+        return read(conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", get_connection)
+
+    async def both():
+        servers = SharedServers()
+        slow = asyncio.ensure_future(servers.read("slow", "v1"))
+        await asyncio.sleep(0)
+        await servers.read(CONNECTION, "v1")  # behind the slow one this would wait for ever
+        answered.set()
+        return await slow
+
+    assert asyncio.run(both()).settings.base_url.startswith(airbyte.base_url)
+
+
+def test_quick_lookups_are_made_one_after_the_other(connect, airbyte, monkeypatch):
+    """Airflow's masker can lose one of two secrets that it learns at the same moment."""
+    monkeypatch.setattr(sharing, "TURN_SECONDS", 60)
+    read, meeting, met = BaseHook.get_connection, threading.Barrier(2), []
+
+    def get_connection(conn_id):
+        with suppress(threading.BrokenBarrierError):
+            met.append(meeting.wait(0.1))
+        return read(conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", get_connection)
+    names = [f"airbyte_{number}" for number in range(5)]
+    for name in names:
+        connect(name, host=airbyte.base_url)
+
+    async def read_all():
+        servers = SharedServers()
+        await asyncio.gather(*(servers.read(name, "v1") for name in names))
+
+    asyncio.run(read_all())
+    assert [] == met
 
 
 def test_the_last_one_closes_what_the_first_one_opened(connection):

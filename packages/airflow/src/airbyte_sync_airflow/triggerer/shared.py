@@ -1,8 +1,9 @@
 """What the triggers of a process share: for one Airbyte server one session, one token and one feed.
 
 The first trigger opens them and the last one closes them. A thousand triggers that start together read their
-Airflow connection once: Airflow answers such questions one at a time, and slowly. What a crowd has waited
-for it gets in small groups, so that the event loop has time for others in between.
+Airflow connection once: Airflow answers such questions one at a time, and slowly. Several connections are
+read one after the other, but a slow secrets backend holds up the others for a moment only. What a crowd has
+waited for it gets in small groups, so that the event loop has time for others in between.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Generic, TypeVar
-
-from asgiref.sync import sync_to_async
 
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.config.connection import read_server
@@ -32,12 +31,16 @@ _log = logging.getLogger(__name__)
 REMEMBERED_SECONDS = 30.0
 """How long a connection that was read serves the triggers that start after it."""
 
+TURN_SECONDS = 0.25
+"""How long the reading of one connection holds up that of the next one."""
+
 
 class SharedServers:
     """The servers that the triggers of one event loop talk to."""
 
     def __init__(self) -> None:
         self._readings: dict[tuple[str, str], tuple[float, _Once[AirbyteServer]]] = {}
+        self._turn = asyncio.Lock()
         self._open: list[_OpenServer] = []
 
     async def read(self, conn_id: str, api_version: str) -> AirbyteServer:
@@ -55,9 +58,21 @@ class SharedServers:
         now = asyncio.get_running_loop().time()
         read_at, reading = self._readings.get(key, (now, None))
         if reading is None or reading.has_failed or now - read_at > REMEMBERED_SECONDS:
-            reading = _Once(sync_to_async(read_server)(conn_id, api_version))
+            reading = _Once(self._read_in_turn(conn_id, api_version))
             self._readings[key] = now, reading
         return await reading.result()
+
+    async def _read_in_turn(self, conn_id: str, api_version: str) -> AirbyteServer:
+        """
+        Read a connection. One that is slow is read on beside the next one.
+
+        Airflow masks the secrets that it reads, and its masker can lose one of two that it learns at the
+        same moment (``SecretsMasker.add_mask`` in 2.11.2 to 3.3.2).
+        """
+        async with self._turn:
+            reading = asyncio.ensure_future(in_own_thread(read_server, conn_id, api_version))
+            await asyncio.wait({reading}, timeout=TURN_SECONDS)
+        return await reading
 
     def use(self, server: AirbyteServer) -> AbstractAsyncContextManager[Container]:
         """

@@ -1,8 +1,9 @@
 """Threads of our own, for what must block while an event loop goes on.
 
 ``sync_to_async`` has one thread for the whole triggerer, which the triggers of all providers share: a slow
-question to Airflow would hold up the connection reads of every one of them. Each call made here has a thread
-to itself. It is a daemon: a call that never returns does not keep a process alive that has been told to stop.
+question to Airflow, or to a secrets backend, would hold up every one of them. Each call made here has a
+thread to itself. It is a daemon: a call that never returns does not keep a process alive that has been told
+to stop.
 """
 
 from __future__ import annotations
