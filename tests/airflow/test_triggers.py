@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import threading
 from contextlib import suppress
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from dependency_injector import providers
 
 from airbyte_sync_airflow import triggers
+from airbyte_sync_airflow.compat.airflow import AirflowNotFoundException, BaseHook
 from airbyte_sync_airflow.compat.task_states import NOTHING_SAID, TaskKey
 from airbyte_sync_airflow.composition import Container
 from airbyte_sync_airflow.exceptions import AirbyteTransientError
@@ -420,6 +422,145 @@ def test_a_trigger_without_a_sync_of_its_own_asks_nothing(
     trigger = waiting("silent", on_conflict="attach")
     kill(trigger)
     assert [] == triggerers_log()
+
+
+@pytest.fixture
+def ended_with_the_triggerer(log, triggerers_log):
+    """Let a triggerer end in the middle of a kill; return what both logs say last."""
+
+    def run(trigger, has_come_so_far):
+        async def drive():
+            killed = asyncio.ensure_future(trigger.on_kill())
+            while not has_come_so_far() and not killed.done():
+                await asyncio.wait({killed}, timeout=0.01)
+
+        asyncio.run(drive())
+        return log.lines[-1], triggerers_log()[-1]
+
+    return run
+
+
+def test_a_triggerer_that_ends_before_airflow_has_answered_says_so_in_both_logs(
+    waiting, ended_with_the_triggerer, cancellations
+):
+    """While the trigger is still there the task's log is open, and a person reads that one."""
+    asked = []
+
+    async def ask(keys):
+        asked.append(keys)
+        return dict.fromkeys(keys, NOTHING_SAID)
+
+    trigger = waiting("silent")
+    with Container.ask_for_states.override(providers.Object(ask)):
+        told = ended_with_the_triggerer(trigger, lambda: asked)
+    assert [] == cancellations()
+    for line in told:
+        assert "This triggerer ends before Airflow has said whether task d.sync" in line
+        assert "jobId=1&openLogs=true) was left alone" in line
+
+
+# --------------------------------------------------------------------------------------------------
+# A kill while the Airflow connection cannot be read
+
+
+DOWN = "the secrets backend is down"
+
+
+@pytest.fixture
+def reading(monkeypatch):
+    """What happens when Airflow is asked for a connection; ``failures`` is how often it fails before."""
+
+    class Reading:
+        times = 0
+        failures = 0
+        error = OSError(DOWN)
+
+        def happens(self):
+            """Do what a test wants at that moment."""
+
+    reading, read = Reading(), BaseHook.get_connection
+
+    def get_connection(conn_id):
+        reading.times += 1
+        reading.happens()
+        if reading.times <= reading.failures:
+            raise reading.error
+        return read(conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", get_connection)
+    return reading
+
+
+@pytest.fixture
+def killed_before_it_began(waiting, instance_in, clock, reading):
+    """A trigger that was killed before it had read the Airflow connection."""
+    trigger = waiting()
+    clock.advance(MINUTE)
+    trigger.task_instance = instance_in("failed")
+    reading.times = 0
+    return trigger
+
+
+@pytest.mark.parametrize("error", [OSError(DOWN), AirflowNotFoundException(DOWN)])
+def test_a_kill_waits_for_an_airflow_connection_that_cannot_be_read(
+    killed_before_it_began, reading, cancellations, log, error
+):
+    """Airflow 3 calls it unknown, too, when it could not ask for it. The log says so once."""
+    reading.failures, reading.error = 20, error
+    asyncio.run(killed_before_it_began.on_kill())
+    assert [1] == cancellations()
+    (said,) = [line for line in log.lines if "Could not read" in line]
+    assert said.startswith(
+        "Could not read the Airflow connection 'airbyte_default' to cancel Airbyte job 1 (http://"
+    )
+    assert "reading it again for up to 15 minutes: " in said
+
+
+def test_an_airflow_connection_that_is_never_read_leaves_the_sync_to_a_person(
+    killed_before_it_began, reading, cancellations, log, triggerers_log, clock
+):
+    """After a quarter of an hour, in both logs: the task's may be closed by then."""
+    reading.failures, began = 1_000_000, clock.now()
+    asyncio.run(killed_before_it_began.on_kill())
+    assert [] == cancellations()
+    assert 14 * MINUTE < clock.now() - began <= 15 * MINUTE
+    for line in (log.lines[-1], triggerers_log()[-1]):
+        assert line.startswith("Could not cancel Airbyte job 1 (http://")
+        assert line.endswith("): cancel it in Airbyte")
+
+
+def test_an_airflow_connection_that_cannot_be_right_is_not_read_again(
+    killed_before_it_began, reading, connect, cancellations, log
+):
+    """A person has to correct it."""
+    connect(host="no-scheme")
+    asyncio.run(killed_before_it_began.on_kill())
+    assert 1 == reading.times
+    assert log.lines[-1].startswith("Could not cancel Airbyte job 1 (http://")
+
+
+def test_a_task_that_was_cleared_while_its_connection_was_read_keeps_its_sync(
+    killed_before_it_began, reading, airflow, cancellations, log
+):
+    """Airflow's word is old by then: its next try follows the sync."""
+    reading.failures = 3
+    reading.happens = lambda: reading.times == 3 and airflow.say("queued")
+    asyncio.run(killed_before_it_began.on_kill())
+    assert [] == cancellations()
+    assert "The task goes on after all, and so does its sync" == log.lines[-1]
+
+
+def test_a_triggerer_that_ends_in_the_middle_of_a_cancellation_says_so_in_both_logs(
+    killed_before_it_began, reading, ended_with_the_triggerer
+):
+    """Airflow has said that the task was killed, and that is what they tell."""
+    at_rest = threading.Event()
+    reading.happens = lambda: at_rest.wait(10)
+    told = ended_with_the_triggerer(killed_before_it_began, lambda: reading.times)
+    at_rest.set()
+    for line in told:
+        assert line.startswith("This triggerer ends before Airbyte job 1 (http://")
+        assert line.endswith("is known to be cancelled: check it in Airbyte")
 
 
 # --------------------------------------------------------------------------------------------------

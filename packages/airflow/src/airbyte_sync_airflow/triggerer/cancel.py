@@ -4,8 +4,8 @@ Airflow stops a trigger for many reasons: its task was marked failed or successf
 timed out; the triggerer shuts down, or another one takes its triggers over. Only Airflow's word that
 the task was killed cancels the sync (:mod:`~airbyte_sync_airflow.compat.task_states`). Where it says nothing,
 it is asked again for a quarter of an hour, which is longer than any trigger has: the question lives in
-a task of its own. A sync that is left alone in the end is named in the triggerer's own log, with a
-link.
+a task of its own. An Airflow connection that cannot be read to cancel is read again for as long. A sync
+that is left alone in the end is named in the triggerer's own log, with a link.
 
 A cancellation waits behind no submission and no poll: it has a session, a limit and timeouts of its own.
 """
@@ -17,6 +17,7 @@ import logging
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,10 @@ from airbyte_sync_airflow.report.task_log import Follower
 from airbyte_sync_airflow.standstill import AsyncCaution
 from airbyte_sync_airflow.triggerer.loops import PerLoop
 from airbyte_sync_airflow.triggerer.shared import shared_servers
+from airbyte_sync_http.protocol.cleaning import told
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
     from airbyte_sync_airflow.config.connection import AirbyteServer
     from airbyte_sync_airflow.standstill import StandstillWatch
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 900.0
-"""How long to ask Airflow whether a task was killed, when it does not say."""
+"""How long to ask Airflow whether a task was killed, when it does not say, and then for its connection."""
 
 ASK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """How long to wait after a question without an answer; the last one from then on."""
@@ -238,6 +240,8 @@ async def cancel_if_killed(stopped: StoppedTrigger, seconds: float) -> None:
     while not work.done() and loop.time() < end:
         with suppress(asyncio.CancelledError):
             await asyncio.wait({work}, timeout=end - loop.time())
+    if work.cancelled():  # with the triggerer, while the task's log is still open
+        stopped.log.warning("%s", _cut_short(stopped, is_killed))
     if work.done():
         return
     if is_killed.is_set():
@@ -260,7 +264,9 @@ async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
             standing = await asyncio.wait_for(_standing(stopped), PATIENCE_SECONDS)
         except asyncio.TimeoutError:
             said = f"Airflow did not say within {PATIENCE_SECONDS // 60:.0f} minutes"
-            _leave_alone(stopped, f"{said} whether {stopped.task} was killed")
+            _tell_the_triggerer(
+                "%s", _left_alone(stopped, f"{said} whether {stopped.task} was killed")
+            )
             return
         if standing is Standing.WANTED:
             stopped.log.info("This wait is over; the sync goes on")
@@ -271,13 +277,11 @@ async def _settle(stopped: StoppedTrigger, is_killed: asyncio.Event) -> None:
     except StillWantedError:
         stopped.log.info("The task goes on after all, and so does its sync")
     except asyncio.CancelledError:
-        _leave_alone(
-            stopped,
-            f"This triggerer ends before Airflow has said whether {stopped.task} was killed",
-        )
+        _tell_the_triggerer("%s", _cut_short(stopped, is_killed))
         raise
     except Exception:
         log_that_it_failed(stopped.sync)
+        _tell_the_triggerer("Could not cancel %s: cancel it in Airbyte", stopped.sync)
 
 
 async def _standing(stopped: StoppedTrigger) -> Standing:
@@ -286,7 +290,7 @@ async def _standing(stopped: StoppedTrigger) -> Standing:
     if key is None:
         return Standing.WANTED
     questions = shared_kills().questions
-    for pause in chain(ASK_AGAIN_SECONDS, repeat(ASK_AGAIN_SECONDS[-1])):
+    for pause in _pauses():
         state = await questions.state(key)
         if state.standing is not Standing.UNKNOWN:
             return state.standing
@@ -294,12 +298,46 @@ async def _standing(stopped: StoppedTrigger) -> Standing:
     raise AssertionError("repeating never ends")
 
 
+def _pauses() -> Iterator[float]:
+    return chain(ASK_AGAIN_SECONDS, repeat(ASK_AGAIN_SECONDS[-1]))
+
+
 async def _cancel(stopped: StoppedTrigger) -> None:
-    servers, request = shared_servers(), stopped.request
-    server = stopped.server or await servers.read(request.conn_id, request.api_version)
-    async with servers.use(server_for_cancelling(server)) as parts:
+    server = stopped.server or await _read_server(stopped)
+    async with shared_servers().use(server_for_cancelling(server)) as parts:
         interpreter = parts.async_canceller(Follower(stopped.log))
         await arun(cancel_sync(stopped.sync), caution_of(stopped).over(interpreter))
+
+
+async def _read_server(stopped: StoppedTrigger) -> AirbyteServer:
+    """Read the Airflow connection, again and again while Airflow cannot tell it."""
+    request, clock = stopped.request, shared_parts().async_clock()
+    give_up_at = clock.now() + timedelta(seconds=PATIENCE_SECONDS)
+    for failures, pause in enumerate(_pauses()):
+        try:
+            server = await shared_servers().read(request.conn_id, request.api_version)
+        except InvalidInput:
+            raise
+        except Exception as error:
+            if clock.now() + timedelta(seconds=pause) > give_up_at:
+                raise
+            if failures == 0:
+                stopped.log.warning(
+                    "Could not read the Airflow connection %r to cancel %s: reading it again for up to "
+                    "%d minutes: %s",
+                    request.conn_id,
+                    stopped.sync,
+                    PATIENCE_SECONDS // 60,
+                    told(error),
+                )
+            await clock.sleep(timedelta(seconds=pause))
+        else:
+            if (
+                failures
+            ):  # the task may have been cleared meanwhile, and its next try follows the sync
+                await asyncio.wait_for(_require_kill(stopped), PATIENCE_SECONDS)
+            return server
+    raise AssertionError("repeating never ends")
 
 
 def caution_of(stopped: StoppedTrigger) -> AsyncCaution[StoppedTrigger]:
@@ -313,14 +351,25 @@ async def _await_kill(stopped: StoppedTrigger) -> None:
     count = None
     while watch is not None and watch.count != count:
         count = watch.count
-        if await _standing(stopped) is not Standing.KILLED:
-            raise StillWantedError
+        await _require_kill(stopped)
 
 
-def _leave_alone(stopped: StoppedTrigger, why: str) -> None:
-    _tell_the_triggerer(
-        "%s: %s was left alone. If no task follows it, cancel it in Airbyte", why, stopped.sync
+async def _require_kill(stopped: StoppedTrigger) -> None:
+    if await _standing(stopped) is not Standing.KILLED:
+        raise StillWantedError
+
+
+def _cut_short(stopped: StoppedTrigger, is_killed: asyncio.Event) -> str:
+    """Say what a triggerer that ends leaves behind."""
+    if is_killed.is_set():
+        return f"This triggerer ends before {stopped.sync} is known to be cancelled: check it in Airbyte"
+    return _left_alone(
+        stopped, f"This triggerer ends before Airflow has said whether {stopped.task} was killed"
     )
+
+
+def _left_alone(stopped: StoppedTrigger, why: str) -> str:
+    return f"{why}: {stopped.sync} was left alone. If no task follows it, cancel it in Airbyte"
 
 
 def _tell_the_triggerer(message: str, *arguments: object) -> None:
