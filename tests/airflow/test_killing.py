@@ -74,7 +74,9 @@ def test_a_kill_while_waiting_cancels_and_ends_the_wait_at_once(
     assert [1] == cancellations()
     assert ["cancelled"] == [job.status for job in airbyte.jobs]
     assert clock.now() - began <= 91 * SECOND
-    assert "this process was told to stop, and no longer waits for its Airbyte job" == text
+    told, _, link = text.partition(" (http://")
+    assert "this process was told to stop, and waits no longer: Airbyte job 1" == told
+    assert "jobId=1" in link
 
 
 def test_a_kill_while_waiting_for_another_sync_ends_the_wait(

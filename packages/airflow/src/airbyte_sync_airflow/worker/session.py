@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run, step
 from airbyte_sync_airflow.compat.task_instance import defer_kwargs, is_in_loop
 from airbyte_sync_airflow.composition import open_interpreter
+from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
 from airbyte_sync_airflow.links import publish
+from airbyte_sync_airflow.report.job_summary import named
 from airbyte_sync_airflow.triggers import AirbyteSyncTrigger
 from airbyte_sync_airflow.worker import cancel  # noqa: F401 - a kill leaves no time to load it
 from airbyte_sync_airflow.worker.charge import WorkerCharge
@@ -136,6 +138,7 @@ def open_session(
 
     Raises:
         AirbyteSyncError: What the flow raised.
+        AirbyteTaskKilled: The process was told to stop; the text names the job, for callbacks.
     """
     store = RequestStore(context, task.log, on_save)
     task_instance = context.get("ti")  # there is none where a DAG's test calls the operator itself
@@ -168,3 +171,8 @@ def open_session(
                 follower.job = follower.job.failed(error)
                 session.tell()
             raise
+        except AirbyteTaskKilled as killed:
+            if follower.job is None:
+                raise
+            job = named(follower.job.job_id, follower.job)
+            raise AirbyteTaskKilled(f"{killed}: {job}") from None

@@ -54,9 +54,7 @@ class StoppableClock:
             if left <= timedelta(0):
                 return None
             self._clock.sleep(min(left, STOP_WITHIN))
-        raise AirbyteTaskKilled(
-            "this process was told to stop, and no longer waits for its Airbyte job"
-        )
+        raise AirbyteTaskKilled("this process was told to stop, and waits no longer")
 
 
 class StoppableInterpreter:
