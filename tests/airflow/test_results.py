@@ -375,6 +375,28 @@ def test_a_connection_that_cannot_be_looked_up_breaks_nothing(
     assert expected_of(airbyte, connection, connection_name=None, url=None) == job()
 
 
+def test_a_name_for_people_holds_no_task_up(airbyte, connection, operator, context, job):
+    """It is waited for as long as the reason of a failure is, 3 s, and not as long as a poll, 30 s."""
+    slow = Fault(
+        on="GET /connections/{connectionId}", do="delay", wait=timedelta(seconds=3.5), times=None
+    )
+    airbyte.inject(slow)
+    assert 1 == operator(asynchronous=True).execute(context)
+    assert {"job_id": 1, "connection_name": None, "url": None}.items() <= job().items()
+
+
+@pytest.mark.parametrize(("lasts", "questions"), [(MINUTE / 2, 1), (2 * MINUTE, 2)])
+def test_a_name_that_airbyte_did_not_tell_is_not_asked_for_again_at_once(
+    airbyte, connection, operator, context, job, lasts, questions
+):
+    """The end of a task is held up once more only where that is worth it."""
+    airbyte.add_connection(connection, job_scripts=[job_scripts.succeeds(lasts=lasts)])
+    airbyte.inject(Fault(on="GET /connections/{connectionId}", do="drop"))
+    operator().execute(context)
+    asked = [each.operation for each in airbyte.requests].count("GET /connections/{connectionId}")
+    assert (questions, questions > 1) == (asked, job()["url"] is not None)
+
+
 # --------------------------------------------------------------------------------------------------
 # The link
 

@@ -151,6 +151,7 @@ FIELDS = {
     "origin": origins,
     "previous": some.none() | statuses,
     "query": queries,
+    "quickly": some.booleans(),
     "recent": some.booleans(),
     "result": jobs,
     "since": moments,

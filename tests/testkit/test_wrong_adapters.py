@@ -781,8 +781,14 @@ class LosesTheEndOfAJob(AirbyteGateway):
 
 @gateway_caught_by("fetches_a_connection")
 class LosesTheWorkspace(AirbyteGateway):
-    def fetch_connection(self, connection_id):
-        return replace(super().fetch_connection(connection_id), workspace_id="")
+    def fetch_connection(self, connection_id, **options):
+        return replace(super().fetch_connection(connection_id, **options), workspace_id="")
+
+
+@gateway_caught_by("a_name_for_display_is_not_waited_for")
+class WaitsForANameAsForAnything(AirbyteGateway):
+    def fetch_connection(self, connection_id, *, quickly=False):
+        return super().fetch_connection(connection_id)
 
 
 @gateway_caught_by("cancels_a_running_job")
@@ -885,9 +891,9 @@ class TakesForbiddenForNotFound(Renames):
 
 @gateway_caught_by("a_refusal_has_a_name", "an_unknown_connection_is_not_found")
 class TakesAnUnknownConnectionForForbidden(AirbyteGateway):
-    def fetch_connection(self, connection_id):
+    def fetch_connection(self, connection_id, **options):
         try:
-            return super().fetch_connection(connection_id)
+            return super().fetch_connection(connection_id, **options)
         except NotFound as error:
             raise Forbidden(str(error), status=error.status) from error
 
@@ -948,8 +954,8 @@ class ReadsASubmissionAsAnyJob(AirbyteGateway):
 
 @gateway_caught_by("ids_may_differ_in_case")
 class ComparesIdsLetterByLetter(AirbyteGateway):
-    def fetch_connection(self, connection_id):
-        connection = super().fetch_connection(connection_id)
+    def fetch_connection(self, connection_id, **options):
+        connection = super().fetch_connection(connection_id, **options)
         if connection.connection_id != connection_id:
             raise UnexpectedReply("another connection", status=200)
         return connection

@@ -112,8 +112,8 @@ async def _ended(outcome: Outcome, gateway: AsyncAirbyteGateway, ui_url: str) ->
     facts: dict[str, Any] = {}
     if job is not None:
         with suppress(CallFailed):  # a link is not worth a failure
-            workspace_id = (await gateway.fetch_connection(job.connection_id)).workspace_id
-            page = job_url(ui_url, workspace_id, job.connection_id, job.job_id)
+            connection = await gateway.fetch_connection(job.connection_id, quickly=True)
+            page = job_url(ui_url, connection.workspace_id, job.connection_id, job.job_id)
             facts["job"] = dg.MetadataValue.url(page)
         facts |= {"job_id": job.job_id, "status": job.status.word}
         facts |= {"job_rows": job.rows, "job_bytes": job.bytes}

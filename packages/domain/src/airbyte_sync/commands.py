@@ -109,10 +109,12 @@ class FetchConnection(PortCall[Connection]):
     """Read a connection: :meth:`~airbyte_sync.ports.ConnectionPort.fetch_connection`."""
 
     connection_id: str
+    quickly: bool = False
+    """Whether the answer is for display only, and not worth a long wait."""
 
     def on(self, port: Any) -> Any:
         """See :meth:`PortCall.on`."""
-        return port.fetch_connection(self.connection_id)
+        return port.fetch_connection(self.connection_id, quickly=self.quickly)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,12 +177,14 @@ class AsyncFeedPort(AsyncPollPort, Protocol):
 class ConnectionPort(Protocol):
     """Reads connections."""
 
-    def fetch_connection(self, connection_id: str) -> Connection:
+    def fetch_connection(self, connection_id: str, *, quickly: bool = False) -> Connection:
         """
         Read one connection.
 
         Args:
             connection_id: The connection's UUID.
+            quickly: Whether to give up within a few seconds, as :meth:`ReasonPort.explain_failure` does: the
+                answer is for display only.
 
         Returns:
             The connection; a deleted one may still be readable.
@@ -218,7 +220,7 @@ class ConnectionPort(Protocol):
 class AsyncConnectionPort(Protocol):
     """Reads connections, async: the contract of :class:`ConnectionPort`."""
 
-    async def fetch_connection(self, connection_id: str) -> Connection:
+    async def fetch_connection(self, connection_id: str, *, quickly: bool = False) -> Connection:
         """See :meth:`ConnectionPort.fetch_connection`."""
         ...
 

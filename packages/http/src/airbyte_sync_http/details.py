@@ -1,4 +1,4 @@
-"""What a job did and why it failed: asked for within seconds, from whichever source tells."""
+"""What is worth seconds only: what a job did, why it failed, and what its connection is called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airbyte_sync_http.protocol import messages
 
 if TYPE_CHECKING:
     from airbyte_sync.commands import Flow
-    from airbyte_sync.jobs import FailureReason
+    from airbyte_sync.jobs import Connection, FailureReason
     from airbyte_sync_http.auth.tokens import Authenticator
 
 
@@ -19,6 +19,12 @@ def explain_failure(auth: Authenticator, job_id: int) -> Flow[FailureReason | No
     """Say why a job failed: :meth:`airbyte_sync.ports.ReasonPort.explain_failure`."""
     auth = auth.with_short_timeouts()
     return auth.flow(messages.explain_failure(auth.settings, job_id))
+
+
+def fetch_connection_quickly(auth: Authenticator, connection_id: str) -> Flow[Connection]:
+    """Read a connection for display: :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+    auth = auth.with_short_timeouts()
+    return auth.flow(messages.fetch_connection(auth.settings, connection_id))
 
 
 def fetch_details(auth: Authenticator, job_id: int, connection_id: str) -> Flow[JobDetails]:

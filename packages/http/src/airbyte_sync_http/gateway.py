@@ -16,7 +16,7 @@ from airbyte_sync.errors import AlreadyClosed
 from airbyte_sync.requests import JobQuery
 from airbyte_sync_http.auth.credentials import secrets_of
 from airbyte_sync_http.auth.tokens import Acquire, Authenticator, Release, Send, TokenCache
-from airbyte_sync_http.details import explain_failure, fetch_details
+from airbyte_sync_http.details import explain_failure, fetch_connection_quickly, fetch_details
 from airbyte_sync_http.listing import find_connections, list_active_jobs, list_connections
 from airbyte_sync_http.protocol import messages
 from airbyte_sync_http.protocol.streams import Lineage
@@ -159,8 +159,10 @@ class AirbyteGateway(_Gateway["Transport"]):
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
         return self._call(messages.find_jobs(self._settings, query))
 
-    def fetch_connection(self, connection_id: str) -> Connection:
+    def fetch_connection(self, connection_id: str, *, quickly: bool = False) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+        if quickly:
+            return self._run(fetch_connection_quickly(self._auth, connection_id))
         return self._call(messages.fetch_connection(self._settings, connection_id))
 
     def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
@@ -259,8 +261,10 @@ class AsyncAirbyteGateway(_Gateway["AsyncTransport"]):
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
         return await self._call(messages.find_jobs(self._settings, query))
 
-    async def fetch_connection(self, connection_id: str) -> Connection:
+    async def fetch_connection(self, connection_id: str, *, quickly: bool = False) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+        if quickly:
+            return await self._run(fetch_connection_quickly(self._auth, connection_id))
         return await self._call(messages.fetch_connection(self._settings, connection_id))
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:

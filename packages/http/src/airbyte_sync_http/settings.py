@@ -158,7 +158,7 @@ class ServerSettings:
     submit_timeout: timedelta = timedelta(seconds=90)
     """The read timeout of a submission. Airbyte may take 60 s to answer one (``TemporalClient.kt``)."""
     explain_timeout: timedelta = timedelta(seconds=3)
-    """The read timeout when the Config API is asked why a job failed: a reason is not worth a long wait."""
+    """The read timeout of what is not worth a long wait: why a job failed, what a connection is called."""
     transport: TransportOptions = field(default_factory=TransportOptions)
     user_agent: str = f"airbyte-sync/{__version__}"
     """Cloud refuses requests without one with 403 (reference.airbyte.com/reference/errors)."""

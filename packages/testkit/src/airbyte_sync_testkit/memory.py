@@ -215,8 +215,9 @@ class InMemoryAirbyte:
 
         return self._call("find_jobs", query, carry_out)
 
-    def fetch_connection(self, connection_id: str) -> Connection:
+    def fetch_connection(self, connection_id: str, *, quickly: bool = False) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
+        del quickly  # it always is
         return self._call(
             "fetch_connection",
             connection_id,
@@ -390,9 +391,9 @@ class AsyncInMemoryAirbyte:
         """See :meth:`airbyte_sync.ports.PollPort.find_jobs`."""
         return self.airbyte.find_jobs(query)
 
-    async def fetch_connection(self, connection_id: str) -> Connection:
+    async def fetch_connection(self, connection_id: str, *, quickly: bool = False) -> Connection:
         """See :meth:`airbyte_sync.ports.ConnectionPort.fetch_connection`."""
-        return self.airbyte.fetch_connection(connection_id)
+        return self.airbyte.fetch_connection(connection_id, quickly=quickly)
 
     async def find_connections(self, name: str, workspace_id: str | None) -> tuple[Connection, ...]:
         """See :meth:`airbyte_sync.ports.ConnectionPort.find_connections`."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airbyte_sync import AirbyteSyncError, Connection, describe_connection, run, step
+from airbyte_sync.commands import Now
 from airbyte_sync_airflow.compat.task_instance import defer_kwargs, is_in_loop
 from airbyte_sync_airflow.composition import open_interpreter
 from airbyte_sync_airflow.exceptions import AirbyteTaskKilled
@@ -23,7 +25,6 @@ from airbyte_sync_airflow.worker.checkpoint_store import RequestStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import timedelta
 
     from airbyte_sync import Checkpoint, Done, Flow, Interpreter, Pause, SyncPolicy, SyncResult
     from airbyte_sync_airflow.config.connection import AirbyteServer
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from airbyte_sync_airflow.report.task_log import Follower
 
 T = TypeVar("T")
+
+_ASK_AGAIN_AFTER = timedelta(minutes=1)
+"""How long Airbyte is not asked again what a connection is called, when it did not say."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -46,6 +50,8 @@ class TaskSession:
     store: RequestStore
     connection: Connection | None = None
     """What Airbyte says of the connection, once it was asked."""
+    asked_at: datetime | None = None
+    """When that was."""
     idle_for: timedelta | None = None
     """In how long this process needs the server again; ``None``: not at all."""
 
@@ -83,7 +89,10 @@ class TaskSession:
         if job.connection_id is None or job.url is not None:
             return job
         if self.connection is None:
-            self.connection = self.run(describe_connection(job.connection_id))
+            now = self.interpreter.answer(Now())
+            if self.asked_at is None or now - self.asked_at >= _ASK_AGAIN_AFTER:
+                self.asked_at = now
+                self.connection = self.run(describe_connection(job.connection_id))
         if self.connection is None:
             return job
         return job.described(self.connection, self.server.settings.ui_url)

@@ -95,16 +95,17 @@ def _find_connections(
 
 def describe_connection(connection_id: str) -> Flow[Connection | None]:
     """
-    Ask what a connection is called and where it is: for people, so a failure does not matter.
+    Ask what a connection is called and where it is: for people, so it takes seconds at most, and a failure
+    does not matter.
 
     Args:
         connection_id: The connection.
 
     Returns:
-        The connection, or ``None`` where the server does not say.
+        The connection, or ``None`` where the server does not say, or not so soon.
     """
     try:
-        return (yield from FetchConnection(connection_id))
+        return (yield from FetchConnection(connection_id, quickly=True))
     except CallFailed:
         return None
 

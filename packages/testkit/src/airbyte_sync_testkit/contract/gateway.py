@@ -434,6 +434,27 @@ class GatewayFacts:
         with pytest.raises(NotFound):
             gateway.fetch_connection(UNKNOWN_ID)
 
+    def test_a_name_for_display_is_not_waited_for(
+        self,
+        open_gateway: OpenGateway,
+        airbyte: LocalAirbyte,
+        connection: ServerConnection,
+    ) -> None:
+        """
+        A connection that is read for display is waited for no longer than ``explain_timeout``.
+
+        Otherwise: a task that has its job says so, and waits for it in the triggerer, half a minute late.
+        """
+        slow = Fault(on="GET /connections/{connectionId}", do="delay", wait=timedelta(seconds=0.5))
+        airbyte.inject(slow)
+        gateway = open_gateway(
+            ServerSettings(base_url=airbyte.base_url, explain_timeout=timedelta(milliseconds=100))
+        )
+        with pytest.raises(CallFailed):
+            gateway.fetch_connection(connection.connection_id, quickly=True)
+        airbyte.inject(slow)
+        assert connection.name == gateway.fetch_connection(connection.connection_id).name
+
     def test_finds_connections_by_name_on_any_page(
         self, gateway: SyncGateway, airbyte: LocalAirbyte
     ) -> None:

@@ -21,7 +21,9 @@ class OnALoop:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self.adapter, name)
-        return lambda *arguments: self._loop.run_until_complete(method(*arguments))
+        return lambda *arguments, **options: self._loop.run_until_complete(
+            method(*arguments, **options)
+        )
 
     def close(self) -> None:
         """Close an adapter that can be closed."""
