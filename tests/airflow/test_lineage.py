@@ -6,16 +6,19 @@ import json
 import logging
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from time import monotonic
 
 import pytest
-from airflow.providers.openlineage.extractors.base import DefaultExtractor
+from airflow.providers.openlineage.extractors.base import DefaultExtractor, OperatorLineage
+from airflow.providers.openlineage.extractors.manager import ExtractorManager
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_new_uuid
 
+from airbyte_sync_airflow.exceptions import AirbyteSyncFailed
 from airbyte_sync_airflow.openlineage.dataset_names import (
     DatasetName,
     destination_name,
@@ -25,7 +28,7 @@ from airbyte_sync_airflow.openlineage.extract import facets_on_complete
 from airbyte_sync_airflow.openlineage.facets import AirbyteJobRunFacet, operator_lineage
 from airbyte_sync_airflow.report.job_summary import JobSummary
 from airbyte_sync_http.protocol.streams import Endpoint, Lineage, Stream
-from airbyte_sync_local import Actor, Fault, ServerConnection, answers
+from airbyte_sync_local import Actor, Fault, ServerConnection, answers, job_scripts
 
 AIRBYTE = "airbyte.internal:8000"
 STREAM = Stream(name="users", namespace="shop", written_as="raw_users", written_to="lake")
@@ -500,6 +503,24 @@ def test_openlineage_takes_them(ask):
     assert ask() == found
 
 
+@pytest.mark.parametrize("script", [job_scripts.succeeds(), job_scripts.fails()])
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_openlineage_takes_it_silently_that_there_is_nothing_to_tell(
+    airbyte, connection, operator, context, caplog, script, asynchronous
+):
+    """The provider warns of ``None`` in the task's log: of each failed try, and of each asynchronous task."""
+    airbyte.add_connection(connection, job_scripts=[script])
+    task = operator(asynchronous=asynchronous)
+    with suppress(AirbyteSyncFailed):
+        task.execute(context)
+    caplog.clear()
+    manager = ExtractorManager()
+    told = manager.validate_task_metadata(DefaultExtractor(task).extract_on_complete(None))
+    is_told = not asynchronous and task._job is not None
+    assert is_told == bool(told.run_facets)
+    assert [] == [each.message for each in caplog.records if each.levelname == "WARNING"]
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -534,7 +555,7 @@ def test_nobody_waits_long(airbyte, ask, log):
 )
 def test_a_wrong_connection_is_no_failure(ask, log, wrong):
     """Where nothing is known, nothing is told."""
-    assert ask(**wrong) is None
+    assert OperatorLineage() == ask(**wrong)
     assert ["DEBUG"] == [level for level, _ in log()]
 
 
@@ -547,13 +568,13 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Absent())
-from airbyte_sync_airflow.openlineage.extract import facets_on_complete
+from airbyte_sync_airflow.openlineage.extract import facets_on_complete, no_facets
 
 log = logging.getLogger("airbyte_sync_airflow.openlineage.extract")
 log.setLevel(logging.DEBUG)
 log.addHandler(logging.StreamHandler(sys.stdout))
 found = facets_on_complete(conn_id="nowhere", api_version="v1", connection_id="c", job=None)
-print("result:", found)
+print("result:", found, no_facets())
 """
 
 
@@ -566,4 +587,4 @@ def test_without_the_provider_nothing_happens(absent):
         check=True,
         text=True,
     )
-    assert "result: None\n" == done.stdout
+    assert "result: None None\n" == done.stdout

@@ -242,10 +242,10 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what OpenLineage is to know of a sync that has succeeded, where it can be told."""
-        from airbyte_sync_airflow.openlineage.extract import facets_on_complete
+        from airbyte_sync_airflow.openlineage.extract import facets_on_complete, no_facets
 
         if self._job is None or self._job.connection_id is None or self.asynchronous:
-            return None
+            return no_facets()
         return facets_on_complete(
             conn_id=self._conn_id or rendered_conn_id(self, task_instance.get_template_context()),
             api_version=self.api_version,

@@ -26,6 +26,20 @@ PATIENCE = timedelta(seconds=5)
 _log = logging.getLogger(__name__)
 
 
+def no_facets() -> OperatorLineage[Any, Any] | None:
+    """
+    Return that there is nothing to tell: the provider warns of ``None`` in the task's log.
+
+    Returns:
+        An empty lineage; ``None`` where the provider is not installed.
+    """
+    try:
+        from airflow.providers.openlineage.extractors.base import OperatorLineage
+    except ImportError:
+        return None
+    return OperatorLineage()
+
+
 def facets_on_complete(
     *,
     conn_id: str,
@@ -45,8 +59,8 @@ def facets_on_complete(
         patience: How long Airbyte is asked at most.
 
     Returns:
-        Inputs and outputs of the connection's streams, and facets about the job; ``None`` without the
-        provider, or where nothing is known. It never raises.
+        Inputs and outputs of the connection's streams, and facets about the job; :func:`no_facets` where
+        nothing is known. It never raises.
     """
     try:
         from airbyte_sync_airflow.config.connection import read_server
@@ -59,7 +73,7 @@ def facets_on_complete(
         return None
     except Exception as error:  # lineage that cannot be told fails no task
         _log.debug("No lineage of Airbyte connection %s: %s", connection_id, error)
-        return None
+        return no_facets()
 
 
 def _ask(server: AirbyteServer, connection_id: str, patience: timedelta) -> Lineage | None:
