@@ -533,6 +533,25 @@ def test_an_xcom_that_airflow_does_not_take_fails_no_sync(operator, context):
     assert 1 == operator().execute(context)
 
 
+def test_an_xcom_backend_that_refuses_the_job_leaves_the_link(
+    operator, context, monkeypatch, airbyte, connection
+):
+    """Airflow 3 stores links past any XCom backend."""
+    push = context["ti"].xcom_push
+
+    def refuse(key, value):
+        if key == "airbyte_job":
+            raise RuntimeError("the bucket is away")
+        push(key, value)
+
+    monkeypatch.setattr(context["ti"], "xcom_push", refuse)
+    task = operator()
+    task.execute(context)
+    url = expected_of(airbyte, connection)["url"]
+    assert url == AirbyteJobLink().get_link(task, ti_key=None)
+    assert ({} if LINK_KEY is None else {LINK_KEY: url}) == context["ti"].xcoms
+
+
 @pytest.mark.usefixtures("deaf")
 def test_nor_does_it_hide_why_a_sync_failed(operator, airbyte, connection, context):
     """Retry rules go by the exception."""

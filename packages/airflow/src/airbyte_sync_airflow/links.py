@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airbyte_sync_airflow.compat.airflow import BaseOperatorLink
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airbyte_sync_airflow.report.job_summary import JobSummary
 
 
@@ -54,10 +57,18 @@ def publish(task: Any, context: Any, job: JobSummary) -> None:
 
     if not task.do_xcom_push or context.get("ti") is None:
         return
-    try:
+    with _tolerating(task, f"XCom {XCOM_KEY}"):
         context["ti"].xcom_push(key=XCOM_KEY, value=job.to_json())
-        if job.url is not None:
-            setattr(task, _URL, job.url)
+    if job.url is not None:
+        setattr(task, _URL, job.url)
+        with _tolerating(task, f"link {AirbyteJobLink.name!r}"):
             push_link(context["ti"], getattr(AirbyteJobLink(), "xcom_key", None), job.url)
+
+
+@contextmanager
+def _tolerating(task: Any, what: str) -> Iterator[None]:
+    """Warn of what Airflow refuses to store, as where an XCom backend of one's own fails, and go on."""
+    try:
+        yield
     except Exception:
-        task.log.warning("Airflow could not store the XCom %s", XCOM_KEY, exc_info=True)
+        task.log.warning("Airflow could not store the %s", what, exc_info=True)
