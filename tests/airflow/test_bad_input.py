@@ -1,11 +1,17 @@
 """Bad input: a clear text, before anything is started in Airbyte."""
 
 import pytest
+from jinja2.nativetypes import NativeEnvironment
 
 from airbyte_sync_airflow.compat.airflow import AirflowException, AirflowFailException
 from airbyte_sync_airflow.exceptions import AirbyteServerUnreachable, AirbyteTransientError
 from airbyte_sync_airflow.operators import AirbyteTriggerSyncOperator
 from airbyte_sync_testkit.contract.raw_server import refused_port
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
 
 GOOD_ID = "6f0a4a6e-4b0e-4f5e-9a55-2f2b8c1d7e10"
 
@@ -45,6 +51,29 @@ def test_an_xcom_that_is_not_there_names_no_connection(connection, operator, con
     with pytest.raises(AirflowFailException, match="expected the UUID"):
         task.execute(context)
     assert [] == submissions()
+
+
+@pytest.mark.parametrize("argument", ["connection_id", "connection_name"])
+def test_a_name_that_a_template_spells_wrong(connection, operator, context, submissions, argument):
+    """Rendered natively it is an object of Jinja's, which knows what is missing."""
+    with DAG("native", schedule=None, render_template_as_native_obj=True):
+        task = operator(**{argument: "{{ params.gone }}"})
+    context["params"] = {}
+    task.render_template_fields(context)
+    with pytest.raises(AirflowFailException) as failure:
+        task.execute(context)
+    expected = (
+        f"the template of {argument} asks for something that is not there: 'dict object' has no "
+    )
+    assert str(failure.value).startswith(f"{expected}attribute 'gone'. Check")
+    assert [] == submissions()
+
+
+def test_a_job_id_that_a_template_spells_wrong(sensor, connection, context):
+    """The sensor says it, too."""
+    given = NativeEnvironment().from_string("{{ gone }}").render()
+    with pytest.raises(AirflowFailException, match=r"of airbyte_job_id .*: 'gone' is undefined"):
+        sensor(given).execute(context)
 
 
 @pytest.mark.parametrize("names", [{}, {"connection_id": GOOD_ID, "connection_name": "Orders"}])
@@ -148,8 +177,11 @@ def test_the_scheme_in_the_schema_of_an_old_connection_is_no_token_url(
 
 def test_an_airflow_connection_that_is_not_there(run):
     """The text names it; another try may find it, because Airflow says so in trouble, too."""
-    with pytest.raises(AirbyteTransientError, match="no Airflow connection 'nowhere': create it"):
+    with pytest.raises(
+        AirbyteTransientError, match="no Airflow connection 'nowhere': create it"
+    ) as it:
         run(airbyte_conn_id="nowhere")
+    assert "If a secrets backend of Airflow holds it, that may have failed" in str(it.value)
 
 
 @pytest.mark.parametrize("value", ["{not JSON", '{"conn_type": "airbyte", "login": 3}'])

@@ -69,7 +69,7 @@ def _render(task: Any, argument: str, template: Any, context: Context) -> str:
     from airbyte_sync_http.protocol.cleaning import LONGEST_NAME, is_clean, shown
 
     value = task.render_template(template, context)
-    text = plain_id(value)
+    text = plain_id(value, argument)
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST_NAME or not is_clean(text):
         raise AirbyteInputInvalid(
             f"{argument} {shown(template)} rendered to {shown(value)}: expected {_EXPECTED[argument]}"
@@ -77,8 +77,16 @@ def _render(task: Any, argument: str, template: Any, context: Context) -> str:
     return text
 
 
-def plain_id(value: object) -> object:
-    """Return an id as Airbyte has it: a ``UUID`` object as its text, and a text without blanks around it."""
+def plain_id(value: object, argument: str = "connection_id") -> object:
+    """
+    Return an id as Airbyte has it: a ``UUID`` object as its text, and a text without blanks around it.
+
+    Raises:
+        AirbyteInputInvalid: A template gave it for a name that is not there.
+    """
+    from airbyte_sync_airflow.config.arguments import refuse_undefined
+
+    refuse_undefined(argument, value)
     if isinstance(value, UUID):
         return str(value)
     return value.strip() if isinstance(value, str) else value

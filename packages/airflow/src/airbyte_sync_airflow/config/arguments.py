@@ -234,6 +234,26 @@ def watch_policy(
     )
 
 
+def refuse_undefined(argument: str, value: object) -> None:
+    """
+    Refuse what a template gives for a name that is not there, where Airflow renders native objects.
+
+    Raises:
+        AirbyteInputInvalid: The text has Jinja's own words for what is missing.
+    """
+    from jinja2 import Undefined, UndefinedError
+
+    if not isinstance(value, Undefined):
+        return
+    try:
+        value._fail_with_undefined_error()  # noqa: SLF001 - documented for subclasses and uses like this
+    except UndefinedError as error:
+        raise AirbyteInputInvalid(
+            f"the template of {argument} asks for something that is not there: {error}. Check how the "
+            "template spells it, and that this run has it, as a parameter or an XCom"
+        ) from None
+
+
 def job_id_from(value: object) -> int:
     """
     Return the job id that was given as a number or as a rendered template.
@@ -241,6 +261,7 @@ def job_id_from(value: object) -> int:
     Raises:
         AirbyteInputInvalid: It is not a job id.
     """
+    refuse_undefined("airbyte_job_id", value)
     job_id: object = value.strip() if isinstance(value, str) else value
     if _is_a_list(job_id):
         raise AirbyteInputInvalid(

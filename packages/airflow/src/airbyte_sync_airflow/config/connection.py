@@ -130,7 +130,10 @@ def _what_is_wrong_with(conn_id: str) -> str:
             f"Airflow cannot read the connection {conn_id!r} from the environment variable {variable}: write "
             'it as a JSON object, {"conn_type": "airbyte", "host": "https://...", ...}, or as a URI'
         )
-    return f"there is no Airflow connection {conn_id!r}: create it, of type airbyte"
+    return (
+        f"there is no Airflow connection {conn_id!r}: create it, of type airbyte. If a secrets backend of "
+        "Airflow holds it, that may have failed: Airflow tells why in its log only, Airflow 3 at level DEBUG"
+    )
 
 
 def server_from(connection: Any, api_version: str) -> AirbyteServer:
