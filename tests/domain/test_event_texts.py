@@ -21,6 +21,8 @@ from airbyte_sync import (
     Origin,
     PollFailed,
     ProgressThrottle,
+    RefusedOnTheWay,
+    RequestNotSent,
     ServerTrouble,
     StatusChanged,
     SubmitPostponed,
@@ -116,6 +118,14 @@ def test_an_event_in_words(event, text):
         (
             SubmitPostponed(error=Throttled("HTTP 429"), next_try=NOON + MINUTE),
             "Airbyte did not accept the sync; trying again at 12:01:00 UTC: HTTP 429",
+        ),
+        (
+            SubmitPostponed(error=RequestNotSent("no certificate"), next_try=NOON + MINUTE),
+            "The submission of the sync did not reach Airbyte; trying again at 12:01:00 UTC: no certificate",
+        ),
+        (
+            SubmitPostponed(error=RefusedOnTheWay("a page"), next_try=NOON + MINUTE),
+            "The submission of the sync did not reach Airbyte; trying again at 12:01:00 UTC: a page",
         ),
         (
             SubmitUncertain(error=TROUBLE, look_until=NOON + MINUTE),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airbyte_sync.base_errors import InvalidInput
 from airbyte_sync.checks import require_duration
+from airbyte_sync.errors import RefusedOnTheWay, RequestNotSent
 from airbyte_sync.events import (
     CancelRequested,
     EarlierTryLookedFor,
@@ -95,9 +96,14 @@ def describe(  # noqa: C901 - one case for each event is a table
                 is_warning=True,
             )
         case SubmitPostponed(error=error, next_try=next_try):
+            has_arrived = not isinstance(error, (RequestNotSent, RefusedOnTheWay))
+            what = (
+                "Airbyte did not accept the sync"
+                if has_arrived
+                else "The submission of the sync did not reach Airbyte"
+            )
             return Description(
-                text=f"Airbyte did not accept the sync; trying again at {_clock_time(next_try)}: "
-                f"{clean(str(error))}",
+                text=f"{what}; trying again at {_clock_time(next_try)}: {clean(str(error))}",
                 is_warning=True,
             )
         case SubmitUncertain(error=error, look_until=look_until):
