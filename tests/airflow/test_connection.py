@@ -438,6 +438,16 @@ def test_a_misspelled_option_of_airflow_cfg_is_warned_of_once(warnings_of_ours, 
     assert text.endswith(", composition")
 
 
+def test_a_section_of_airflow_cfg_that_airflow_cannot_read_fails_no_task(
+    warnings_of_ours, section, monkeypatch
+):
+    """What is read by its name counts; the search for misspelled names is a service."""
+    section(explain="true")
+    monkeypatch.setenv("AIRFLOW__AIRBYTE_SYNC__QUEUE_TIMEOUTS_CMD", "echo 5")
+    assert {"explain": True} == dict(server().policy)
+    assert [] == warnings_of_ours()
+
+
 @pytest.mark.parametrize("name", ["client_id", "team", "extra__airbyte__x", "wait", "timeout", ""])
 def test_an_extra_of_another_kind_is_left_alone(warnings_of_ours, name):
     """Platforms keep things of their own there."""

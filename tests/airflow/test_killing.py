@@ -185,7 +185,7 @@ def test_a_kill_in_the_middle_of_a_submission_that_shows_no_job_yet_says_so(
         task.execute(context)
     told = (
         "This process was told to stop while it submitted a sync of Airbyte connection "
-        f"{connection.connection_id}, which Airbyte does not show yet."
+        f"{connection.connection_id}, which Airbyte does not show yet"
     )
     assert told in seen[-1]
 

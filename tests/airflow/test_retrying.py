@@ -147,6 +147,21 @@ def test_a_job_that_the_trigger_started_is_found_where_no_worker_was_told_of_it(
     assert before == len(submissions())
 
 
+def test_a_job_that_the_trigger_may_have_started_is_searched_for_as_after_a_lost_answer(
+    airbyte, connection, start_job, operator, stored, try_in, defer, clock, submissions
+):
+    """Airbyte may take two minutes to show it."""
+    airbyte.add_connection(connection, job_scripts=[AT_ONCE])
+    start_job(job_scripts.succeeds(lasts=MINUTE))
+    clock.advance(10 * SECOND)
+    defer(operator(deferrable=True).execute, stored)
+    clock.advance(5 * MINUTE)
+    before, began = len(submissions()), clock.now()
+    assert 2 == operator().execute(try_in(stored))
+    assert before + 1 == len(submissions())
+    assert clock.now() - began >= 150 * SECOND
+
+
 def test_a_job_that_the_trigger_started_and_that_failed_meanwhile_is_run_again(
     queued, operator, stored, try_in, clock
 ):

@@ -257,11 +257,13 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
 
     @contextmanager
     def _session(self, context: Context, job: JobSummary | None = None) -> Iterator[TaskSession]:
+        from airbyte_sync_airflow.compat.supervisor import ask_in_turn
         from airbyte_sync_airflow.config.connection import read_server
         from airbyte_sync_airflow.exceptions_from_errors import airflow_exceptions
         from airbyte_sync_airflow.report.task_log import Follower
         from airbyte_sync_airflow.worker.session import open_session
 
+        ask_in_turn()
         self._conn_id = rendered_conn_id(self, context)
         with airflow_exceptions():
             server = self._server = read_server(self._conn_id, self.api_version)
@@ -437,5 +439,5 @@ class AirbyteTriggerSyncOperator(AirbyteTask, BaseOperator):
     def _after_save(self) -> None:
         """Take note of the job, and finish what a kill in the middle of a submission began."""
         self.job_id = None if self._checkpoint is None else self._checkpoint.job_id
-        if self._is_killed:
+        if self._is_killed and self.job_id is not None:
             self.on_kill()

@@ -326,11 +326,13 @@ class AirbyteJobSensor(AirbyteTask, BaseSensorOperator):
 
     @contextmanager
     def _session(self, context: Context, job: JobSummary | None = None) -> Iterator[TaskSession]:
+        from airbyte_sync_airflow.compat.supervisor import ask_in_turn
         from airbyte_sync_airflow.config.arguments import job_id_from
         from airbyte_sync_airflow.exceptions_from_errors import airflow_exceptions
         from airbyte_sync_airflow.report.task_log import Follower
         from airbyte_sync_airflow.worker.session import open_session
 
+        ask_in_turn()
         job = job or _known_by_its_id(job_id_from(self.airbyte_job_id))
         self._conn_id = self._conn_id or rendered_conn_id(self, context)
         self._follower = self._follower or Follower(self.log, job)

@@ -114,7 +114,8 @@ class FetchConnection(PortCall[Connection]):
 
     def on(self, port: Any) -> Any:
         """See :meth:`PortCall.on`."""
-        return port.fetch_connection(self.connection_id, quickly=self.quickly)
+        options = {"quickly": True} if self.quickly else {}
+        return port.fetch_connection(self.connection_id, **options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ _log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 900.0
 """How long to ask Airflow whether a task was killed, when it does not say, and then for its connection."""
 
+_WORD_IS_OLD_AFTER = timedelta(seconds=5)
+"""How long Airflow's word that a task was killed is good for."""
+
 ASK_AGAIN_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """How long to wait after a question without an answer; the last one from then on."""
 
@@ -312,10 +315,12 @@ async def _cancel(stopped: StoppedTrigger) -> None:
 async def _read_server(stopped: StoppedTrigger) -> AirbyteServer:
     """Read the Airflow connection, again and again while Airflow cannot tell it."""
     request, clock = stopped.request, shared_parts().async_clock()
-    give_up_at = clock.now() + timedelta(seconds=PATIENCE_SECONDS)
+    began = clock.now()
+    give_up_at = began + timedelta(seconds=PATIENCE_SECONDS)
     for failures, pause in enumerate(_pauses()):
         try:
-            server = await shared_servers().read(request.conn_id, request.api_version)
+            reading = shared_servers().read(request.conn_id, request.api_version)
+            server = await asyncio.wait_for(reading, PATIENCE_SECONDS)
         except InvalidInput:
             raise
         except Exception as error:
@@ -332,9 +337,8 @@ async def _read_server(stopped: StoppedTrigger) -> AirbyteServer:
                 )
             await clock.sleep(timedelta(seconds=pause))
         else:
-            if (
-                failures
-            ):  # the task may have been cleared meanwhile, and its next try follows the sync
+            # The task may have been cleared meanwhile, and its next try follows the sync.
+            if failures or clock.now() - began > _WORD_IS_OLD_AFTER:
                 await asyncio.wait_for(_require_kill(stopped), PATIENCE_SECONDS)
             return server
     raise AssertionError("repeating never ends")

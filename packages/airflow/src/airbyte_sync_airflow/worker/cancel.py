@@ -168,8 +168,8 @@ def _cancel(
         ended = run(cancel_sync(sync), guarded(interpreter))
     if ended is None and sync.checkpoint is not None and sync.checkpoint.in_doubt:
         sync.log.warning(
-            "This process was told to stop while it submitted %s, which Airbyte does not show yet. If no try "
-            "of this task follows it, look for it in Airbyte and cancel it",
+            "This process was told to stop while it submitted %s, which Airbyte does not show yet, and which "
+            "may never have arrived. If no try of this task follows it, look for it in Airbyte and cancel it",
             sync,
         )
 

@@ -396,13 +396,8 @@ def _restore(request: SyncRequest, fresh: Checkpoint, policy: SyncPolicy) -> Flo
         polls=0,
         strange_since=None,
     )
-    if isinstance(phase, FindingJob):
-        submissions = _as_of_an_earlier_try(phase.submissions)
-        phase = replace(phase, submissions=submissions, submit_failures=None, nothing_came=False)
-        return replace(again, phase=phase)
-    if isinstance(phase, ConnectionBusy):
-        submissions = _as_of_an_earlier_try(phase.submissions)
-        return replace(again, phase=replace(phase, submissions=submissions))
+    if isinstance(phase, (FindingJob, ConnectionBusy)):
+        return replace(again, phase=_to_go_on_with(phase, fresh.asked_at, policy))
     origin = phase.origin
     if origin is None:
         raise _needs_an_origin()
@@ -425,6 +420,20 @@ def _restore(request: SyncRequest, fresh: Checkpoint, policy: SyncPolicy) -> Flo
     yield from Report(JobRecalled(job=job, origin=origin))
     # The next poll compares with what this one showed.
     return replace(again, phase=replace(phase, status=job.status))
+
+
+def _to_go_on_with(
+    phase: FindingJob | ConnectionBusy, now: datetime, policy: SyncPolicy
+) -> FindingJob | ConnectionBusy:
+    """Return where a try that has no job yet goes on."""
+    in_doubt = phase.submissions.in_doubt
+    phase = replace(phase, submissions=_as_of_an_earlier_try(phase.submissions))
+    if phase.earlier is not None and not in_doubt:
+        # It was handed over, and the other process may have submitted until now.
+        phase = replace(phase, search_until=end_of_search(now, now, policy))
+    if isinstance(phase, FindingJob):
+        return replace(phase, submit_failures=None, nothing_came=False)
+    return phase
 
 
 def _as_of_an_earlier_try(submissions: Submissions) -> Submissions:
