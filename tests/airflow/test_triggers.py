@@ -550,6 +550,21 @@ def test_a_task_that_was_cleared_while_its_connection_was_read_keeps_its_sync(
     assert "The task goes on after all, and so does its sync" == log.lines[-1]
 
 
+def test_so_does_one_that_was_cleared_during_a_reading_that_took_long(
+    killed_before_it_began, reading, airflow, cancellations, clock, log
+):
+    """A backend that hangs for a minute, and then answers, makes Airflow's word as old."""
+
+    def hang():
+        clock.advance(MINUTE)
+        airflow.say("queued")
+
+    reading.happens = hang
+    asyncio.run(killed_before_it_began.on_kill())
+    assert [] == cancellations()
+    assert "The task goes on after all, and so does its sync" == log.lines[-1]
+
+
 def test_a_triggerer_that_ends_in_the_middle_of_a_cancellation_says_so_in_both_logs(
     killed_before_it_began, reading, ended_with_the_triggerer
 ):
