@@ -28,6 +28,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -58,6 +59,11 @@ TRIES_ON_SQLITE = 5
 
 _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "PYTHON")
 """Prefixes of variables that would make another Airflow, or a slower one, of ours."""
+
+
+_LONGEST_TRANSACTION = 2.0
+"""Seconds for which no process that works leaves a transaction idle."""
+_TRIES_TO_PAUSE = 5
 
 
 class AirflowTrouble(Exception):
@@ -370,8 +376,35 @@ class AirflowStack:
         return self._processes.names
 
     def pause(self, name: str) -> None:
-        """Let a process and all that it started stand still, as on a machine that is too busy."""
+        """
+        Let a process and all that it started stand still, as on a machine that is too busy.
+
+        Not in the middle of a transaction: PostgreSQL would end its session, and Airflow ends with that.
+        """
+        for _ in range(_TRIES_TO_PAUSE):
+            signal_session(self.pid(name), signal.SIGSTOP)
+            if not self._has_open_transactions():
+                return
+            self.resume(name)
+            time.sleep(1)
         signal_session(self.pid(name), signal.SIGSTOP)
+
+    def _has_open_transactions(self) -> bool:
+        """Whether a session of PostgreSQL has stood still in a transaction for longer than work takes."""
+        if self.database != "postgresql":
+            return False
+        time.sleep(2 * _LONGEST_TRANSACTION)
+        sqlalchemy: Any = import_module("sqlalchemy")  # it comes with Airflow
+        engine = sqlalchemy.create_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                idle_for = sqlalchemy.text(
+                    "SELECT max(extract(epoch FROM now() - state_change)) FROM pg_stat_activity "
+                    "WHERE state LIKE 'idle in transaction%'"
+                )
+                return float(connection.execute(idle_for).scalar() or 0) > _LONGEST_TRANSACTION
+        finally:
+            engine.dispose()
 
     def resume(self, name: str) -> None:
         """Let it go on."""
