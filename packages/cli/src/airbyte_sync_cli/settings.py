@@ -19,7 +19,7 @@ import click
 from airbyte_sync import InvalidInput, SyncPolicy
 from airbyte_sync.config import require_known
 from airbyte_sync.texts import shown
-from airbyte_sync_http.config import SettingsSource, read_toml, settings_from
+from airbyte_sync_http.config import SettingsSource, read_toml, settings_from, toml_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,7 +142,8 @@ class CliSettings:
         }
         layers = [self._given(keys), _Layer(found, variables)]
         if self.file is not None:
-            values = self._tables.get(table, {})
+            with _naming(f"settings file {self.file}"):
+                values = toml_table(self._document, table)
             with _naming(f"settings file {self.file}, [{table}]"):
                 require_known(values, keys)
             names = {key: f"{key} in [{table}] of {self.file}" for key in keys}
@@ -150,13 +151,12 @@ class CliSettings:
         return layers
 
     @cached_property
-    def _tables(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the settings file says, by table."""
+    def _document(self) -> Mapping[str, Any]:
+        """What the settings file says."""
         if self.file is None:
             return {}
-        with _naming(f"settings file {self.file}"):
-            found = read_toml(self.file)
-            _require_tables(found)
+        found = read_toml(self.file)
+        _require_known_tables(found)
         return found
 
 
@@ -176,14 +176,11 @@ def _naming(place: str) -> Iterator[None]:
         raise InvalidInput(f"{place}: {error}") from error
 
 
-def _require_tables(found: Mapping[str, object]) -> None:
+def _require_known_tables(found: Mapping[str, object]) -> None:
     known = ", ".join(f"[{table}]" for table in TABLES)
     for name, value in found.items():
-        is_table = isinstance(value, dict)
-        if name in TABLES and is_table:
-            continue
         if name in TABLES:
-            raise InvalidInput(f"{name} is no table: write [{name}] on a line of its own")
-        if is_table:
+            continue
+        if isinstance(value, dict):
             raise InvalidInput(f"[{name}] is not a table of settings: there are {known}")
         raise InvalidInput(f"{name} is in no table: write it below one of {known}")

@@ -193,7 +193,21 @@ def read_toml_table(path: str | os.PathLike[str], table: str) -> dict[str, Any]:
     Raises:
         InvalidInput: The file cannot be read or is not TOML, or the name is that of something else.
     """
-    found: Any = read_toml(path)
+    return toml_table(read_toml(path), table)
+
+
+def toml_table(document: Mapping[str, Any], table: str) -> dict[str, Any]:
+    """
+    Return a table of a TOML document that was read; an empty one, where it has no such table.
+
+    Args:
+        document: From :func:`read_toml`.
+        table: The name of the table, with dots where it is in another one.
+
+    Raises:
+        InvalidInput: The name is that of something else.
+    """
+    found: Any = document
     for name in table.split("."):
         found = found.get(name, {})
         if not isinstance(found, dict):
